@@ -1,0 +1,153 @@
+"""The state of a book: a few small tuples, so that a handler touches one of them.
+
+What belongs here: shapes and their first values; no behaviour. `State` is the fold of the journal: equal journals give
+equal states, bit for bit.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from dolphin.kernel.policy import Posture
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.units import ABSENT, BP, FULL_MS, NEVER_NS
+
+
+class FeedKind(IntEnum):
+    """What silence of a feed means."""
+
+    HEARTBEAT = 0  # the process's own timer, the venue session, a declared heartbeat: 10 s, then Category 1
+    DATA = 1  # an instrument: STALE, R3 ramps
+    ENVELOPE = 2  # the MC-Forewarner envelope: R2 ages
+    ENVIRONMENT = 3  # a source of category 4: credit stops
+
+
+class Mode(IntEnum):
+    """The latch. R1 is 10,000 exactly in RUNNING."""
+
+    RUNNING = 0
+    KILLED = 1
+    ARM_PENDING = 2
+
+
+class Clock(NamedTuple):
+    """`t_ns` never runs back. `start_ns`: START or RESUME, the credit horizon of a feed that has not spoken since."""
+
+    anchor_ns: int
+    start_ns: int
+    t_ns: int
+
+
+class Filter(NamedTuple):
+    """Earned confidence, the posture it gives, and the R_total under which it is being earned."""
+
+    confidence_ms: int = FULL_MS
+    posture: Posture = Posture.APEX
+    held_bp: int = BP
+
+
+class Readings(NamedTuple):
+    """The five multipliers in force, in bp."""
+
+    r1_bp: int = BP
+    r2_bp: int = BP
+    r3_bp: int = BP
+    r4_bp: int = BP
+    r5_bp: int = BP
+
+
+class Environment(NamedTuple):
+    """Category 2 and 4. `envelope_due_ms`, `shock_ms`: policy time. `*_error_ns`: since when unreadable, real time."""
+
+    envelope_due_ms: int = ABSENT
+    envelope_error_ns: int = ABSENT
+    shock_ms: int = ABSENT
+    shock_error_ns: int = ABSENT
+
+
+class Sample(NamedTuple):
+    """One equity that may become the mark: since when, how much."""
+
+    ts_ns: int
+    equity: int
+
+
+class Capital(NamedTuple):
+    """Category 5, in minor units. `pending`: rising minima of the last 60 s. `trapped_ns`: since when trapped."""
+
+    equity: int = 0
+    mark: int = 0
+    drawdown_bp: int = 0
+    pending: tuple[Sample, ...] = ()
+    error_ns: int = ABSENT
+    flat: int = 1
+    trapped_ns: int = ABSENT
+    rebased_ns: int = ABSENT
+    rebase_nonce: int = ABSENT
+    rebases: int = 0
+
+
+class Latch(NamedTuple):
+    """The kill switch. `armed_ns` and `nonce` are those of a pending request."""
+
+    mode: Mode = Mode.RUNNING
+    episode: int = 0
+    cause: Cause = Cause.NONE
+    tripped_ns: int = ABSENT
+    armed_ns: int = ABSENT
+    nonce: int = ABSENT
+
+
+class Feed(NamedTuple):
+    """One configured feed. `heard` 0: silent since the start. `due_ns`: when its next is due, real time."""
+
+    kind: FeedKind
+    heard: int = 0
+    due_ns: int = NEVER_NS
+    r3_bp: int = BP
+    error: int = 0
+    counted: int = 0
+
+
+class State(NamedTuple):
+    """All that a decision rests on."""
+
+    clock: Clock
+    filter: Filter
+    readings: Readings
+    environment: Environment
+    capital: Capital
+    latch: Latch
+    feeds: tuple[Feed, ...]
+
+
+class Outcome(NamedTuple):
+    """What every journal record says of the state after its step; the audit recomputes it."""
+
+    confidence_ms: int
+    posture: Posture
+    mode: Mode
+    held_bp: int
+    r1_bp: int
+    r2_bp: int
+    r3_bp: int
+    r4_bp: int
+    r5_bp: int
+    drawdown_bp: int
+    mark: int
+    episode: int
+
+
+def outcome(state: State) -> Outcome:
+    """The part of `state` that a record carries."""
+    return Outcome(
+        state.filter.confidence_ms,
+        state.filter.posture,
+        state.latch.mode,
+        state.filter.held_bp,
+        *state.readings,
+        state.capital.drawdown_bp,
+        state.capital.mark,
+        state.latch.episode,
+    )

@@ -1,0 +1,55 @@
+"""Units and the few arithmetic words that every other kernel module is built from.
+
+What belongs here: scales (how many of what make one), sentinels, and total integer functions of two arguments.
+Basis points (bp): 10,000 is one. Confidence: milliseconds of policy time, 6,000,000 is full (DESIGN.md 1.1).
+Money: the currency's minor unit. Quantity: lots of the instrument. Leverage: bp, 60,000 is 6.0x.
+"""
+
+from __future__ import annotations
+
+from dolphin.kernel.contracts import ensure
+
+BP = 10_000
+FULL_MS = 6_000_000
+"""Full confidence: 100 minutes of policy time, earned one for one."""
+
+MS_PER_BP = 600
+"""Confidence per bp of R_total: FULL_MS // BP."""
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+MS_PER_S = 1_000
+MICRO = 1_000_000
+"""Micro-units in a minor unit: the value of one lot is given in these, since a lot may be worth less than a cent."""
+
+ABSENT = -1
+"""No such time or reading: the category is not configured, or nothing of the kind has happened."""
+
+NEVER_NS = 1 << 62
+"""A due time that never comes (a feed that is absent or outside its span)."""
+
+
+@ensure(lambda value, low, high, result: result >= low)
+@ensure(lambda value, low, high, result: result <= high or low > high)
+def clamp(value: int, low: int, high: int) -> int:
+    """`value` moved into low..high; low wins where the two contradict."""
+    if value > high:
+        value = high
+    if value < low:
+        return low
+    return value
+
+
+@ensure(lambda a_bp, b_bp, result: not (0 <= a_bp <= BP and 0 <= b_bp <= BP) or 0 <= result)
+@ensure(lambda a_bp, b_bp, result: not (0 <= a_bp <= BP and 0 <= b_bp <= BP) or result <= a_bp)
+@ensure(lambda a_bp, b_bp, result: not (0 <= a_bp <= BP and 0 <= b_bp <= BP) or result <= b_bp)
+def scale(a_bp: int, b_bp: int) -> int:
+    """Product of two shares in bp, floored: never above the real product (DESIGN.md 1.2)."""
+    return a_bp * b_bp // BP
+
+
+@ensure(lambda lots, value_u, result: result * MICRO >= lots * value_u)
+@ensure(lambda lots, value_u, result: (result - 1) * MICRO < lots * value_u)
+def notional(lots: int, value_u: int) -> int:
+    """Minor units that `lots` are worth at `value_u` micro-units a lot, rounded up: exposure is never understated."""
+    return -(-lots * value_u // MICRO)
