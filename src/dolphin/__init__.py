@@ -1,0 +1,1 @@
+"""Dolphin: how much a trading system may risk, from how well it can see."""

@@ -1,0 +1,1 @@
+"""Wiring only: command line, configuration and runs. It decides nothing and may import all."""

@@ -1,0 +1,1 @@
+"""DAL B: trace-audit, which judges a journal."""

@@ -1,0 +1,1 @@
+"""DAL A: the plug-in that guards an unchanged Nautilus strategy."""

@@ -1,0 +1,1 @@
+"""DAL B: readings become integers here."""
