@@ -31,3 +31,45 @@ $(STAMP): requirements.lock pyproject.toml tools/find_python.sh
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 	@echo "setup: done"
+
+.PHONY: run test lint tlc prove bench coverage requirements lock clean ci
+run: $(STAMP) ## the main job: twenty years, guarded and not, audited (ARGS="--help" for more)
+	@$(BIN)/dolphin run $(ARGS)
+
+test: $(STAMP) ## the whole test suite (ARGS="-k name" for a part)
+	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy strict, the levels, one condition per decision, house rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tools.mcdc_lint
+	@$(BIN)/python -m tools.house_lint
+
+tlc: $(STAMP) ## check every TLA+ model and reject every flawed variant
+	@command -v java >/dev/null || { echo "java is missing. Debian, Ubuntu: apt install openjdk-17-jre-headless; Fedora: dnf install java-17-openjdk-headless" >&2; exit 1; }
+	@$(BIN)/python -m tools.tlc $(ARGS)
+
+prove: $(STAMP) ## CrossHair: every kernel function confirmed over all paths, or listed as composed
+	@$(BIN)/python -m tools.prove $(ARGS)
+
+bench: $(STAMP) ## ratios and latencies of this machine
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+coverage: $(STAMP) ## the test suite with 100 % statement and branch coverage of kernel and journal
+	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+requirements: $(STAMP) ## requirements.toml against tests, contracts and models (ARGS="--matrix" or "--strict")
+	@$(BIN)/python -m tools.requirements_check $(ARGS)
+
+lock: $(STAMP) ## pin the newest allowed versions, with hashes, in requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --extra dev --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements.lock pyproject.toml
+
+ci: ## what must hold before a change lands
+	@.ci/run
+
+clean: ## remove the environment, caches and outputs of runs
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov out build dist
+	@find src tools tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

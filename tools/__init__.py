@@ -1,0 +1,1 @@
+"""Checks and runners for the people who work on this repo; nothing here is installed."""
