@@ -3,7 +3,8 @@
 Refused: `and`, `or`, chained comparisons, or-patterns, `any` and `all`, `&`, `|` or arithmetic on comparisons (each
 joins conditions in one decision); ternaries and comprehension filters (branch coverage cannot see which way they went);
 `min` and `max` of anything but two plain values (a loop with a decision in it).
-Exempt: contract decorators. They are specification, not decisions, and are compiled out of production.
+Exempt: contract decorators, and private functions that only these call. They are specification, not decisions, and do
+not run in production.
 """
 
 from __future__ import annotations
@@ -30,13 +31,16 @@ def _is_truth(node: ast.expr) -> bool:
 class _Decisions(ast.NodeVisitor):
     """Collects (line, message) for each construct that hides a condition."""
 
-    def __init__(self) -> None:
+    def __init__(self, specification: frozenset[str]) -> None:
+        self.specification = specification
         self.found: list[tuple[int, str]] = []
 
     def _report(self, line: int, text: str) -> None:
         self.found.append((line, text))
 
     def _visit_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        if node.name in self.specification:
+            return
         # decorator_list is left out: contracts are conditions about the code, not decisions in it.
         for field, value in ast.iter_fields(node):
             if field == "decorator_list":
@@ -91,10 +95,22 @@ class _Decisions(ast.NodeVisitor):
                 )
 
 
+def _specification(tree: ast.Module) -> frozenset[str]:
+    """The module's private functions that are named in decorators and nowhere else."""
+    decorators = [item for node in ast.walk(tree) for item in getattr(node, "decorator_list", [])]
+    inside = [node for item in decorators for node in ast.walk(item) if isinstance(node, ast.Name)]
+    named = {node.id for node in inside}
+    known = {id(node) for node in inside}
+    elsewhere = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in known}
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("_")}
+    return frozenset((defined & named) - elsewhere)
+
+
 def check_source(source: str, path: str) -> list[Finding]:
     """The findings in one module's text."""
-    visitor = _Decisions()
-    visitor.visit(ast.parse(source, filename=path))
+    tree = ast.parse(source, filename=path)
+    visitor = _Decisions(_specification(tree))
+    visitor.visit(tree)
     return [Finding(path, line, text) for line, text in visitor.found]
 
 

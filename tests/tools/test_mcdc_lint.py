@@ -37,6 +37,8 @@ REFUSED = {
     "min of a comparison": "x = min(a > 1, b)",
     "lambda in the body": "x = sorted(ys, key=lambda y: y.a or y.b)",
     "inside a decorated method": "class C:\n    @ensure(lambda r: r)\n    def f(self):\n        return a and b",
+    "a helper of contracts and of code": "def _h(a): return a or 1\n@e(lambda a: _h(a))\ndef f(a): _h(a)",
+    "a public helper of contracts": "def h(a): return a or 1\n@e(lambda a: h(a))\ndef f(a): ...",
     "a default argument": "def f(x=a or b):\n    pass",
 }
 
@@ -48,7 +50,8 @@ ALLOWED = {
     "bits of integers": "x = a & 7 | b",
     "min and max of two": "x = max(0, min(a, b))",
     "a comprehension without filter": "ys = [x + 1 for x in xs]",
-    "contracts": "@ensure(lambda a, result: 0 <= result <= a or a < 0)\n@require(lambda a: a and b)\ndef f(a):\n    pass",
+    "contracts": "@ensure(lambda a, result: 0 <= result <= a or a < 0)\n@require(lambda a: a and b)\ndef f(): ...",
+    "a helper of contracts": "def _ok(a):\n    return 0 <= a <= 9\n\n@ensure(lambda a: _ok(a))\ndef f(a): ...",
     "contracts of a class": "@invariant(lambda self: self.a or self.b)\nclass C:\n    pass",
 }
 
