@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
 # The rest of what was typed after `make run ARGS="…"` or `make test ARGS="…"`.
 ARGS ?=
+# Test processes; 0 runs the suite in one, for a debugger.
+WORKERS ?= auto
 
 .PHONY: help setup
 help: ## list the targets
@@ -37,7 +39,7 @@ run: $(STAMP) ## the main job: twenty years, guarded and not, audited (ARGS="--h
 	@$(BIN)/dolphin run $(ARGS)
 
 test: $(STAMP) ## the whole test suite (ARGS="-k name" for a part)
-	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest $(ARGS)
+	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy strict, the levels, one condition per decision, house rules
 	@$(BIN)/ruff check .
@@ -58,7 +60,7 @@ bench: $(STAMP) ## ratios and latencies of this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 coverage: $(STAMP) ## the test suite with 100 % statement and branch coverage of kernel and journal
-	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
 
 requirements: $(STAMP) ## requirements.toml against tests, contracts and models (ARGS="--matrix" or "--strict")
 	@$(BIN)/python -m tools.requirements_check $(ARGS)
