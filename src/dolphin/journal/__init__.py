@@ -1,1 +1,50 @@
-"""DAL A: the append-only, hash-chained log that is ledger, audit trail and recovery source."""
+"""DAL A: the append-only, hash-chained log that is ledger, audit trail and recovery source.
+
+`Journal` writes, `read` and `follow` read, `recover` finds the end after a crash, `verify` gives the verdict on the form.
+docs/journal-format.md says what is in the file.
+"""
+
+from dolphin.journal.encoding import Head, anchor, decode, encode, integer, number, text
+from dolphin.journal.errors import (
+    JournalBroken,
+    JournalError,
+    JournalLocked,
+    JournalTorn,
+    JournalUnreadable,
+    JournalWriteError,
+)
+from dolphin.journal.kinds import KERNEL, KINDS, OTHER
+from dolphin.journal.reader import Record, follow, read
+from dolphin.journal.recovery import HeadFile, Recovery, Verified, head_file, recover, verify, whole
+from dolphin.journal.writer import Durability, Journal
+
+__all__ = [
+    "KERNEL",
+    "KINDS",
+    "OTHER",
+    "Durability",
+    "Head",
+    "HeadFile",
+    "Journal",
+    "JournalBroken",
+    "JournalError",
+    "JournalLocked",
+    "JournalTorn",
+    "JournalUnreadable",
+    "JournalWriteError",
+    "Record",
+    "Recovery",
+    "Verified",
+    "anchor",
+    "decode",
+    "encode",
+    "follow",
+    "head_file",
+    "integer",
+    "number",
+    "read",
+    "recover",
+    "text",
+    "verify",
+    "whole",
+]

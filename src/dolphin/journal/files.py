@@ -1,0 +1,83 @@
+"""The operating system, as the journal sees it: one tuple of calls, so that a test can make each of them fail.
+
+What belongs here: `Port`, and the few file recipes (open, whole write, atomic replacement) built from it alone.
+Every file of a journal is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+OWNER_ONLY: Final = 0o600
+CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+RESUME: Final = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+READ: Final = os.O_RDONLY | os.O_CLOEXEC
+REPLACE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+ADD: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Port(NamedTuple):
+    """The calls, with `os`' own signatures. A test replaces one: `PORT._replace(write=...)`."""
+
+    open: Callable[..., int] = os.open
+    read: Callable[[int, int], bytes] = os.read
+    pread: Callable[[int, int, int], bytes] = os.pread
+    write: Callable[[int, bytes], int] = os.write
+    ftruncate: Callable[[int, int], None] = os.ftruncate
+    fdatasync: Callable[[int], None] = os.fdatasync
+    size: Callable[[int], int] = lambda fd: os.fstat(fd).st_size
+    flock: Callable[[int, int], None] = fcntl.flock
+    close: Callable[[int], None] = os.close
+    replace: Callable[[str, str], None] = os.replace
+    unlink: Callable[[str], None] = os.unlink
+
+
+PORT: Final = Port()
+
+
+def word(error: OSError) -> str:
+    """ENOSPC, EIO, ...: the name of the error, or its number where it has none."""
+    return errno.errorcode.get(error.errno or 0, f"errno {error.errno}")
+
+
+def write_whole(port: Port, fd: int, content: bytes) -> None:
+    """Write all of `content`, however little the system takes at a time. OSError; EIO where it takes nothing."""
+    while content:
+        taken = port.write(fd, content)
+        if taken <= 0:
+            raise OSError(errno.EIO, "write took no byte")
+        content = content[taken:]
+
+
+def add(port: Port, path: str, content: bytes) -> None:
+    """Append `content` to the file `path`, made if need be. OSError."""
+    _into(port, path, ADD, content, sync=False)
+
+
+def replace(port: Port, path: str, content: bytes, *, sync: bool) -> None:
+    """Replace the file `path` by one with `content`: a reader sees the old or the new one, whole. OSError."""
+    _into(port, f"{path}.tmp", REPLACE, content, sync=sync)
+    port.replace(f"{path}.tmp", path)
+
+
+def sync_folder(port: Port, path: str) -> None:
+    """Make the name of `path` itself survive a loss of power. OSError."""
+    fd = port.open(os.path.dirname(os.path.abspath(path)), READ)
+    try:
+        port.fdatasync(fd)
+    finally:
+        port.close(fd)
+
+
+def _into(port: Port, path: str, flags: int, content: bytes, *, sync: bool) -> None:
+    fd = port.open(path, flags, OWNER_ONLY)
+    try:
+        write_whole(port, fd, content)
+        if sync:
+            port.fdatasync(fd)
+    finally:
+        port.close(fd)

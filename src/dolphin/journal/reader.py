@@ -1,0 +1,289 @@
+"""Read a journal, record by record, in constant memory, checking each against the chain before it is handed out.
+
+What belongs here: `read` (a finished or abandoned file) and `follow` (one that is being written), and the diagnosis of the
+first bad record. The path of a good record is short (one match, one hash, one decode); only a bad one is looked at
+field by field, in `diagnose`. A line without its end is never a record.
+
+The clock of a host may step back, and the record of that must be readable: times are checked for form, and
+`verify` reports the largest step back; whether it was answered by the latch is for the audit.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from dolphin.journal.encoding import (
+    FORMAT,
+    GENESIS,
+    LINE_BYTES_MAX,
+    POLICY_CHARS,
+    TAIL_BYTES,
+    TS_MAX_NS,
+    Head,
+    decode,
+)
+from dolphin.journal.errors import JournalBroken, JournalTorn, JournalUnreadable
+from dolphin.journal.files import PORT, READ, Port, word
+from dolphin.journal.kinds import CLOSE, HEADER, KINDS, SHAPES
+
+BLOCK_BYTES: Final = 1 << 18
+_LINE: Final = re.compile(
+    rb'\{"seq":(0|[1-9][0-9]{0,15}),"ts":"(0|[1-9][0-9]{0,18})","kind":"([A-Z_]{1,16})","policy":"([0-9a-f]{16})","data":(?=\{)'
+)
+_FIRST: Final = b'{"seq":0,"ts":"'
+_FOREIGN_FIX: Final = "name a journal that Dolphin wrote"
+_FIELDS: Final = (
+    ("seq", rb'\{"seq":', rb"(?:0|[1-9][0-9]{0,15})", "a sequence number"),
+    ("ts", rb',"ts":', rb'"(?:0|[1-9][0-9]{0,18})"', "nanoseconds as a decimal string"),
+    ("kind", rb',"kind":', rb'"[A-Z_]{1,16}"', "the name of a kind"),
+    ("policy", rb',"policy":', rb'"[0-9a-f]{16}"', "16 lower-case hex digits"),
+    ("data", rb',"data":', rb"(?=\{)", "an object"),
+)
+
+
+class Record(NamedTuple):
+    """One checked record. `line` counts from 1, `raw` is the text of `data`, `hash` is in lower-case hex."""
+
+    line: int
+    seq: int
+    ts_ns: int
+    kind: str
+    policy: str
+    data: dict[str, object]
+    hash: str
+    raw: bytes
+
+    @property
+    def head(self) -> Head:
+        """The head of a journal that ends here."""
+        return Head(self.seq, self.hash)
+
+
+class Source:
+    """Whole lines of a file, in batches. `torn`: what follows the last of them. `size`: bytes of whole lines so far."""
+
+    def __init__(self, path: str, port: Port) -> None:
+        self.path = path
+        self.port = port
+        self.torn = b""
+        self.size = 0
+        self.fd = opened(path, port)
+
+    def close(self) -> None:
+        self.port.close(self.fd)
+
+    def block(self) -> bytes:
+        try:
+            return self.port.pread(self.fd, BLOCK_BYTES, self.size + len(self.torn))
+        except IsADirectoryError:
+            raise JournalUnreadable(self.path, "is a directory", "name the journal file in it") from None
+        except OSError as error:
+            raise JournalUnreadable(self.path, f"cannot be read ({word(error)})", "check the disk") from error
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """Until the end of the file as it is now."""
+        while block := self.block():
+            whole, end, rest = (self.torn + block).rpartition(b"\n")
+            self.torn = rest
+            if end:
+                self.size += len(whole) + 1
+                yield whole.split(b"\n")
+            if len(rest) > LINE_BYTES_MAX:
+                raise JournalUnreadable(self.path, f"a line is longer than {LINE_BYTES_MAX} bytes", _FOREIGN_FIX)
+
+    def growing(self, poll_s: float, sleep: Callable[[float], None], stop: Callable[[], bool]) -> Iterator[list[bytes]]:
+        """As `batches`, and again whenever there is more, until `stop`. A part of a line is read anew each time."""
+        while True:
+            self.torn = b""
+            yield from self.batches()
+            yield []
+            if stop():
+                return
+            sleep(poll_s)
+            self.shrunk()
+
+    def shrunk(self) -> None:
+        """A file that lost whole lines since they were read is not being written by a journal."""
+        if self.port.size(self.fd) < self.size:
+            raise JournalUnreadable(self.path, "became shorter while it was read", "restore the file from a copy")
+
+
+def opened(path: str, port: Port) -> int:
+    """A descriptor for reading. JournalUnreadable says why there is none."""
+    try:
+        return port.open(path, READ)
+    except FileNotFoundError:
+        raise JournalUnreadable(path, "there is no such file", "name an existing journal") from None
+    except PermissionError:
+        raise JournalUnreadable(path, "may not be read by this user", "run as the owner of the journal") from None
+    except OSError as error:
+        raise JournalUnreadable(path, f"cannot be opened ({word(error)})", "check the path and the disk") from error
+
+
+def read(path: str, *, port: Port = PORT) -> Iterator[Record]:
+    """The records of `path`, first to last, each checked. Memory: one block of 256 KiB, whatever the length of the file.
+
+    JournalUnreadable: no journal. JournalBroken: names the first bad record. JournalTorn, after the last whole record:
+    the last line has no end.
+    """
+    source = Source(path, port)
+    try:
+        yield from walk(source, source.batches())
+    finally:
+        source.close()
+
+
+def follow(
+    path: str,
+    *,
+    poll_s: float = 0.05,
+    stop: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], None] = time.sleep,
+    port: Port = PORT,
+) -> Iterator[Record]:
+    """As `read`, on a file that is still being written: waits for more until CLOSE is its last record, or `stop()`.
+
+    A line without its end is not a record yet. `poll_s`: real seconds between two looks.
+    """
+    source = Source(path, port)
+    kind = ""
+
+    def ended() -> bool:
+        if kind == CLOSE:
+            return True
+        return stop()
+
+    try:
+        for record in walk(source, source.growing(poll_s, sleep, ended), growing=True):
+            kind = record.kind
+            yield record
+    finally:
+        source.close()
+
+
+def walk(source: Source, batches: Iterator[list[bytes]], *, growing: bool = False) -> Iterator[Record]:
+    path = source.path
+    line = 0
+    digest = GENESIS
+    policy = b""
+    match = _LINE.match
+    for batch in batches:
+        for text in batch:
+            found = match(text)
+            if line == 0:
+                policy = _policy(path, text)
+            if found is None:
+                raise diagnose(path, line, text, digest, policy)
+            seq, ts, kind, named = found.groups()
+            digest_before = digest
+            hashed = sha256(digest + text[:-TAIL_BYTES])
+            digest = hashed.digest()
+            hex_ = hashed.hexdigest()
+            if text[-TAIL_BYTES:] != f',"hash":"{hex_}"}}'.encode():
+                raise diagnose(path, line, text, digest_before, policy)
+            if int(seq) != line:
+                raise diagnose(path, line, text, digest_before, policy)
+            if named != policy:
+                raise diagnose(path, line, text, digest_before, policy)
+            name = KINDS.get(kind)
+            if name is None:
+                raise diagnose(path, line, text, digest_before, policy)
+            ts_ns = int(ts)
+            if ts_ns > TS_MAX_NS:
+                raise diagnose(path, line, text, digest_before, policy)
+            raw = text[found.end() : -TAIL_BYTES]
+            try:
+                data = decode(raw)
+            except ValueError as error:
+                raise JournalBroken(path, line + 1, line, "data", "canonical JSON", str(error)) from None
+            shapes = SHAPES.get(name)
+            if shapes is not None:
+                if tuple(data) not in shapes:
+                    raise misshapen(path, line, name, tuple(data))
+            line += 1
+            yield Record(line, line - 1, ts_ns, name, policy.decode(), data, hex_, raw)
+    if growing:
+        return
+    _ended(source, line)
+
+
+def _ended(source: Source, line: int) -> None:
+    """The end of the file: nothing at all, a torn header, a torn line, or a clean end."""
+    if line == 0:
+        raise _headless(source)
+    if source.torn:
+        raise JournalTorn(source.path, line + 1, line, source.torn)
+
+
+def _headless(source: Source) -> JournalUnreadable:
+    if not source.torn:
+        return JournalUnreadable(source.path, "is empty", "there is nothing in it to audit or recover; start a new journal")
+    if source.torn.startswith(_FIRST):
+        return JournalUnreadable(
+            source.path,
+            f"is cut off inside its header, after {len(source.torn)} bytes",
+            "nothing was acknowledged in it; remove it and start a new journal",
+        )
+    return JournalUnreadable(source.path, f"is no journal, it begins {source.torn[:30]!r}", _FOREIGN_FIX)
+
+
+def _policy(path: str, text: bytes) -> bytes:
+    """The policy that the header names for the whole file; refuses a file that does not begin with a header."""
+    found = _LINE.match(text)
+    if found is None:
+        raise _not_a_header(path, text)
+    if found[3] != HEADER.encode():
+        raise _not_a_header(path, text)
+    try:
+        header = decode(text[found.end() : -TAIL_BYTES])
+    except ValueError:
+        return found[4]
+    version = header.get("format")
+    if version != FORMAT:
+        raise JournalUnreadable(path, f"has format {version!r}", f"this version reads format {FORMAT}; use the version that wrote it")
+    return str(header.get("policy_hash", ""))[:POLICY_CHARS].encode()
+
+
+def _not_a_header(path: str, text: bytes) -> JournalUnreadable:
+    if text.startswith(_FIRST):
+        return JournalUnreadable(path, "its first record is no readable HEADER", "restore the file from a copy")
+    return JournalUnreadable(path, f"is no journal, it begins {text[:30]!r}", _FOREIGN_FIX)
+
+
+def misshapen(path: str, seq: int, kind: str, fields: tuple[str, ...]) -> JournalBroken:
+    """The finding for a record whose data has other fields than its kind."""
+    expected = " or ".join(sorted(",".join(shape) for shape in SHAPES[kind]))
+    return JournalBroken(path, seq + 1, seq, f"data of {kind}", f"fields {expected}", f"fields {','.join(fields)}")
+
+
+def diagnose(path: str, seq: int, text: bytes, digest: bytes, policy: bytes) -> JournalBroken:
+    """What is wrong with the line `text`, which the short path refused: the first field that is not as it must be."""
+
+    def finding(field: str, expected: str, actual: bytes) -> JournalBroken:
+        return JournalBroken(path, seq + 1, seq, field, expected, actual.decode("utf-8", "backslashreplace"))
+
+    at = 0
+    values: list[bytes] = []
+    for field, label, form, expected in _FIELDS:
+        found = re.compile(label + b"(" + form + b")").match(text, at)
+        if found is None:
+            return finding(field, expected, text[at : at + 40])
+        values.append(found[1].strip(b'"'))
+        at = found.end()
+    if not re.fullmatch(rb',"hash":"[0-9a-f]{64}"\}', text[-TAIL_BYTES:]):
+        return finding("hash", "64 lower-case hex digits at the end of the line", text[-TAIL_BYTES:])
+    if int(values[0]) != seq:
+        return finding("seq", str(seq), values[0])
+    computed = sha256(digest + text[:-TAIL_BYTES]).hexdigest()
+    actual = text[-TAIL_BYTES + 9 : -2]
+    if actual != computed.encode():
+        return finding("hash", f"{computed} (over this line and the hash of the one before)", actual)
+    if values[2] not in KINDS:
+        return finding("kind", f"one of {', '.join(KINDS.values())}", values[2])
+    if values[3] != policy:
+        return finding("policy", f"{policy.decode()}, as in the header", values[3])
+    return finding("ts", f"at most {TS_MAX_NS}", values[1])

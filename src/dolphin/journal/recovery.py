@@ -1,0 +1,202 @@
+"""What stands in a journal: the verdict on its form, and the state of its end before a writer takes it up again.
+
+What belongs here: `verify` and `recover`, both one pass in constant memory. Neither changes the file: the torn line is
+cut by `Journal.resume`, under the writer's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from dolphin.journal.encoding import HASH_CHARS, Head, anchor as parsed, is_hex
+from dolphin.journal.errors import HEAD, JournalBroken, JournalTorn
+from dolphin.journal.files import PORT, READ, Port, word
+from dolphin.journal.kinds import CLOSE, GAP
+from dolphin.journal.reader import Record, Source, read, walk
+
+
+class HeadFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What the file `<path>.head` says: at least this much was written. `closed`: the last record was CLOSE."""
+
+    seq: int
+    hash: str
+    closed: bool
+
+
+class Verified(NamedTuple):
+    """A journal whose form is right. Not `closed`: the run did not end, or its tail is missing: `incomplete`.
+
+    `records`: how many. `gaps`: how many GAP records; `lost`: how many records those say are missing. `torn`: bytes of a
+    last line without an end. `back_ns`: the largest step back of the host's clock. `size`: bytes of whole lines.
+    """
+
+    records: int
+    closed: bool
+    gaps: int
+    head: Head
+    torn: int
+    lost: int
+    back_ns: int
+    first_ts_ns: int
+    last_ts_ns: int
+    size: int
+
+
+class Recovery(NamedTuple):
+    """Where a writer may take up again. `header`: the first record. `torn_bytes`: what `Journal.resume` will cut.
+
+    `missing`: records that the head file knows of and the journal lacks (a loss of power in mode `write`).
+    """
+
+    path: str
+    header: Record
+    closed: bool
+    head: Head
+    last_ts_ns: int
+    torn_bytes: int
+    size: int
+    gaps: int
+    missing: int
+
+    def records(self) -> Iterator[Record]:
+        """The whole records, from the header on, to be folded; a torn last line is left out."""
+        return whole(self.path)
+
+
+def whole(path: str, *, port: Port = PORT) -> Iterator[Record]:
+    """As `read`, and silent about a torn last line."""
+    try:
+        yield from read(path, port=port)
+    except JournalTorn:
+        return
+
+
+def head_file(path: str, *, port: Port = PORT) -> HeadFile | None:
+    """The head file beside the journal `path`; None where there is none. JournalBroken where it is no head file."""
+    name = f"{path}.head"
+    try:
+        fd = port.open(name, READ)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _bad_head(name, word(error)) from error
+    try:
+        found = msgspec.json.decode(port.read(fd, 4096), type=HeadFile)
+    except OSError as error:
+        raise _bad_head(name, word(error)) from error
+    except msgspec.DecodeError as error:
+        raise _bad_head(name, str(error)) from None
+    finally:
+        port.close(fd)
+    if not is_hex(found.hash, HASH_CHARS):
+        raise _bad_head(name, f"hash {found.hash!r}")
+    return found
+
+
+def _bad_head(name: str, found: str) -> JournalBroken:
+    return JournalBroken(name, 1, 0, "head", '{"seq":N,"hash":"64 hex digits","closed":true or false}', found, HEAD)
+
+
+def verify(
+    path: str, anchor: str | None = None, *, each: Callable[[Record], object] | None = None, port: Port = PORT
+) -> Verified:
+    """Check the whole form of `path`: lines, chain, sequence, kinds, and its head against `anchor` and the head file.
+
+    `anchor`: `SEQ:HASH` that the run printed; ValueError where it is not of that form. `each` is called with every record.
+    JournalUnreadable, JournalBroken: as `read`; also where the journal lacks the record that anchor or head file name, or
+    has another in its place. A torn last line is counted, not refused.
+    """
+    named: list[tuple[str, Head]] = []
+    if anchor is not None:
+        named.append(("anchor", parsed(anchor)))
+    known = head_file(path, port=port)
+    if known is not None:
+        named.append(("head file", Head(known.seq, known.hash)))
+    found, _ = _scan(path, dict(named), each, port)
+    for who, head in named:
+        if head.seq > found.head.seq:
+            raise _tail(path, found, who, head)
+    return found
+
+
+def _tail(path: str, found: Verified, who: str, head: Head) -> JournalBroken:
+    return JournalBroken(
+        path,
+        found.records + 1,
+        found.records,
+        "seq",
+        f"record {head.seq} ({head.hash}), which the {who} names",
+        f"the end of the journal after record {found.head.seq}",
+        HEAD,
+    )
+
+
+def recover(path: str, *, each: Callable[[Record], object] | None = None, port: Port = PORT) -> Recovery:
+    """Check `path` and say where it ends; `each` is called with every record, so that one pass both checks and folds.
+
+    Refuses as `read` does, naming the first bad record. A torn last line, a missing CLOSE and a tail that only the head file
+    knows are reported, not refused: recovery must be possible after a crash.
+    """
+    known = head_file(path, port=port)
+    named: dict[str, Head] = {}
+    if known is not None:
+        named["head file"] = Head(known.seq, known.hash)
+    found, header = _scan(path, named, each, port)
+    missing = 0
+    for head in named.values():
+        missing = max(0, head.seq - found.head.seq)
+    return Recovery(
+        path, header, found.closed, found.head, found.last_ts_ns, found.torn, found.size, found.gaps, missing
+    )
+
+
+def _scan(
+    path: str, named: dict[str, Head], each: Callable[[Record], object] | None, port: Port
+) -> tuple[Verified, Record]:
+    gaps = lost = back_ns = latest_ns = 0
+    first: Record | None = None
+    record: Record | None = None
+    due = {head.seq: (who, head) for who, head in named.items()}
+    source = Source(path, port)
+    try:
+        for record in walk(source, source.batches()):
+            if first is None:
+                first = record
+            if record.ts_ns < latest_ns:
+                back_ns = max(back_ns, latest_ns - record.ts_ns)
+            else:
+                latest_ns = record.ts_ns
+            if record.kind == GAP:
+                gaps += 1
+                lost += int(str(record.data["count"]))
+            if record.seq in due:
+                _hold(path, record, *due[record.seq])
+            if each is not None:
+                each(record)
+    except JournalTorn:
+        pass
+    finally:
+        source.close()
+    assert first is not None  # noqa: S101  `walk` refuses a file without a header
+    assert record is not None  # noqa: S101
+    found = Verified(
+        record.seq + 1,
+        record.kind == CLOSE,
+        gaps,
+        record.head,
+        len(source.torn),
+        lost,
+        back_ns,
+        first.ts_ns,
+        record.ts_ns,
+        source.size,
+    )
+    return found, first
+
+
+def _hold(path: str, record: Record, who: str, head: Head) -> None:
+    if record.hash != head.hash:
+        raise JournalBroken(path, record.line, record.seq, "hash", f"{head.hash}, which the {who} names", record.hash, HEAD)
