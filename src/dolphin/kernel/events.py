@@ -251,7 +251,7 @@ EVENTS: Final[dict[str, type[NamedTuple]]] = {
     "RESUME": Resume,
     "ORDER": Order,
     "REDUCE": Reduce,
-}  # type: ignore[assignment]
+}
 EFFECTS: Final[dict[str, type[NamedTuple]]] = {
     "MOVED": Moved,
     "TRIPPED": Tripped,
@@ -259,5 +259,5 @@ EFFECTS: Final[dict[str, type[NamedTuple]]] = {
     "REDUCED": Reduced,
     "ANSWER": Answer,
     "EXCESS": Excess,
-}  # type: ignore[assignment]
+}
 KIND: Final[dict[type, str]] = {kind: name for name, kind in (EVENTS | EFFECTS).items()}

@@ -40,11 +40,16 @@ class Clock(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Earned confidence, the posture it gives, and the R_total under which it is being earned."""
+    """Earned confidence, the posture it gives, and the R_total under which it is being earned.
+
+    `fell` 1: HIBERNATE (or a kill) was reached by a fall, so that what is held goes; 0 for the posture of a first start
+    and of a position that the operator took over.
+    """
 
     confidence_ms: int = FULL_MS
     posture: Posture = Posture.APEX
     held_bp: int = BP
+    fell: int = 0
 
 
 class Readings(NamedTuple):
@@ -110,6 +115,20 @@ class Feed(NamedTuple):
     counted: int = 0
 
 
+class Plan(NamedTuple):
+    """What holds until a feed speaks or a stop comes; derived, kept so that a step need not ask every feed.
+
+    `deadline_ns`: when silence next changes something. `second_ns`: when R2 or R4 next may. `credit_ns`: nothing is earned
+    beyond it. `r3_bp`: the minimum over counted instruments. `lost` 1: a heartbeat is.
+    """
+
+    deadline_ns: int = NEVER_NS
+    second_ns: int = NEVER_NS
+    credit_ns: int = NEVER_NS
+    r3_bp: int = BP
+    lost: int = 0
+
+
 class State(NamedTuple):
     """All that a decision rests on."""
 
@@ -120,6 +139,7 @@ class State(NamedTuple):
     capital: Capital
     latch: Latch
     feeds: tuple[Feed, ...]
+    plan: Plan
 
 
 class Outcome(NamedTuple):

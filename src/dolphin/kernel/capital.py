@@ -1,0 +1,202 @@
+"""Category 5: equity, the audited high-water mark, drawdown, the drawdown trap and the re-base (DESIGN.md 2.5).
+
+What belongs here: what a sample, a flow or an operator's re-base makes of the `Capital` tuple. Money in minor units.
+Divisions by a variable are certified by multiplication (see sizer.py).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dolphin.kernel.contracts import ensure
+from dolphin.kernel.policy import MARK_WINDOW_NS, TRAPPED_BELOW_BP, Policy
+from dolphin.kernel.reasons import Reason
+from dolphin.kernel.state import Capital, Sample
+from dolphin.kernel.survival import r5
+from dolphin.kernel.units import ABSENT, BP, NS_PER_S
+
+
+class Rebase(NamedTuple):
+    """Capital after an operator's request, and what he is told."""
+
+    capital: Capital
+    reason: Reason
+
+
+@ensure(lambda mark, equity, quotient_bp, result: result >= 0)
+@ensure(lambda mark, equity, quotient_bp, result: result <= BP)
+@ensure(lambda mark, equity, quotient_bp, result: equity > 0 or result == BP)
+@ensure(lambda mark, equity, quotient_bp, result: result == BP or result * mark >= BP * (mark - equity))
+def certified_drawdown(mark: int, equity: int, quotient_bp: int) -> int:
+    """`quotient_bp` if it covers the loss, else 10,000: the check of `drawdown`'s division."""
+    if equity <= 0:
+        return BP
+    if quotient_bp >= BP:
+        return BP
+    if quotient_bp < 0:
+        return BP
+    if quotient_bp * mark < BP * (mark - equity):
+        return BP
+    return quotient_bp
+
+
+def drawdown(mark: int, equity: int) -> int:
+    """Drawdown from the mark in bp, rounded up; 10,000 for no equity. Composed: divides by a variable."""
+    if equity <= 0:
+        return BP
+    if equity >= mark:
+        return 0
+    return certified_drawdown(mark, equity, -((equity - mark) * BP // mark))
+
+
+@ensure(lambda mark, before, after, quotient, result: result >= after or result == mark)
+def certified_mark(mark: int, before: int, after: int, quotient: int) -> int:
+    """`quotient` as the mark after a flow if no drawdown is lost by it: the check of `scaled_mark`'s division."""
+    if quotient * before < mark * after:
+        return mark + after
+    if quotient < after:
+        return after
+    return quotient
+
+
+def scaled_mark(mark: int, before: int, after: int) -> int:
+    """The mark after a flow took equity from `before` to `after`: ceil(mark * after / before). Composed.
+
+    Without equity on either side there is no ratio to keep; the mark follows the money and never falls below it.
+    """
+    if before <= 0:
+        return mark + max(after - before, 0)
+    if after <= 0:
+        return mark
+    return certified_mark(mark, before, after, -(-mark * after // before))
+
+
+def risen_pending(pending: tuple[Sample, ...], t_ns: int, equity: int) -> tuple[Sample, ...]:
+    """The rising minima of the mark's window after one more sample. Composed: a loop over at most a minute of samples.
+
+    A value holds until the next one, so the newest sample older than the window is still in force at its start. Two
+    samples of one second count as the smaller, which bounds the tuple.
+    """
+    kept = pending
+    while kept and kept[-1].equity >= equity:
+        kept = kept[:-1]
+    if not kept:
+        return (Sample(t_ns, equity),)
+    if kept[-1].ts_ns // NS_PER_S != t_ns // NS_PER_S:
+        kept = (*kept, Sample(t_ns, equity))
+    while len(kept) > 1:
+        if kept[1].ts_ns > t_ns - MARK_WINDOW_NS:
+            break
+        kept = kept[1:]
+    return kept
+
+
+@ensure(lambda capital, result: result == (capital.flat == 1 and r5(capital.drawdown_bp) < TRAPPED_BELOW_BP))
+def trapped(capital: Capital) -> bool:
+    """Flat, and R5 alone keeps confidence below the return level of APEX: nothing that happens can heal the book."""
+    if capital.flat != 1:
+        return False
+    return r5(capital.drawdown_bp) < TRAPPED_BELOW_BP
+
+
+def since_trapped(capital: Capital, t_ns: int) -> Capital:
+    """`trapped_ns` brought up to date: kept while trapped, begun when it begins, forgotten when it ends."""
+    if not trapped(capital):
+        return capital._replace(trapped_ns=ABSENT)
+    if capital.trapped_ns != ABSENT:
+        return capital
+    return capital._replace(trapped_ns=t_ns)
+
+
+@ensure(lambda mark, head, equity, stood, result: result >= mark)
+@ensure(lambda mark, head, equity, stood, result: result <= mark or result == head or result == equity)
+def next_mark(mark: int, head: int, equity: int, stood: int) -> int:
+    """The mark after a sample: up to the window's minimum, or to a value that has stood (a bar's close)."""
+    if stood == 1:
+        head = equity
+    if head > mark:
+        return head
+    return mark
+
+
+def sampled(capital: Capital, t_ns: int, equity: int, flat: int, stood: int) -> Capital:
+    """Capital after a readable sample. The first one is the mark. Composed of the functions above."""
+    mark = capital.mark
+    if mark == 0:
+        mark = max(equity, 0)
+    pending = risen_pending(capital.pending, t_ns, equity)
+    mark = next_mark(mark, pending[0].equity, equity, stood)
+    return since_trapped(
+        Capital(
+            equity, mark, drawdown(mark, equity), pending, ABSENT, flat,
+            capital.trapped_ns, capital.rebased_ns, capital.rebase_nonce, capital.rebases,
+        ),
+        t_ns,
+    )  # fmt: skip
+
+
+@ensure(lambda capital, t_ns, result: result.mark == capital.mark)
+@ensure(lambda capital, t_ns, result: result.drawdown_bp == capital.drawdown_bp)
+@ensure(lambda capital, t_ns, result: result.error_ns != ABSENT or t_ns == ABSENT)
+def unreadable(capital: Capital, t_ns: int) -> Capital:
+    """Capital after an unreadable sample: the last value holds; its age counts from the first bad one."""
+    if capital.error_ns != ABSENT:
+        return capital
+    return capital._replace(error_ns=t_ns)
+
+
+def flowed(capital: Capital, flow: int) -> Capital:
+    """Capital after a deposit or withdrawal. Composed. Pending samples move with the money."""
+    after = capital.equity + flow
+    mark = scaled_mark(capital.mark, capital.equity, after)
+    pending = tuple(Sample(sample.ts_ns, sample.equity + flow) for sample in capital.pending)
+    return capital._replace(equity=after, mark=mark, pending=pending, drawdown_bp=drawdown(mark, after))
+
+
+@ensure(lambda policy, capital, t_ns, result: result != Reason.REBASED or capital.trapped_ns != ABSENT)
+@ensure(lambda policy, capital, t_ns, result: result != Reason.REBASED or t_ns - capital.trapped_ns >= policy.rebase_trapped_ns)
+@ensure(
+    lambda policy, capital, t_ns, result: result != Reason.REBASED
+    or capital.rebased_ns == ABSENT
+    or t_ns - capital.rebased_ns >= policy.rebase_gap_ns
+)
+def rebase_right(policy: Policy, capital: Capital, t_ns: int) -> Reason:
+    """REBASED if the book has the right to one now: trapped long enough, and the rate not spent; else why not."""
+    if capital.trapped_ns == ABSENT:
+        return Reason.NOT_TRAPPED
+    if t_ns - capital.trapped_ns < policy.rebase_trapped_ns:
+        return Reason.NOT_TRAPPED
+    if capital.rebased_ns == ABSENT:
+        return Reason.REBASED
+    if t_ns - capital.rebased_ns < policy.rebase_gap_ns:
+        return Reason.REBASE_RATE
+    return Reason.REBASED
+
+
+@ensure(lambda capital, nonce, result: result.mark == capital.mark)
+@ensure(lambda capital, nonce, result: result.rebase_nonce == nonce)
+def rebase_armed(capital: Capital, nonce: int) -> Capital:
+    """First step: the request is remembered, nothing else changes. The right is tested at the second."""
+    return capital._replace(rebase_nonce=nonce)
+
+
+@ensure(lambda policy, capital, nonce, t_ns, result: result.reason == Reason.REBASED or result.capital == capital)
+@ensure(lambda policy, capital, nonce, t_ns, result: result.reason != Reason.REBASED or result.capital.mark == capital.equity)
+@ensure(lambda policy, capital, nonce, t_ns, result: result.reason != Reason.REBASED or nonce == capital.rebase_nonce)
+@ensure(lambda policy, capital, nonce, t_ns, result: result.reason != Reason.REBASED or capital.equity > 0)
+@ensure(lambda policy, capital, nonce, t_ns, result: result.reason != Reason.REBASED or result.capital.rebased_ns == t_ns)
+def rebased(policy: Policy, capital: Capital, nonce: int, t_ns: int) -> Rebase:
+    """Second step: the mark becomes the equity. Confidence returns by slow recovery only."""
+    if capital.rebase_nonce == ABSENT:
+        return Rebase(capital, Reason.NOT_PENDING)
+    if nonce != capital.rebase_nonce:
+        return Rebase(capital, Reason.WRONG_NONCE)
+    right = rebase_right(policy, capital, t_ns)
+    if right != Reason.REBASED:
+        return Rebase(capital, right)
+    if capital.equity <= 0:
+        return Rebase(capital, Reason.UNPRICED)
+    return Rebase(
+        Capital(capital.equity, capital.equity, 0, (), capital.error_ns, capital.flat, ABSENT, t_ns, ABSENT, capital.rebases + 1),
+        Reason.REBASED,
+    )

@@ -1,0 +1,81 @@
+"""The kill latch and its two-step re-arm (DESIGN.md 2.6).
+
+Rules of this file: everything that can change the latch is in it; it knows no clock and no feed, only what it is told.
+
+    RUNNING --trip--> KILLED --arm (episode, flat or accepted, green)--> ARM_PENDING --confirm (nonce, 60 s, green)--> RUNNING
+                        ^----------------- trip (a new episode) -------------'
+
+A trip while KILLED changes nothing: the episode and its first cause stand until an operator ends them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dolphin.kernel.contracts import ensure
+from dolphin.kernel.policy import ARM_WAIT_NS
+from dolphin.kernel.reasons import Cause, Reason
+from dolphin.kernel.state import Latch, Mode
+from dolphin.kernel.units import ABSENT
+
+
+class Turned(NamedTuple):
+    """The latch after an operator's request, and what he is told."""
+
+    latch: Latch
+    reason: Reason
+
+
+@ensure(lambda latch, result: result == (latch.mode == Mode.RUNNING))
+def running(latch: Latch) -> bool:
+    """Whether entries may be judged at all."""
+    return latch.mode == Mode.RUNNING
+
+
+@ensure(lambda latch, cause, t_ns, result: result.mode == Mode.KILLED)
+@ensure(lambda latch, cause, t_ns, result: latch.mode != Mode.KILLED or result == latch)
+@ensure(lambda latch, cause, t_ns, result: latch.mode == Mode.KILLED or result.episode == latch.episode + 1)
+@ensure(lambda latch, cause, t_ns, result: latch.mode == Mode.KILLED or result.nonce == ABSENT)
+def trip(latch: Latch, cause: Cause, t_ns: int) -> Latch:
+    """Latch. From RUNNING and from ARM_PENDING a new episode begins."""
+    if latch.mode == Mode.KILLED:
+        return latch
+    return Latch(Mode.KILLED, latch.episode + 1, cause, t_ns, ABSENT, ABSENT)
+
+
+@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.latch.mode != Mode.RUNNING or result.latch == latch)
+@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.reason != Reason.ARMED or latch.mode == Mode.KILLED)
+@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.reason != Reason.ARMED or settled)
+@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.reason != Reason.ARMED or green)
+@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.reason == Reason.ARMED or result.latch == latch)
+@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.latch.episode == latch.episode)
+def arm(latch: Latch, episode: int, nonce: int, settled: bool, green: bool, t_ns: int) -> Turned:
+    """First step. `settled`: the book is flat or the operator accepts its position; `green`: every invariant holds."""
+    if latch.mode != Mode.KILLED:
+        return Turned(latch, Reason.NOT_KILLED)
+    if episode != latch.episode:
+        return Turned(latch, Reason.WRONG_EPISODE)
+    if not settled:
+        return Turned(latch, Reason.NOT_FLAT)
+    if not green:
+        return Turned(latch, Reason.NOT_GREEN)
+    return Turned(Latch(Mode.ARM_PENDING, latch.episode, latch.cause, latch.tripped_ns, t_ns, nonce), Reason.ARMED)
+
+
+@ensure(lambda latch, nonce, green, t_ns, result: result.reason == Reason.CONFIRMED or result.latch == latch)
+@ensure(lambda latch, nonce, green, t_ns, result: result.reason != Reason.CONFIRMED or latch.mode == Mode.ARM_PENDING)
+@ensure(lambda latch, nonce, green, t_ns, result: result.reason != Reason.CONFIRMED or nonce == latch.nonce)
+@ensure(lambda latch, nonce, green, t_ns, result: result.reason != Reason.CONFIRMED or green)
+@ensure(lambda latch, nonce, green, t_ns, result: result.reason != Reason.CONFIRMED or t_ns - latch.armed_ns >= ARM_WAIT_NS)
+@ensure(lambda latch, nonce, green, t_ns, result: result.latch.episode == latch.episode)
+def confirm(latch: Latch, nonce: int, green: bool, t_ns: int) -> Turned:
+    """Second step, with the nonce of the first; refused it stays pending."""
+    if latch.mode != Mode.ARM_PENDING:
+        return Turned(latch, Reason.NOT_PENDING)
+    if nonce != latch.nonce:
+        return Turned(latch, Reason.WRONG_NONCE)
+    if t_ns - latch.armed_ns < ARM_WAIT_NS:
+        return Turned(latch, Reason.TOO_EARLY)
+    if not green:
+        return Turned(latch, Reason.NOT_GREEN)
+    return Turned(Latch(Mode.RUNNING, latch.episode, Cause.NONE, ABSENT, ABSENT, ABSENT), Reason.CONFIRMED)
