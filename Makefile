@@ -19,14 +19,23 @@ help: ## list the targets
 
 setup: $(STAMP) ## make .venv from the hashed lock file (PYTHON=… picks the interpreter)
 
-# Once, and again when the lock file or the package's metadata changes.
-$(STAMP): requirements.lock pyproject.toml tools/find_python.sh
-	@python="$$(PYTHON='$(PYTHON)' sh tools/find_python.sh)"; \
-	if [ -x $(BIN)/python ] && $(BIN)/python -c 'import sys, pip' 2>/dev/null && [ -z "$(PYTHON)" ]; then \
+# Once, and again when the lock file, the package's metadata or the asked-for interpreter changes.
+ifneq ($(PYTHON),)
+ifneq ($(PYTHON),$(shell cat $(VENV)/.made-with 2>/dev/null))
+$(STAMP): again
+.PHONY: again
+again: ;
+endif
+endif
+
+$(STAMP): requirements.lock pyproject.toml
+	@if { [ -z "$(PYTHON)" ] || [ "$(PYTHON)" = "$$(cat $(VENV)/.made-with 2>/dev/null)" ]; } && $(BIN)/python -c 'import pip' 2>/dev/null; then \
 	  echo "setup: bringing $(VENV) up to the lock file"; \
 	else \
+	  python="$$(PYTHON='$(PYTHON)' sh tools/find_python.sh)"; \
 	  echo "setup: creating $(VENV) with $$python"; \
 	  "$$python" -m venv --clear $(VENV); \
+	  echo "$(PYTHON)" > $(VENV)/.made-with; \
 	fi
 	@echo "setup: installing what requirements.lock pins (about a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
