@@ -28,20 +28,30 @@ def _slot(name: str) -> str:
     return "%d"
 
 
+def _format(names: tuple[str, ...]) -> str:
+    return ",".join(_slot(name) for name in names)
+
+
 _EVENT_FORMAT: Final = {
     kind: "".join(f'"{name}":{_slot(name)},' for name in kind._fields[1:]) for kind in EVENTS.values()
 }
-_EFFECT_FORMAT: Final = {
-    kind: f'["{KIND[kind]}",' + ",".join(_slot(name) for name in kind._fields) + "]" for kind in EFFECTS.values()
-}
-_OUT_FORMAT: Final = "[" + ",".join("%d" for _ in Outcome._fields) + "]"
+_EFFECT_FORMAT: Final = {kind: f'["{KIND[kind]}",{_format(kind._fields)}]' for kind in EFFECTS.values()}
+_OUT_FORMAT: Final = f"[{_format(Outcome._fields)}]"
 _TYPES: Final[dict[str, type]] = {"cause": Cause, "reason": Reason, "before": Posture, "after": Posture}
 
 
-def _exact(values: tuple[int, ...]) -> bool:
-    for value in values:
+def _all_exact(names: tuple[str, ...], values: tuple[int, ...]) -> bool:
+    """Whether the ready format serves: no number that would have to be written as a string is beyond 2^53."""
+    if sum(map(abs, values)) <= EXACT:
+        return True
+    return _named_exact(names, values)
+
+
+def _named_exact(names: tuple[str, ...], values: tuple[int, ...]) -> bool:
+    for name, value in zip(names, values, strict=True):
         if abs(value) > EXACT:
-            return False
+            if not name.endswith("_ns"):
+                return False
     return True
 
 
@@ -53,34 +63,37 @@ def _text(name: str, value: int) -> str:
     return f"{value:d}"
 
 
+def _texts(names: tuple[str, ...], values: tuple[int, ...]) -> list[str]:
+    return [_text(name, value) for name, value in zip(names, values, strict=True)]
+
+
 def _event_text(event: Event) -> str:
     kind = type(event)
-    if kind.__name__ in _NO_TIMES:
-        if _exact(event[1:]):
-            return _EVENT_FORMAT[kind] % event[1:]
-    return "".join(f'"{name}":{_text(name, value)},' for name, value in zip(kind._fields[1:], event[1:], strict=True))
-
-
-_NO_TIMES: Final = frozenset(
-    kind.__name__ for kind in EVENTS.values() if not [name for name in kind._fields[1:] if name.endswith("_ns")]
-)
+    values: tuple[int, ...] = event[1:]
+    if not values:
+        return ""
+    names = kind._fields[1:]
+    if _all_exact(names, values):
+        return _EVENT_FORMAT[kind] % values
+    return "".join(f'"{name}":{text},' for name, text in zip(names, _texts(names, values), strict=True))
 
 
 def _effect_text(effect: Effect) -> str:
     kind = type(effect)
-    values = (_text(name, value) for name, value in zip(kind._fields, effect, strict=True))
-    return f'["{KIND[kind]}",' + ",".join(values) + "]"
+    if _all_exact(kind._fields, effect):
+        return _EFFECT_FORMAT[kind] % effect
+    return f'["{KIND[kind]}",{",".join(_texts(kind._fields, effect))}]'
 
 
 def _out_text(state: State) -> str:
     values = outcome(state)
-    if _exact(values):
+    if _all_exact(Outcome._fields, values):
         return _OUT_FORMAT % values
-    return "[" + ",".join(_text(name, value) for name, value in zip(Outcome._fields, values, strict=True)) + "]"
+    return f"[{','.join(_texts(Outcome._fields, values))}]"
 
 
 def encode(event: Event, effects: tuple[Effect, ...], state: State, note: str = "") -> str:
-    """The `data` of a kernel record, compact JSON text. `note`: a JSON object in text for people (order id and such)."""
+    """The `data` of a kernel record, compact JSON. `note`: a JSON object in text for people (order id and such)."""
     fx = ",".join([_effect_text(effect) for effect in effects])
     if note:
         return f'{{{_event_text(event)}"out":{_out_text(state)},"fx":[{fx}],"x":{note}}}'
@@ -171,7 +184,9 @@ def policy_object(policy: Policy) -> dict[str, Any]:
     """The whole policy as the header writes it."""
     values: dict[str, Any] = {"version": VERSION}
     for name, value in zip(Policy._fields, policy, strict=True):
-        values[name] = str(int(value)) if name.endswith("_ns") else int(value)
+        values[name] = int(value)
+        if name.endswith("_ns"):
+            values[name] = str(value)
     return values
 
 
@@ -206,8 +221,11 @@ class Begun(NamedTuple):
 
 
 def begin(header: Mapping[str, Any]) -> Begun:
-    """Policy and first state of the run that this HEADER opens. Needs `policy`, `start_ns`, `anchor_ns`, `confidence_ms`,
-    `envelope` (0 or 1) and `feeds` (a list of objects with `name` and `kind`, one of the FeedKind names)."""
+    """Policy and first state of the run that this HEADER opens.
+
+    Needs `policy`, `start_ns`, `anchor_ns`, `confidence_ms`, `envelope` (0 or 1) and `feeds` (objects with `name` and
+    `kind`, one of the FeedKind names); Malformed where one is missing or wrong.
+    """
     for name in ("policy", "start_ns", "anchor_ns", "confidence_ms", "envelope", "feeds"):
         if name not in header:
             raise Malformed(f"header.{name}", "a field", "nothing")
