@@ -1,7 +1,7 @@
 """DAL A: the append-only, hash-chained log that is ledger, audit trail and recovery source.
 
-`Journal` writes, `read` and `follow` read, `recover` finds the end after a crash, `verify` gives the verdict on the form.
-docs/journal-format.md says what is in the file.
+`Journal` writes, `read` and `follow` read, `recover` finds the end after a crash, `verify` gives the verdict on the
+form. docs/journal-format.md says what is in the file.
 """
 
 from dolphin.journal.encoding import Head, anchor, decode, encode, integer, number, text
@@ -13,9 +13,10 @@ from dolphin.journal.errors import (
     JournalUnreadable,
     JournalWriteError,
 )
+from dolphin.journal.headfile import HeadFile, head_file
 from dolphin.journal.kinds import KERNEL, KINDS, OTHER
 from dolphin.journal.reader import Record, follow, read
-from dolphin.journal.recovery import HeadFile, Recovery, Verified, head_file, recover, verify, whole
+from dolphin.journal.recovery import Recovery, Verified, recover, verify, whole
 from dolphin.journal.writer import Durability, Journal
 
 __all__ = [

@@ -85,7 +85,9 @@ def number(value: int) -> str:
 
 
 def integer(value: object) -> int:
-    """The integer that `number` wrote, from its decoded value. ValueError for anything that `number` cannot have written."""
+    """The integer that a decoded value stands for: a number up to 2^53, or a decimal string. ValueError for the
+    rest.
+    """
     if type(value) is int:
         if abs(value) > EXACT:
             raise ValueError(f"{value} stands as a number; beyond 2^53 it is written as a string")
@@ -95,10 +97,8 @@ def integer(value: object) -> int:
     if not _is_number(value.removeprefix("-")):
         raise ValueError(f"{value!r} is no decimal integer")
     result = int(value)
-    if abs(result) <= EXACT:
-        raise ValueError(f"{value!r} stands as a string; up to 2^53 it is written as a number")
     if str(result) != value:
-        raise ValueError(f"{value!r} has leading zeros")
+        raise ValueError(f"{value!r} is no decimal integer as Dolphin writes it, {result}")
     return result
 
 
@@ -110,7 +110,8 @@ def text(value: str) -> str:
 def encode(fields: Mapping[str, object]) -> str:
     """Compact JSON text of an object, as `append` takes it: for what is not hot (headers, notes, commands).
 
-    Integers beyond 2^53 become strings, tuples lists. ValueError for NaN, infinity and what JSON has no word for.
+    Integers beyond 2^53, and all in fields named `*_ns`, become strings; tuples lists. ValueError for NaN, infinity
+    and what JSON has no word for.
     """
     return _encode(_plain(fields)).decode()
 
@@ -125,10 +126,18 @@ def _plain(value: object) -> object:
             raise ValueError(f"{value} has no JSON form; say what is missing in words")
         return value
     if isinstance(value, Mapping):
-        return {_key(key): _plain(member) for key, member in value.items()}
+        return {_key(key): _member(key, member) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(member) for member in value]
-    raise ValueError(f"{value!r} ({type(value).__name__}) has no JSON form; accepted: None, bool, int, float, str, mapping, list")
+    raise ValueError(f"{value!r} has no JSON form; accepted: None, bool, int, float, str, mapping, list, tuple")
+
+
+def _member(key: object, value: object) -> object:
+    if not str(key).endswith("_ns"):
+        return _plain(value)
+    if type(value) is not int:
+        return _plain(value)
+    return str(value)
 
 
 def _plain_integer(value: int) -> object:
@@ -145,7 +154,10 @@ def _key(key: object) -> str:
 
 def decode(raw: bytes) -> dict[str, object]:
     """The object that `raw` spells. ValueError unless it is spelled the one canonical way."""
-    value = _decode(raw)
+    try:
+        value = _decode(raw)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
     if type(value) is not dict:
         raise ValueError("no JSON object")
     if _encode(value) != raw:

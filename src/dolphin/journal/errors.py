@@ -35,13 +35,14 @@ class JournalUnreadable(JournalError):
 class JournalBroken(JournalError):
     """One record is wrong, the first of its file. `line` counts from 1; `seq` is the sequence number expected there."""
 
-    fix = "everything before this line can be trusted, this record and what follows cannot; restore the file from a copy"
+    fix = "what stands before this line can be trusted, this record and what follows cannot; restore it from a copy"
 
-    def __init__(  # noqa: PLR0913, PLR0917
+    def __init__(
         self, path: str, line: int, seq: int, field: str, expected: str, actual: str, requirement: str = CHAIN
     ) -> None:
         super().__init__(
-            f"{path}:{line}: record {seq}, field {field}: expected {expected}, found {actual} [{requirement}]; {self.fix}"
+            f"{path}:{line}: record {seq}, field {field}: expected {expected}, found {actual} [{requirement}];"
+            f" {self.fix}"
         )
         self.path = path
         self.line = line
@@ -53,7 +54,7 @@ class JournalBroken(JournalError):
 
 
 class JournalTorn(JournalBroken):
-    """The last line has no end: the writer died in it, or is writing it now. `torn`: its bytes. It was not acknowledged."""
+    """The last line has no end: its writer died in it, or is writing it now. `torn`: its bytes. Not acknowledged."""
 
     fix = "it was never acknowledged; recovery cuts it and keeps it in the .torn file beside the journal"
 
@@ -69,9 +70,7 @@ class JournalLocked(JournalError):
     requirement = ONE_WRITER
 
     def __init__(self, path: str, holder: str) -> None:
-        super().__init__(
-            f"{path}: locked by {holder} [{ONE_WRITER}]; one journal has one writer: stop that process, or name another file"
-        )
+        super().__init__(f"{path}: locked by {holder} [{ONE_WRITER}]; stop that process, or name another file")
         self.path = path
         self.holder = holder
 
@@ -79,7 +78,7 @@ class JournalLocked(JournalError):
 class JournalWriteError(JournalError):
     """A record is not in the journal. The caller trips the latch; exits still pass; a GAP follows when writing works.
 
-    `error`: the operating system's word (ENOSPC, EIO, EBADF, SHORT_WRITE). `lost`: records lost since the last one that was written.
+    `error`: the operating system's word (ENOSPC, EIO, EBADF). `lost`: records lost since the last one that was written.
     """
 
     requirement = ACKNOWLEDGED

@@ -41,7 +41,10 @@ PORT: Final = Port()
 
 def word(error: OSError) -> str:
     """ENOSPC, EIO, ...: the name of the error, or its number where it has none."""
-    return errno.errorcode.get(error.errno or 0, f"errno {error.errno}")
+    number = error.errno
+    if number is None:
+        return type(error).__name__
+    return errno.errorcode.get(number, f"errno {number}")
 
 
 def write_whole(port: Port, fd: int, content: bytes) -> None:

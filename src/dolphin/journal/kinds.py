@@ -1,14 +1,18 @@
 """Which records there are, and the fields of each, in the order in which they are written.
 
 What belongs here: the table that reader, documentation and tests share. The fields of a kernel kind are its event's
-(dolphin.kernel.events) without `ts_ns`, which is the line's `ts`; then `out`, the Outcome; `fx`, the effects; and, where
-there is one, `x`: annotations for people, which no decision reads.
+(dolphin.kernel.events) without `ts_ns`, which is the line's `ts`; then `out`, the Outcome; `fx`, the effects; and,
+where there is one, `x`: annotations for people, which no decision reads.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
+import msgspec
+
+from dolphin.journal.encoding import decode
 from dolphin.kernel.events import EVENTS
 
 HEADER: Final = "HEADER"
@@ -16,16 +20,50 @@ GAP: Final = "GAP"
 NOTE: Final = "NOTE"
 CLOSE: Final = "CLOSE"
 
-GAP_FIELDS: Final = ("from", "count", "since", "error", "unsynced")
-OTHER: Final = ("HEADER", "FILL", "OWN", "ADOPT", "COMMAND", "NOTE", "GAP", "CLOSE")
+OTHER: Final = (HEADER, "FILL", "OWN", "ADOPT", "COMMAND", NOTE, GAP, CLOSE)
 """Kinds that are no kernel event."""
 
-KERNEL: Final[dict[str, tuple[str, ...]]] = {
-    kind: (*event._fields[1:], "out", "fx")
-    for kind, event in EVENTS.items()
-}
+KERNEL: Final[dict[str, tuple[str, ...]]] = {kind: (*event._fields[1:], "out", "fx") for kind, event in EVENTS.items()}
 KINDS: Final[dict[bytes, str]] = {kind.encode(): kind for kind in (*KERNEL, *OTHER)}
-SHAPES: Final[dict[str, frozenset[tuple[str, ...]]]] = {
-    kind: frozenset({fields, (*fields, "x")}) for kind, fields in KERNEL.items()
-} | {GAP: frozenset({GAP_FIELDS})}
-"""The field lists that a kind may have. A kind that is not here may have any fields."""
+GAP_FIELDS: Final = ("from", "count", "since_ns", "error", "unsynced")
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def _checker(shape: Any) -> Callable[[bytes], Any]:
+    """A function from the text of `data` to its value: of this shape, spelled the one canonical way, or ValueError."""
+    decoder = msgspec.json.Decoder(shape).decode
+
+    def check(raw: bytes) -> Any:
+        value = decoder(raw)
+        if _encode(value) != raw:
+            raise ValueError("not canonical: spaces, a duplicate key, other order, or another spelling of a value")
+        return value
+
+    return check
+
+
+def _kernel_shape(kind: str, fields: tuple[str, ...]) -> Any:
+    number: Any = int | str
+    types: dict[str, Any] = {"out": list[number], "fx": list[list[number]]}
+    plain = [(name, types.get(name, number)) for name in fields]
+    notes = ("x", dict[str, Any] | msgspec.UnsetType, msgspec.UNSET)
+    return msgspec.defstruct(kind, [*plain, notes], forbid_unknown_fields=True, gc=False)
+
+
+def _gap_shape() -> Any:
+    types = (int, int, str, str, int)
+    names = ("from_", *GAP_FIELDS[1:])
+    return msgspec.defstruct(
+        GAP, [*zip(names, types, strict=True)], rename={"from_": "from"}, forbid_unknown_fields=True
+    )
+
+
+CHECKERS: Final[dict[str, Callable[[bytes], Any]]] = (
+    {kind: _checker(_kernel_shape(kind, fields)) for kind, fields in KERNEL.items()}
+    | dict.fromkeys(OTHER, decode)
+    | {GAP: _checker(_gap_shape())}
+)
+"""Text of `data` to value, for each kind: a struct for kernel kinds and GAP, a dict for the others, whose fields are
+free.
+"""

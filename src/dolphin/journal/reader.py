@@ -1,8 +1,8 @@
 """Read a journal, record by record, in constant memory, checking each against the chain before it is handed out.
 
-What belongs here: `read` (a finished or abandoned file) and `follow` (one that is being written), and the diagnosis of the
-first bad record. The path of a good record is short (one match, one hash, one decode); only a bad one is looked at
-field by field, in `diagnose`. A line without its end is never a record.
+What belongs here: `read` (a finished or abandoned file) and `follow` (one that is being written), and the diagnosis
+of the first bad record. The path of a good record is short (one match, one hash, one decode); only a bad one is
+looked at field by field, in `diagnose`. A line without its end is never a record.
 
 The clock of a host may step back, and the record of that must be readable: times are checked for form, and
 `verify` reports the largest step back; whether it was answered by the latch is for the audit.
@@ -14,7 +14,9 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from dolphin.journal.encoding import (
     FORMAT,
@@ -28,12 +30,15 @@ from dolphin.journal.encoding import (
 )
 from dolphin.journal.errors import JournalBroken, JournalTorn, JournalUnreadable
 from dolphin.journal.files import PORT, READ, Port, word
-from dolphin.journal.kinds import CLOSE, HEADER, KINDS, SHAPES
+from dolphin.journal.kinds import CHECKERS, CLOSE, HEADER, KERNEL, KINDS
 
 BLOCK_BYTES: Final = 1 << 18
 _LINE: Final = re.compile(
     rb'\{"seq":(0|[1-9][0-9]{0,15}),"ts":"(0|[1-9][0-9]{0,18})","kind":"([A-Z_]{1,16})","policy":"([0-9a-f]{16})","data":(?=\{)'
 )
+_FIRST_CHECKER: Final = {HEADER.encode(): (HEADER, CHECKERS[HEADER])}
+_CHECKERS: Final = {name.encode(): (name, CHECKERS[name]) for name in KINDS.values()}
+del _CHECKERS[HEADER.encode()]
 _FIRST: Final = b'{"seq":0,"ts":"'
 _FOREIGN_FIX: Final = "name a journal that Dolphin wrote"
 _FIELDS: Final = (
@@ -53,9 +58,17 @@ class Record(NamedTuple):
     ts_ns: int
     kind: str
     policy: str
-    data: dict[str, object]
     hash: str
     raw: bytes
+    body: Any
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields by name. What reads many records takes `body`: a struct for kernel kinds, this dict for others."""
+        if type(self.body) is dict:
+            return self.body
+        data: dict[str, Any] = msgspec.to_builtins(self.body)
+        return data
 
     @property
     def head(self) -> Head:
@@ -125,7 +138,8 @@ def opened(path: str, port: Port) -> int:
 
 
 def read(path: str, *, port: Port = PORT) -> Iterator[Record]:
-    """The records of `path`, first to last, each checked. Memory: one block of 256 KiB, whatever the length of the file.
+    """The records of `path`, first to last, each checked. Memory: one block of 256 KiB, whatever the length of the
+    file.
 
     JournalUnreadable: no journal. JournalBroken: names the first bad record. JournalTorn, after the last whole record:
     the last line has no end.
@@ -170,12 +184,16 @@ def walk(source: Source, batches: Iterator[list[bytes]], *, growing: bool = Fals
     line = 0
     digest = GENESIS
     policy = b""
+    prefix = ""
     match = _LINE.match
+    checkers = _FIRST_CHECKER
+    make = tuple.__new__
     for batch in batches:
         for text in batch:
             found = match(text)
             if line == 0:
                 policy = _policy(path, text)
+                prefix = policy.decode()
             if found is None:
                 raise diagnose(path, line, text, digest, policy)
             seq, ts, kind, named = found.groups()
@@ -189,23 +207,21 @@ def walk(source: Source, batches: Iterator[list[bytes]], *, growing: bool = Fals
                 raise diagnose(path, line, text, digest_before, policy)
             if named != policy:
                 raise diagnose(path, line, text, digest_before, policy)
-            name = KINDS.get(kind)
-            if name is None:
+            known = checkers.get(kind)
+            if known is None:
                 raise diagnose(path, line, text, digest_before, policy)
             ts_ns = int(ts)
             if ts_ns > TS_MAX_NS:
                 raise diagnose(path, line, text, digest_before, policy)
             raw = text[found.end() : -TAIL_BYTES]
+            name, check = known
             try:
-                data = decode(raw)
+                body = check(raw)
             except ValueError as error:
-                raise JournalBroken(path, line + 1, line, "data", "canonical JSON", str(error)) from None
-            shapes = SHAPES.get(name)
-            if shapes is not None:
-                if tuple(data) not in shapes:
-                    raise misshapen(path, line, name, tuple(data))
+                raise misshapen(path, line, name, str(error)) from None
             line += 1
-            yield Record(line, line - 1, ts_ns, name, policy.decode(), data, hex_, raw)
+            checkers = _CHECKERS
+            yield make(Record, (line, line - 1, ts_ns, name, prefix, hex_, raw, body))
     if growing:
         return
     _ended(source, line)
@@ -221,7 +237,9 @@ def _ended(source: Source, line: int) -> None:
 
 def _headless(source: Source) -> JournalUnreadable:
     if not source.torn:
-        return JournalUnreadable(source.path, "is empty", "there is nothing in it to audit or recover; start a new journal")
+        return JournalUnreadable(
+            source.path, "is empty", "there is nothing in it to audit or recover; start a new journal"
+        )
     if source.torn.startswith(_FIRST):
         return JournalUnreadable(
             source.path,
@@ -244,7 +262,9 @@ def _policy(path: str, text: bytes) -> bytes:
         return found[4]
     version = header.get("format")
     if version != FORMAT:
-        raise JournalUnreadable(path, f"has format {version!r}", f"this version reads format {FORMAT}; use the version that wrote it")
+        raise JournalUnreadable(
+            path, f"has format {version!r}", f"this version reads format {FORMAT}; use the version that wrote it"
+        )
     return str(header.get("policy_hash", ""))[:POLICY_CHARS].encode()
 
 
@@ -254,10 +274,13 @@ def _not_a_header(path: str, text: bytes) -> JournalUnreadable:
     return JournalUnreadable(path, f"is no journal, it begins {text[:30]!r}", _FOREIGN_FIX)
 
 
-def misshapen(path: str, seq: int, kind: str, fields: tuple[str, ...]) -> JournalBroken:
-    """The finding for a record whose data has other fields than its kind."""
-    expected = " or ".join(sorted(",".join(shape) for shape in SHAPES[kind]))
-    return JournalBroken(path, seq + 1, seq, f"data of {kind}", f"fields {expected}", f"fields {','.join(fields)}")
+def misshapen(path: str, seq: int, kind: str, found: str) -> JournalBroken:
+    """The finding for a record whose chain is right and whose data is not what its kind demands."""
+    fields = KERNEL.get(kind)
+    expected = "canonical JSON"
+    if fields is not None:
+        expected = f"canonical JSON of {', '.join(fields)} and perhaps x"
+    return JournalBroken(path, seq + 1, seq, "data", expected, found)
 
 
 def diagnose(path: str, seq: int, text: bytes, digest: bytes, policy: bytes) -> JournalBroken:
@@ -282,8 +305,10 @@ def diagnose(path: str, seq: int, text: bytes, digest: bytes, policy: bytes) -> 
     actual = text[-TAIL_BYTES + 9 : -2]
     if actual != computed.encode():
         return finding("hash", f"{computed} (over this line and the hash of the one before)", actual)
-    if values[2] not in KINDS:
-        return finding("kind", f"one of {', '.join(KINDS.values())}", values[2])
+    if values[2].decode() not in CHECKERS:
+        return finding("kind", f"one of {', '.join(CHECKERS)}", values[2])
     if values[3] != policy:
         return finding("policy", f"{policy.decode()}, as in the header", values[3])
+    if values[2] == HEADER.encode():
+        return finding("kind", "one HEADER, at the beginning", values[2])
     return finding("ts", f"at most {TS_MAX_NS}", values[1])

@@ -9,28 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import msgspec
-
-from dolphin.journal.encoding import HASH_CHARS, Head, anchor as parsed, is_hex
-from dolphin.journal.errors import HEAD, JournalBroken, JournalTorn
-from dolphin.journal.files import PORT, READ, Port, word
+from dolphin.journal.encoding import HASH_CHARS, Head
+from dolphin.journal.encoding import anchor as parsed
+from dolphin.journal.errors import HEAD, JournalBroken, JournalError, JournalTorn, JournalUnreadable
+from dolphin.journal.files import PORT, Port, add, word
+from dolphin.journal.headfile import head_file
 from dolphin.journal.kinds import CLOSE, GAP
 from dolphin.journal.reader import Record, Source, read, walk
-
-
-class HeadFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the file `<path>.head` says: at least this much was written. `closed`: the last record was CLOSE."""
-
-    seq: int
-    hash: str
-    closed: bool
 
 
 class Verified(NamedTuple):
     """A journal whose form is right. Not `closed`: the run did not end, or its tail is missing: `incomplete`.
 
-    `records`: how many. `gaps`: how many GAP records; `lost`: how many records those say are missing. `torn`: bytes of a
-    last line without an end. `back_ns`: the largest step back of the host's clock. `size`: bytes of whole lines.
+    `records`: how many. `gaps`: how many GAP records; `lost`: how many records those say are missing. `torn`: bytes
+    of a last line without an end. `back_ns`: the largest step back of the host's clock. `size`: bytes of whole lines.
     """
 
     records: int
@@ -74,40 +66,14 @@ def whole(path: str, *, port: Port = PORT) -> Iterator[Record]:
         return
 
 
-def head_file(path: str, *, port: Port = PORT) -> HeadFile | None:
-    """The head file beside the journal `path`; None where there is none. JournalBroken where it is no head file."""
-    name = f"{path}.head"
-    try:
-        fd = port.open(name, READ)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _bad_head(name, word(error)) from error
-    try:
-        found = msgspec.json.decode(port.read(fd, 4096), type=HeadFile)
-    except OSError as error:
-        raise _bad_head(name, word(error)) from error
-    except msgspec.DecodeError as error:
-        raise _bad_head(name, str(error)) from None
-    finally:
-        port.close(fd)
-    if not is_hex(found.hash, HASH_CHARS):
-        raise _bad_head(name, f"hash {found.hash!r}")
-    return found
-
-
-def _bad_head(name: str, found: str) -> JournalBroken:
-    return JournalBroken(name, 1, 0, "head", '{"seq":N,"hash":"64 hex digits","closed":true or false}', found, HEAD)
-
-
 def verify(
     path: str, anchor: str | None = None, *, each: Callable[[Record], object] | None = None, port: Port = PORT
 ) -> Verified:
     """Check the whole form of `path`: lines, chain, sequence, kinds, and its head against `anchor` and the head file.
 
-    `anchor`: `SEQ:HASH` that the run printed; ValueError where it is not of that form. `each` is called with every record.
-    JournalUnreadable, JournalBroken: as `read`; also where the journal lacks the record that anchor or head file name, or
-    has another in its place. A torn last line is counted, not refused.
+    `anchor`: `SEQ:HASH` that the run printed; ValueError where it is not of that form. `each` is called with every
+    record. JournalUnreadable, JournalBroken: as `read`; also where the journal lacks the record that anchor or head
+    file name, or has another in its place. A torn last line is counted, not refused.
     """
     named: list[tuple[str, Head]] = []
     if anchor is not None:
@@ -137,8 +103,8 @@ def _tail(path: str, found: Verified, who: str, head: Head) -> JournalBroken:
 def recover(path: str, *, each: Callable[[Record], object] | None = None, port: Port = PORT) -> Recovery:
     """Check `path` and say where it ends; `each` is called with every record, so that one pass both checks and folds.
 
-    Refuses as `read` does, naming the first bad record. A torn last line, a missing CLOSE and a tail that only the head file
-    knows are reported, not refused: recovery must be possible after a crash.
+    Refuses as `read` does, naming the first bad record. A torn last line, a missing CLOSE and a tail that only the
+    head file knows are reported, not refused: recovery must be possible after a crash.
     """
     known = head_file(path, port=port)
     named: dict[str, Head] = {}
@@ -151,6 +117,30 @@ def recover(path: str, *, each: Callable[[Record], object] | None = None, port: 
     return Recovery(
         path, header, found.closed, found.head, found.last_ts_ns, found.torn, found.size, found.gaps, missing
     )
+
+
+def unchanged(found: Recovery, fd: int, port: Port) -> None:
+    """Whether the file open as `fd`, now under the writer's lock, is still what `found` describes; JournalError if
+    not.
+    """
+    try:
+        size = port.size(fd)
+        end = port.pread(fd, HASH_CHARS, found.size - HASH_CHARS - len('"}\n'))
+    except OSError as error:
+        raise JournalUnreadable(found.path, f"cannot be read ({word(error)})", "check the disk") from error
+    if size != found.size + found.torn_bytes:
+        raise JournalError(f"{found.path}: has {size} bytes, not those of its recovery; recover it again")
+    if end != found.head.hash.encode():
+        raise JournalError(f"{found.path}: ends otherwise than at its recovery; recover it again")
+
+
+def cut(found: Recovery, fd: int, port: Port) -> None:
+    """Cut the torn last line, if any, once it is kept in `<path>.torn`. OSError."""
+    if not found.torn_bytes:
+        return
+    torn = port.pread(fd, found.torn_bytes, found.size)
+    add(port, f"{found.path}.torn", torn + b"\n")
+    port.ftruncate(fd, found.size)
 
 
 def _scan(
@@ -171,7 +161,7 @@ def _scan(
                 latest_ns = record.ts_ns
             if record.kind == GAP:
                 gaps += 1
-                lost += int(str(record.data["count"]))
+                lost += record.body.count
             if record.seq in due:
                 _hold(path, record, *due[record.seq])
             if each is not None:
@@ -180,8 +170,8 @@ def _scan(
         pass
     finally:
         source.close()
-    assert first is not None  # noqa: S101  `walk` refuses a file without a header
-    assert record is not None  # noqa: S101
+    assert first is not None
+    assert record is not None
     found = Verified(
         record.seq + 1,
         record.kind == CLOSE,
@@ -199,4 +189,6 @@ def _scan(
 
 def _hold(path: str, record: Record, who: str, head: Head) -> None:
     if record.hash != head.hash:
-        raise JournalBroken(path, record.line, record.seq, "hash", f"{head.hash}, which the {who} names", record.hash, HEAD)
+        raise JournalBroken(
+            path, record.line, record.seq, "hash", f"{head.hash}, which the {who} names", record.hash, HEAD
+        )

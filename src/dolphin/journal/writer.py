@@ -1,27 +1,26 @@
 """Write a journal: one writer, one line a record, acknowledged when the operating system has it.
 
-Theory of operation. `append` formats the line, chains its hash and writes it whole; when it returns, the record survives
-the death of the process (mode `write`), and after `flush` that of the machine (mode `power`). What is in the file is at any
-moment a chain of whole lines and at most one partial one at its end. A write that fails is undone by cutting the file to
-its last whole line; where that fails too, nothing more is written until it succeeds. What could not be written is counted,
-and the next record that can be is preceded by a GAP that says so. A write during which an exception (a signal
-handler's) broke in is looked up in the file: the line is there, and counts, or is cut, and is a GAP.
+Theory of operation. `append` formats the line, chains its hash and writes it whole; when it returns, the record
+survives the death of the process (mode `write`), and after `flush` that of the machine (mode `power`). What is in the
+file is at any moment a chain of whole lines and at most one partial one at its end. A write that fails is undone by
+cutting the file to its last whole line; where that fails too, nothing more is written until it succeeds. What could
+not be written is counted, and the next record that can be is preceded by a GAP that says so. A write during which an
+exception (a signal handler's) broke in is looked up in the file: the line is there, and counts, or is cut, and is a
+GAP.
 
-The lock is on the journal itself, so that removing or renaming `<path>.lock`, which only says who holds it, opens no way to
-two writers. A forked child does not inherit the right to write.
+A forked child does not inherit the right to write.
 """
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
 import time
-import uuid
 import weakref
 from collections.abc import Mapping
 from hashlib import sha256
 from types import TracebackType
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal, Self
 
 from dolphin.journal.encoding import (
     FORMAT,
@@ -29,16 +28,18 @@ from dolphin.journal.encoding import (
     HASH_CHARS,
     LINE_BYTES_MAX,
     POLICY_CHARS,
-    TAIL_BYTES,
     TS_MAX_NS,
     Head,
     encode,
     is_hex,
 )
-from dolphin.journal.errors import JournalError, JournalLocked, JournalUnreadable, JournalWriteError
-from dolphin.journal.files import CREATE, OWNER_ONLY, PORT, READ, RESUME, Port, add, replace, sync_folder, word, write_whole
+from dolphin.journal.errors import JournalError, JournalWriteError
+from dolphin.journal.files import CREATE, PORT, RESUME, Port, sync_folder, word, write_whole
+from dolphin.journal.gap import Gap, more
+from dolphin.journal.headfile import write_head
 from dolphin.journal.kinds import CLOSE, GAP, HEADER, KINDS, NOTE
-from dolphin.journal.recovery import Recovery, recover
+from dolphin.journal.lock import instance_id, locked, sign, unlocked
+from dolphin.journal.recovery import Recovery, cut, recover, unchanged
 
 type Durability = Literal["write", "power"]
 
@@ -53,55 +54,26 @@ _NAMES: Final = frozenset(KINDS.values())
 _open: Final[weakref.WeakSet[Journal]] = weakref.WeakSet()
 
 
-class _Gap(NamedTuple):
-    """Records that could not be written: how many, since when, why; and how many written ones a failed sync left in doubt."""
-
-    records: int
-    since_ns: int
-    error: str
-    unsynced: int
-
-
 class Journal:
     """The one writer of one file. Made by `create` and `resume`; not thread-safe: one thread writes.
 
     As a context manager it writes CLOSE when the block ends, and only lets go when the block fails.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_digest",
-        "_durable",
-        "_fd",
-        "_gap",
-        "_head_due",
-        "_inflight",
-        "_middle",
-        "_port",
-        "_seq",
-        "_since_ns",
-        "_size",
-        "_synced",
-        "_ts_ns",
-        "_write",
-        "instance",
-        "path",
-    )
-
-    def __init__(self, path: str, fd: int, durability: Durability, instance: str, port: Port) -> None:
+    def __init__(self, path: str, fd: int, durable: bool, instance: str, port: Port) -> None:
         self.path = path
         self.instance = instance
         self._port = port
         self._write = port.write
         self._fd = fd
-        self._durable = durability == "power"
+        self._durable = durable
         self._middle = ""
         self._seq = -1
         self._digest = GENESIS
         self._size = 0
         self._ts_ns = 0
         self._inflight = b""
-        self._gap: _Gap | None = None
+        self._gap: Gap | None = None
         self._head_due = 0
         self._synced = -1
         self._since_ns = 0
@@ -121,24 +93,28 @@ class Journal:
     ) -> Self:
         """Start the journal `path`, which must not exist, with its HEADER.
 
-        `header`: what the run pins; `format`, `instance` and `policy_hash` (lower-case hex, 16 digits at least) are put
-        before it. `ts_ns`: ns since the epoch. ValueError: a header or hash that cannot be written. JournalUnreadable: a
-        file is there, or none can be made. JournalLocked. JournalWriteError: no header could be written; no file is left.
+        `header`: what the run pins; `format`, `instance` and `policy_hash` (lower-case hex, 16 digits at least) are
+        put before it. `ts_ns`: ns since the epoch. ValueError: a header or hash that cannot be written.
+        JournalUnreadable: a file is there, or none can be made. JournalLocked. JournalWriteError: no header could be
+        written; no file is left.
         """
         if not is_hex(policy_hash, POLICY_CHARS):
             raise ValueError(f"policy_hash {policy_hash!r}: accepted at least {POLICY_CHARS} lower-case hex digits")
-        given = _instance(instance)
+        durable = _durable(durability)
+        given = instance_id(instance)
         own: dict[str, object] = {"format": FORMAT, "instance": given, "policy_hash": policy_hash}
-        data = encode(own | {key: value for key, value in header.items() if key not in own})
-        fd = _locked(path, CREATE, port)
-        journal = cls(path, fd, durability, given, port)
+        data = encode(own | dict(header) | own)
+        fd = locked(path, CREATE, port)
+        journal = cls(path, fd, durable, given, port)
         try:
-            journal._begin(policy_hash)
+            journal._middle = _middle(policy_hash)
+            sign(path, given, port)
             journal.append(ts_ns, HEADER, data)
             journal._settled()
         except BaseException:
+            with contextlib.suppress(OSError):
+                port.unlink(path)
             journal.release()
-            port.unlink(path)
             raise
         return journal
 
@@ -154,15 +130,17 @@ class Journal:
         instance: str | None = None,
         port: Port = PORT,
     ) -> Self:
-        """Take up the journal `path` after recovery: cut a torn last line (kept in `<path>.torn`) and note who writes now.
+        """Take up the journal `path` after recovery: cut a torn last line (kept in `<path>.torn`) and note who writes
+        now.
 
-        `recovery`: what `recover` said of this very file; without it the file is checked here. `policy_hash`: refused where
-        the journal was written under another. JournalUnreadable, JournalBroken as `recover`; JournalLocked; JournalError: the
-        file changed since it was recovered, or has another policy; JournalWriteError.
+        `recovery`: what `recover` said of this very file; without it the file is checked here. `policy_hash`: refused
+        where the journal was written under another. JournalUnreadable, JournalBroken as `recover`; JournalLocked;
+        JournalError: the file changed since it was recovered, or has another policy; JournalWriteError.
         """
-        given = _instance(instance)
-        fd = _locked(path, RESUME, port)
-        journal = cls(path, fd, durability, given, port)
+        durable = _durable(durability)
+        given = instance_id(instance)
+        fd = locked(path, RESUME, port)
+        journal = cls(path, fd, durable, given, port)
         try:
             journal._take_up(recovery, policy_hash, ts_ns)
         except BaseException:
@@ -183,10 +161,10 @@ class Journal:
     def append(self, ts_ns: int, kind: str, data: str) -> int:
         """Write one record and return its sequence number; acknowledged when it returns.
 
-        `data`: canonical JSON text of the object, as `encode` makes it (docs/journal-format.md). `ts_ns`: ns since the epoch.
-        ValueError: nothing was written, since it could not be read again. JournalWriteError: nothing was written and the
-        record counts as lost; the caller trips the latch. In mode `power` a sync is due every 5 ms; its failure raises too,
-        and leaves the record in the file, in doubt.
+        `data`: canonical JSON text of the object, as `encode` makes it (docs/journal-format.md). `ts_ns`: ns since
+        the epoch. ValueError: nothing was written, since it could not be read again. JournalWriteError: nothing was
+        written and the record counts as lost; the caller trips the latch. In mode `power` a sync is due every 5 ms;
+        its failure raises too, and leaves the record in the file, in doubt.
         """
         if kind not in _NAMES:
             raise ValueError(f"kind {kind!r}: accepted {', '.join(sorted(_NAMES))}")
@@ -198,8 +176,9 @@ class Journal:
             raise ValueError("data has a line end; canonical JSON writes it as \\n")
         if self._inflight:
             self._settle(ts_ns)
-        if self._gap is not None:
-            self._tell(ts_ns)
+        gap = self._gap
+        if gap is not None:
+            self._tell(gap, ts_ns)
         seq = self._seq + 1
         body = f'{{"seq":{seq},"ts":"{ts_ns:d}","kind":"{kind}{self._middle}{data}'.encode()
         digest = sha256(self._digest + body).digest()
@@ -227,7 +206,8 @@ class Journal:
         return seq
 
     def flush(self) -> None:
-        """Mode `power`: return when every record survives a loss of power; an entry waits for it. Mode `write`: nothing.
+        """Mode `power`: return when every record survives a loss of power; an entry waits for it. Mode `write`:
+        nothing.
 
         JournalWriteError: the disk refused; what was written since the last sync is in doubt, and a GAP will say so.
         """
@@ -240,15 +220,15 @@ class Journal:
     def close(self, ts_ns: int, data: str = "{}") -> Head:
         """Write CLOSE and the head file and let go of the file; the head is what the run prints.
 
-        JournalWriteError: one of the two could not be written; the file is let go of all the same. Closing twice is an error.
+        JournalWriteError: one of the two could not be written; the file is let go of all the same. Closing twice is
+        an error.
         """
         try:
             self.append(ts_ns, CLOSE, data)
             self.flush()
-            try:
-                self._write_head(closed=True)
-            except OSError as error:
-                raise JournalWriteError(f"{self.path}.head", word(error), 0, "the journal itself is closed") from error
+            write_head(self.path, self.head, closed=True, sync=self._durable, port=self._port)
+        except OSError as error:
+            raise JournalWriteError(f"{self.path}.head", word(error), 0, "the journal itself is closed") from error
         finally:
             self.release()
         return self.head
@@ -259,17 +239,14 @@ class Journal:
         if fd < 0:
             return
         self._fd = -1
-        try:
-            self._port.unlink(f"{self.path}.lock")
-        except OSError:
-            pass  # it only says who held the lock
-        finally:
-            self._port.close(fd)
+        unlocked(self.path, fd, self._port)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._fd < 0:
             return
         if error is not None:
@@ -277,59 +254,29 @@ class Journal:
             return
         self.close(self._ts_ns)
 
-    # --- opening -----------------------------------------------------------------------------------------------------
-
-    def _begin(self, policy_hash: str) -> None:
-        """The lock is held: say who holds it."""
-        self._middle = f'","policy":"{policy_hash[:POLICY_CHARS]}","data":'
-        who = encode({"pid": os.getpid(), "instance": self.instance})
-        try:
-            replace(self._port, f"{self.path}.lock", who.encode(), sync=False)
-        except OSError:
-            pass  # it only says who holds the lock
-
     def _take_up(self, recovery: Recovery | None, policy_hash: str | None, ts_ns: int) -> None:
-        self._begin("")
         found = recovery
         if found is None:
             found = recover(self.path, port=self._port)
-        self._unchanged(found)
-        written = str(found.header.data.get("policy_hash"))
+        unchanged(found, self._fd, self._port)
+        written = str(found.header.data["policy_hash"])
         if policy_hash is not None:
             if policy_hash != written:
                 raise JournalError(
-                    f"{self.path}: written under policy {written}, not {policy_hash}; a changed policy starts a new journal"
+                    f"{self.path}: written under policy {written}, not {policy_hash}; a new policy needs a new journal"
                 )
-        self._middle = f'","policy":"{written[:POLICY_CHARS]}","data":'
+        self._middle = _middle(written)
+        sign(self.path, self.instance, self._port)
         self._seq = found.head.seq
         self._digest = bytes.fromhex(found.head.hash)
         self._size = found.size
-        self._synced = -1
         try:
-            self._cut(found)
+            cut(found, self._fd, self._port)
         except OSError as error:
             raise JournalWriteError(self.path, word(error), 0, "the torn last line could not be cut") from error
         said = {"what": "resumed", "instance": self.instance, "torn": found.torn_bytes, "missing": found.missing}
         self.append(ts_ns, NOTE, encode(said))
         self._settled()
-
-    def _unchanged(self, found: Recovery) -> None:
-        try:
-            size = self._port.size(self._fd)
-            end = self._port.pread(self._fd, HASH_CHARS, found.size - HASH_CHARS - len('"}\n'))
-        except OSError as error:
-            raise JournalUnreadable(self.path, f"cannot be read ({word(error)})", "check the disk") from error
-        if size != found.size + found.torn_bytes:
-            raise JournalError(f"{self.path}: has {size} bytes, not those of its recovery; recover it again")
-        if end != found.head.hash.encode():
-            raise JournalError(f"{self.path}: ends otherwise than at its recovery; recover it again")
-
-    def _cut(self, found: Recovery) -> None:
-        if not found.torn_bytes:
-            return
-        torn = self._port.pread(self._fd, found.torn_bytes, found.size)
-        add(self._port, f"{self.path}.torn", torn + b"\n")
-        self._port.ftruncate(self._fd, found.size)
 
     def _settled(self) -> None:
         """After the first record of this writer: on disk, name included, where that was asked for."""
@@ -341,11 +288,9 @@ class Journal:
         except OSError as error:
             raise JournalWriteError(self.path, word(error), 0, "its folder cannot be synced") from error
 
-    # --- trouble -----------------------------------------------------------------------------------------------------
-
     def _failed(self, ts_ns: int, error: OSError) -> JournalWriteError:
         """A record is lost: count it, cut what was written of it, say so."""
-        self._lose(ts_ns, word(error), 1, 0)
+        self._gap = more(self._gap, ts_ns, word(error), 1)
         try:
             self._port.ftruncate(self._fd, self._size)
         except OSError:
@@ -353,12 +298,6 @@ class Journal:
         else:
             self._inflight = b""
         return self._error(word(error))
-
-    def _lose(self, ts_ns: int, error: str, count: int, unsynced: int) -> None:
-        gap = self._gap
-        if gap is None:
-            gap = _Gap(0, ts_ns, error, 0)
-        self._gap = gap._replace(records=gap.records + count, unsynced=gap.unsynced + unsynced)
 
     def _error(self, error: str) -> JournalWriteError:
         fix = "free space or mend the disk; a GAP record will say what is missing"
@@ -370,52 +309,47 @@ class Journal:
         return JournalWriteError(self.path, error, lost, fix)
 
     def _settle(self, ts_ns: int) -> None:
-        """A write was left unfinished: is its line in the file or not?"""
+        """A write was left unfinished, or could not be undone: is its line in the file, whole?"""
         line = self._inflight
         try:
-            whole = self._size + len(line) == self._port.size(self._fd)
-            if line is _PARTIAL:
-                whole = False
-            if not whole:
-                self._port.ftruncate(self._fd, self._size)
-        except OSError as error:
-            self._lose(ts_ns, word(error), 1, 0)
-            raise self._error(word(error)) from error
-        if whole:
-            self._digest = bytes.fromhex(line[-TAIL_BYTES - 1 :][9 : 9 + HASH_CHARS].decode())
-            self._size += len(line)
-            self._seq += 1
-        if not whole:
             if line is not _PARTIAL:
-                self._lose(int(line.split(b'"', 6)[5]), "INTERRUPTED", 1, 0)
+                if self._port.size(self._fd) == self._size + len(line):
+                    self._adopt(line)
+                    return
+                self._gap = more(self._gap, int(line.split(b'"', 6)[5]), "INTERRUPTED", 1)
+                self._inflight = _PARTIAL
+            self._port.ftruncate(self._fd, self._size)
+        except OSError as error:
+            self._gap = more(self._gap, ts_ns, word(error), 1)
+            raise self._error(word(error)) from error
         self._inflight = b""
 
-    def _tell(self, ts_ns: int) -> None:
-        """Write the GAP; the record that was to follow is lost too where that fails."""
-        gap = self._gap
-        if gap is None:
-            return
-        self._gap = None
-        said = {
-            "from": self._seq + 1,
-            "count": gap.records,
-            "since": gap.since_ns,
-            "error": gap.error,
-            "unsynced": gap.unsynced,
-        }
-        try:
-            self.append(ts_ns, GAP, encode(said))
-        except JournalWriteError as error:
-            self._gap = gap._replace(records=gap.records + 1)
-            raise self._error(error.error) from error
+    def _adopt(self, line: bytes) -> None:
+        """The line is whole in the file; only its writer was interrupted before it could note that."""
+        digest = bytes.fromhex(line[-HASH_CHARS - 3 : -3].decode())
+        length = len(line)
+        self._digest = digest
+        self._size += length
+        self._seq += 1
+        self._inflight = b""
 
-    # --- the disk and the head ---------------------------------------------------------------------------------------
+    def _tell(self, gap: Gap, ts_ns: int) -> None:
+        """Write the GAP. Where that fails, the record that was to follow is lost too."""
+        seq = self._seq
+        self._gap = None
+        try:
+            self.append(ts_ns, GAP, gap.data(seq + 1))
+        except JournalWriteError as error:
+            if self._seq == seq:
+                self._gap = gap
+            self._gap = more(self._gap, ts_ns, error.error, 1)
+            raise self._error(error.error) from error
 
     def _group(self) -> None:
         now_ns = time.monotonic_ns()
         if self._since_ns == 0:
             self._since_ns = now_ns
-        if now_ns - self._since_ns >= GROUP_NS:
+        if now_ns >= self._since_ns + GROUP_NS:
             self._sync()
 
     def _sync(self) -> None:
@@ -424,7 +358,7 @@ class Journal:
         try:
             self._port.fdatasync(self._fd)
         except OSError as error:
-            self._lose(self._ts_ns, word(error), 0, seq - self._synced)
+            self._gap = more(self._gap, self._ts_ns, word(error), 0, seq - self._synced)
             self._synced = seq
             raise self._error(word(error)) from error
         self._synced = seq
@@ -432,61 +366,19 @@ class Journal:
     def _mark(self) -> None:
         """The head file, now and then: a journal that lost its tail is then found out without an anchor."""
         self._head_due = self._seq + HEAD_EVERY
-        try:
-            self._write_head(closed=False)
-        except OSError:
-            pass  # the record itself is acknowledged; an old head file still holds
-
-    def _write_head(self, *, closed: bool) -> None:
-        content = encode({"seq": self._seq, "hash": self._digest.hex(), "closed": closed})
-        replace(self._port, f"{self.path}.head", content.encode() + b"\n", sync=self._durable)
+        with contextlib.suppress(OSError):  # the record itself is acknowledged, and an old head file still holds
+            write_head(self.path, self.head, closed=False, sync=self._durable, port=self._port)
 
 
-def _instance(given: str | None) -> str:
-    if given is None:
-        return uuid.uuid4().hex
-    return given
+def _durable(durability: str) -> bool:
+    if durability not in ("write", "power"):
+        raise ValueError(f"durability {durability!r}: accepted write, power")
+    return durability == "power"
 
 
-def _opened(path: str, flags: int, port: Port) -> int:
-    try:
-        return port.open(path, flags, OWNER_ONLY)
-    except FileExistsError:
-        raise JournalUnreadable(path, "exists already", "resume it, or name a new file") from None
-    except FileNotFoundError:
-        raise JournalUnreadable(path, "there is no such file or folder", "name an existing one") from None
-    except IsADirectoryError:
-        raise JournalUnreadable(path, "is a directory", "name a file in it") from None
-    except PermissionError:
-        raise JournalUnreadable(path, "may not be written by this user", "run as its owner") from None
-    except OSError as error:
-        raise JournalUnreadable(path, f"cannot be opened ({word(error)})", "check the path and the disk") from error
-
-
-def _locked(path: str, flags: int, port: Port) -> int:
-    """A descriptor that holds the one lock of the file. The file is left alone where it cannot be had."""
-    fd = _opened(path, flags, port)
-    try:
-        port.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        port.close(fd)
-        raise JournalLocked(path, _holder(path, port)) from None
-    except OSError as error:
-        port.close(fd)
-        raise JournalLocked(path, f"nobody, but the lock cannot be had ({word(error)})") from error
-    return fd
-
-
-def _holder(path: str, port: Port) -> str:
-    """What the lock file says of the writer that has the lock."""
-    try:
-        fd = port.open(f"{path}.lock", READ)
-        try:
-            return port.read(fd, 4096).decode("utf-8", "backslashreplace")
-        finally:
-            port.close(fd)
-    except OSError:
-        return "another process, which left no name"
+def _middle(policy_hash: str) -> str:
+    """What stands in every line between kind and data."""
+    return f'","policy":"{policy_hash[:POLICY_CHARS]}","data":'
 
 
 def _orphan() -> None:
