@@ -51,12 +51,12 @@ test: $(STAMP) ## the whole test suite (ARGS="-k name" for a part)
 	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy strict, the levels, one condition per decision, house rules
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m tools.mcdc_lint
-	@$(BIN)/python -m tools.house_lint
+	@failed=; \
+	for check in "ruff check --quiet --output-format concise ." "ruff format --check --output-format concise ." mypy "lint-imports --no-logo" \
+	    "python -m tools.mcdc_lint" "python -m tools.house_lint"; do \
+	  echo "-- $$check"; $(BIN)/$$check || failed="$$failed [$$check]"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "lint: failed:$$failed" >&2; exit 1; fi
 
 tlc: $(STAMP) ## check every TLA+ model and reject every flawed variant
 	@command -v java >/dev/null || { echo "java is missing. Debian, Ubuntu: apt install openjdk-17-jre-headless; Fedora: dnf install java-17-openjdk-headless" >&2; exit 1; }

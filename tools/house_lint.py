@@ -1,8 +1,9 @@
 """House rules that no general linter knows (DESIGN: style, kernel, house).
 
-Sources: under 400 lines, and a docstring first. Kernel: integers only (no float literal, no true division, no float(),
-no round()), no clock, file, randomness or global, and imports of the standard library, icontract and itself only.
-Everything committed: no package registry's host and no path of somebody's machine.
+Sources: under 400 lines, a docstring first, nautilus_trader imported by dolphin.nautilus only. Kernel: integers only
+(no float literal, no true division, no float(), no round()), no clock, file, randomness or global, and imports of the
+standard library, icontract and itself only. Everything committed: no package registry's host and no path of somebody's
+machine.
 """
 
 from __future__ import annotations
@@ -48,6 +49,18 @@ _HOSTS = (
 _HOST = re.compile("|".join(_HOSTS))
 _PATH = re.compile(r"(?<![\w./~-])/(?:" + "root|work" + r")/\w|(?<![\w./~-])/" + r"home/[a-z]|/opt/" + "wheels")
 _ADDRESS = re.compile(r"://|--index-url|--find-links|--extra-index")
+
+
+def _names_nautilus(node: ast.AST) -> bool:
+    """Whether this is an import of nautilus_trader."""
+    match node:
+        case ast.Import():
+            modules = [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            modules = [node.module or ""]
+        case _:
+            modules = []
+    return any(module.partition(".")[0] == "nautilus_trader" for module in modules)
 
 
 class _Kernel(ast.NodeVisitor):
@@ -116,7 +129,11 @@ def check_source(source: str, path: str) -> list[Finding]:
     tree = ast.parse(source, filename=path)
     if not ast.get_docstring(tree):
         findings.append(Finding(path, 1, "no module docstring: say what belongs here"))
-    if "/dolphin/kernel/" in f"/{path}":
+    if not path.startswith("src/dolphin/nautilus/"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom) and _names_nautilus(node):
+                findings.append(Finding(path, node.lineno, "only dolphin.nautilus imports nautilus_trader"))
+    if path.startswith("src/dolphin/kernel/"):
         kernel = _Kernel(path)
         kernel.visit(tree)
         findings += [Finding(path, line, text) for line, text in kernel.found]

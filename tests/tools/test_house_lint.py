@@ -69,6 +69,13 @@ def test_only_the_contracts_switch_reads_the_environment() -> None:
     assert house_lint.check_source(source, KERNEL)
 
 
+@pytest.mark.parametrize("code", ["import nautilus_trader", "def f():\n    from nautilus_trader.model import Bar"])
+def test_only_one_package_imports_nautilus(code: str) -> None:
+    assert house_lint.check_source(DOC + code + "\n", "src/dolphin/nautilus/hook.py") == []
+    (finding,) = house_lint.check_source(DOC + code + "\n", "src/dolphin/app/run.py")
+    assert "only dolphin.nautilus" in finding.text
+
+
 @pytest.mark.parametrize(("lines", "findings"), [(399, 0), (400, 1), (401, 1)])
 def test_length(lines: int, findings: int) -> None:
     source = DOC + "x = 1\n" * (lines - 1)
