@@ -244,3 +244,15 @@ def begin(header: Mapping[str, Any]) -> Begun:
         envelope=integer("header.envelope", header["envelope"]) == 1,
     )
     return Begun(policy, state)
+
+
+def state_hash(state: State) -> str:
+    """64 hex digits that stand for a whole state: equal on every Python for equal folds (determinism, DESIGN.md 2.8)."""
+    return hashlib.sha256(_nested(state).encode()).hexdigest()
+
+
+def _nested(value: Any) -> str:
+    """Tuples of integers as text, whatever their names: `(1,(2,),)`."""
+    if isinstance(value, tuple):
+        return "(" + "".join(f"{_nested(part)}," for part in value) + ")"
+    return str(int(value))
