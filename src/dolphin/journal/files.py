@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 OWNER_ONLY: Final = 0o600
 CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
 RESUME: Final = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-READ: Final = os.O_RDONLY | os.O_CLOEXEC
+READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a named pipe must not hold us
 REPLACE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 ADD: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -113,7 +113,6 @@ class Source:
         while True:
             self.torn = b""
             yield from self.batches()
-            yield []
             if stop():
                 return
             sleep(poll_s)
@@ -121,7 +120,11 @@ class Source:
 
     def shrunk(self) -> None:
         """A file that lost whole lines since they were read is not being written by a journal."""
-        if self.port.size(self.fd) < self.size:
+        try:
+            size = self.port.size(self.fd)
+        except OSError as error:
+            raise JournalUnreadable(self.path, f"cannot be read ({word(error)})", "check the disk") from error
+        if size < self.size:
             raise JournalUnreadable(self.path, "became shorter while it was read", "restore the file from a copy")
 
 
@@ -138,8 +141,7 @@ def opened(path: str, port: Port) -> int:
 
 
 def read(path: str, *, port: Port = PORT) -> Iterator[Record]:
-    """The records of `path`, first to last, each checked. Memory: one block of 256 KiB, whatever the length of the
-    file.
+    """The records of `path`, first to last, each checked; in constant memory (one block of 256 KiB).
 
     JournalUnreadable: no journal. JournalBroken: names the first bad record. JournalTorn, after the last whole record:
     the last line has no end.
@@ -263,7 +265,7 @@ def _policy(path: str, text: bytes) -> bytes:
     version = header.get("format")
     if version != FORMAT:
         raise JournalUnreadable(
-            path, f"has format {version!r}", f"this version reads format {FORMAT}; use the version that wrote it"
+            path, f"has format {version!r}, or a damaged header", f"this version reads format {FORMAT}; use the version that wrote it"
         )
     return str(header.get("policy_hash", ""))[:POLICY_CHARS].encode()
 
