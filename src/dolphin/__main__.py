@@ -1,0 +1,7 @@
+"""`python -m dolphin` is the command `dolphin`."""
+
+import sys
+
+from dolphin.app.cli import main
+
+sys.exit(main())

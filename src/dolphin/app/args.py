@@ -1,0 +1,34 @@
+"""Argument parsers that teach: what a command does, an example, its exit codes; and whose errors are `UserError`s.
+
+What belongs here: `parser`, used by every subcommand. No command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from typing import NoReturn
+
+from dolphin.app.errors import UserError
+
+EXITS = {0: "done", 2: "usage or bad input; nothing was changed"}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but an error is one paragraph for `cli.main` to print, with the way to the help."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{self.prog}: {message}", fix=f"see `{self.prog} --help`")
+
+
+def parser(prog: str, what: str, example: str, exits: dict[int, str] | None = None) -> Parser:
+    """A parser for `prog` (`dolphin report`, say). `what`: paragraphs. `example`: shell lines, shown as they are."""
+    codes = "\n".join(f"  {code}  {meaning}" for code, meaning in sorted((EXITS | (exits or {})).items()))
+    shown = textwrap.indent(textwrap.dedent(example).strip(), "  ")
+    return Parser(
+        prog=prog,
+        description=textwrap.dedent(what).strip(),
+        epilog=f"examples:\n{shown}\n\nexit codes:\n{codes}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )

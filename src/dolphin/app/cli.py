@@ -1,0 +1,162 @@
+"""The command line: which subcommands there are, where each lives, and how errors end.
+
+What belongs here: the table of commands and the one place that turns exceptions into exit codes. A command's module is
+imported when it is asked for, so that `--help` answers at once and a kill does not wait for pandas.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from dolphin.app.errors import EXIT_OK, EXIT_USAGE, UserError, meant
+
+
+class Command(NamedTuple):
+    """A subcommand: the module and function that run it with the arguments after its name, and its line in the help."""
+
+    module: str
+    function: str
+    line: str
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "run": Command("dolphin.app.run", "main", "trade history with and without the guard, report, audit (the main job)"),
+    "audit": Command("dolphin.app.audit_cli", "main", "check a journal: chain, every decision, the TLA+ model, safety"),
+    "why": Command("dolphin.app.why", "main", "why an order was passed, shrunk or denied, from the journal alone"),
+    "report": Command("dolphin.app.report", "main", "build the HTML report of a journal"),
+    "policy": Command("dolphin.app.policy_cli", "main", "show the policy in force, or check a policy file"),
+    "status": Command("dolphin.app.operator", "status", "posture, confidence, R1..R5, latch, equity of a book"),
+    "kill": Command("dolphin.app.operator", "kill", "trip the kill switch of a book: no entries, flatten"),
+    "arm": Command("dolphin.app.operator", "arm", "first step of the re-arm after a kill"),
+    "confirm": Command("dolphin.app.operator", "confirm", "second step of the re-arm"),
+    "rebase": Command("dolphin.app.operator", "rebase", "re-base the high-water mark of a trapped book, two steps"),
+    "adopt": Command("dolphin.app.operator", "adopt", "decide on positions found at a first live start"),
+}
+
+_GROUPS: Final = (
+    ("look", ("run", "report", "audit", "why", "policy")),
+    ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "adopt")),
+)
+
+
+def usage() -> str:
+    """What `dolphin --help` prints."""
+    lines = [
+        "usage: dolphin COMMAND [ARGUMENTS]",
+        "",
+        "Dolphin decides how much a trading system may risk, from how well it can see, and journals every decision.",
+    ]
+    for title, names in _GROUPS:
+        lines += ["", f"{title}:"]
+        lines += [f"  {name:<9}{COMMANDS[name].line}" for name in names]
+    lines += [
+        "",
+        "examples:",
+        "  dolphin run                                   twenty years, guarded and not; writes out/",
+        "  dolphin why out/guarded.jsonl O-1999-17       why that order was denied",
+        "  dolphin kill --state STATE --cause 'bad fills'",
+        "",
+        "`dolphin COMMAND --help` says what a command does, with examples and exit codes. `dolphin --version`.",
+        "exit codes: 0 done, 1 the verdict is negative (violated, refused), 2 usage or bad input, 130 interrupted.",
+    ]
+    return "\n".join(lines)
+
+
+def _version() -> str:
+    from dolphin import __version__
+
+    return f"dolphin {__version__}"
+
+
+def _command(name: str) -> Command:
+    found = COMMANDS.get(name)
+    if found is not None:
+        return found
+    raise UserError(
+        f"dolphin: there is no command {name!r}",
+        expected=" | ".join(COMMANDS),
+        actual=name,
+        fix=meant(name, COMMANDS) or "see `dolphin --help`",
+    )
+
+
+def _entry(command: Command) -> Callable[[list[str]], int]:
+    try:
+        module = importlib.import_module(command.module)
+    except ModuleNotFoundError as error:
+        if error.name != command.module:
+            raise UserError(
+                f"this command needs the Python package {error.name!r}, which is not installed",
+                fix="install Dolphin with its dependencies (`make setup` in the repo)",
+            ) from error
+        raise UserError(f"{command.module} is not part of this installation", fix="reinstall Dolphin") from error
+    entry: Callable[[list[str]], int] = getattr(module, command.function)
+    return entry
+
+
+def guarded(entry: Callable[[list[str]], int], argv: list[str]) -> int:
+    """Run `entry`; a user's error becomes one paragraph on stderr and its exit code."""
+    try:
+        return int(entry(argv) or 0)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+    except SystemExit as stop:  # argparse, after --help
+        return stop.code if isinstance(stop.code, int) else EXIT_OK
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`head`, a pager) has gone: nobody is left to tell, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except Exception as error:
+        said = _journal_error(error)
+        if said is None:
+            raise
+        print(f"error: {said}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+def _journal_error(error: Exception) -> str | None:
+    """A journal's own refusals are users' errors too; the package is imported only if it already was."""
+    errors = sys.modules.get("dolphin.journal.errors")
+    if errors is None:
+        return None
+    if isinstance(error, errors.JournalError):
+        return str(error)
+    return None
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv:
+        print(usage(), file=sys.stderr)
+        return EXIT_USAGE
+    name, *rest = argv
+    if name in ("-h", "--help", "help"):
+        if rest:
+            return _entry(_command(rest[0]))(["--help"])
+        print(usage())
+        return EXIT_OK
+    if name in ("-V", "--version"):
+        print(_version())
+        return EXIT_OK
+    return _entry(_command(name))(rest)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`dolphin`: run one command and return its exit code."""
+    return guarded(_dispatch, list(sys.argv[1:] if argv is None else argv))
+
+
+def _audit(argv: list[str]) -> int:
+    return _entry(COMMANDS["audit"])(argv)
+
+
+def trace_audit_main(argv: Sequence[str] | None = None) -> int:
+    """`trace-audit`: the audit as a command of its own."""
+    return guarded(_audit, list(sys.argv[1:] if argv is None else argv))
