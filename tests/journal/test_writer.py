@@ -25,7 +25,7 @@ from dolphin.journal import (
 )
 from dolphin.journal.encoding import GENESIS, LINE_BYTES_MAX
 from dolphin.journal.files import PORT
-from dolphin.journal.writer import HEAD_EVERY
+from dolphin.journal.writer import HEAD_EVERY, _orphan
 
 POLICY = "0123456789abcdef" * 4
 T0 = 1_600_000_000_000_000_000
@@ -91,9 +91,13 @@ def test_the_head_file_is_written_now_and_then(path: str, create: Make) -> None:
 
 
 def test_a_block_that_fails_leaves_the_run_incomplete(path: str, create: Make) -> None:
-    with pytest.raises(KeyError), create() as journal:
-        journal.append(T0, "NOTE", "{}")
-        raise KeyError
+    def fail() -> None:
+        with create() as journal:
+            journal.append(T0, "NOTE", "{}")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert not verify(path).closed
 
 
@@ -144,7 +148,9 @@ def test_nothing_is_left_of_a_journal_that_could_not_begin(tmp_path: Path, creat
 def test_a_second_writer_is_told_who_holds_it(path: str, create: Make) -> None:
     with create(instance="first") as journal:
         for second in (lambda: Journal.resume(path, ts_ns=T0), create):
-            with pytest.raises(JournalLocked, match=rf'"pid":{os.getpid()},"instance":"first".*DOL-JOURNAL-003') as found:
+            with pytest.raises(
+                JournalLocked, match=rf'"pid":{os.getpid()},"instance":"first".*DOL-JOURNAL-003'
+            ) as found:
                 second()
             assert found.value.path == path
         assert journal.append(T0, "NOTE", "{}") == 1
@@ -198,6 +204,18 @@ def test_a_forked_child_forgets_closed_journals_too(path: str, create: Make) -> 
     child.start()
     child.join()
     assert child.exitcode == 0
+
+
+def test_what_the_child_does_at_its_fork(path: str, create: Make) -> None:
+    """As above, where coverage can see it."""
+    closed, journal = create(), None
+    closed.release()
+    Path(path).unlink()
+    journal = create()
+    _orphan()
+    with pytest.raises(JournalWriteError, match="EBADF"):
+        journal.append(T0, "NOTE", "{}")
+    assert Path(f"{path}.lock").exists()
 
 
 def test_a_closed_writer_refuses(create: Make) -> None:

@@ -6,6 +6,7 @@ Every file of a journal is readable by its owner only.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -47,6 +48,12 @@ def word(error: OSError) -> str:
     return errno.errorcode.get(number, f"errno {number}")
 
 
+def let_go(port: Port, fd: int) -> None:
+    """Close what was only read, or is given up: the system has let go of it even where it complains."""
+    with contextlib.suppress(OSError):
+        port.close(fd)
+
+
 def write_whole(port: Port, fd: int, content: bytes) -> None:
     """Write all of `content`, however little the system takes at a time. OSError; EIO where it takes nothing."""
     while content:
@@ -73,7 +80,7 @@ def sync_folder(port: Port, path: str) -> None:
     try:
         port.fdatasync(fd)
     finally:
-        port.close(fd)
+        let_go(port, fd)
 
 
 def _into(port: Port, path: str, flags: int, content: bytes, *, sync: bool) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from dolphin.journal.encoding import HASH_CHARS, Head, is_hex
 from dolphin.journal.errors import HEAD, JournalBroken
-from dolphin.journal.files import PORT, READ, Port, replace, word
+from dolphin.journal.files import PORT, READ, Port, let_go, replace, word
 
 _BYTES_MAX = 4096
 
@@ -39,7 +39,7 @@ def head_file(path: str, *, port: Port = PORT) -> HeadFile | None:
     except ValueError as error:
         raise _bad(name, str(error)) from None
     finally:
-        port.close(fd)
+        let_go(port, fd)
     if found.seq < 0:
         raise _bad(name, f"seq {found.seq}")
     if not is_hex(found.hash, HASH_CHARS):

@@ -13,7 +13,7 @@ import uuid
 
 from dolphin.journal.encoding import encode
 from dolphin.journal.errors import JournalLocked, JournalUnreadable
-from dolphin.journal.files import OWNER_ONLY, READ, RESUME, Port, replace, word
+from dolphin.journal.files import OWNER_ONLY, READ, RESUME, Port, let_go, replace, word
 
 
 def locked(path: str, flags: int, port: Port) -> int:
@@ -25,10 +25,10 @@ def locked(path: str, flags: int, port: Port) -> int:
     try:
         port.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        port.close(fd)
+        let_go(port, fd)
         raise JournalLocked(path, _holder(path, port)) from None
     except OSError as error:
-        port.close(fd)
+        let_go(port, fd)
         raise JournalLocked(path, f"nobody, but the lock cannot be had ({word(error)})") from error
     return fd
 
@@ -44,8 +44,7 @@ def unlocked(path: str, fd: int, port: Port) -> None:
     """Let go of file and lock."""
     with contextlib.suppress(OSError):
         port.unlink(f"{path}.lock")
-    with contextlib.suppress(OSError):
-        port.close(fd)
+    let_go(port, fd)
 
 
 def instance_id(given: str | None) -> str:
@@ -72,7 +71,7 @@ def _opened(path: str, flags: int, port: Port) -> int:
 
 def _existing(path: str, port: Port) -> JournalUnreadable:
     """Why a new journal cannot be made where a file is; JournalLocked where that file is being written."""
-    port.close(locked(path, RESUME, port))
+    let_go(port, locked(path, RESUME, port))
     return JournalUnreadable(path, "exists already", "resume it, or name a new file")
 
 
@@ -87,5 +86,5 @@ def _holder(path: str, port: Port) -> str:
     except OSError:
         return "another process, whose name cannot be read"
     finally:
-        port.close(fd)
+        let_go(port, fd)
     return said.decode("utf-8", "backslashreplace").strip()

@@ -29,7 +29,7 @@ from dolphin.journal.encoding import (
     decode,
 )
 from dolphin.journal.errors import JournalBroken, JournalTorn, JournalUnreadable
-from dolphin.journal.files import PORT, READ, Port, word
+from dolphin.journal.files import PORT, READ, Port, let_go, word
 from dolphin.journal.kinds import CHECKERS, CLOSE, HEADER, KERNEL, KINDS
 
 BLOCK_BYTES: Final = 1 << 18
@@ -87,7 +87,7 @@ class Source:
         self.fd = opened(path, port)
 
     def close(self) -> None:
-        self.port.close(self.fd)
+        let_go(self.port, self.fd)
 
     def block(self) -> bytes:
         try:
@@ -265,7 +265,9 @@ def _policy(path: str, text: bytes) -> bytes:
     version = header.get("format")
     if version != FORMAT:
         raise JournalUnreadable(
-            path, f"has format {version!r}, or a damaged header", f"this version reads format {FORMAT}; use the version that wrote it"
+            path,
+            f"has format {version!r}, or a damaged header",
+            f"this version reads format {FORMAT}; use the version that wrote it",
         )
     return str(header.get("policy_hash", ""))[:POLICY_CHARS].encode()
 

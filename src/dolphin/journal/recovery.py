@@ -75,17 +75,21 @@ def verify(
     record. JournalUnreadable, JournalBroken: as `read`; also where the journal lacks the record that anchor or head
     file name, or has another in its place. A torn last line is counted, not refused.
     """
-    named: list[tuple[str, Head]] = []
+    named = _head_file(path, port)
     if anchor is not None:
-        named.append(("anchor", parsed(anchor)))
-    known = head_file(path, port=port)
-    if known is not None:
-        named.append(("head file", Head(known.seq, known.hash)))
-    found, _ = _scan(path, dict(named), each, port)
-    for who, head in named:
+        named["anchor"] = parsed(anchor)
+    found, _ = _scan(path, named, each, port)
+    for who, head in named.items():
         if head.seq > found.head.seq:
             raise _tail(path, found, who, head)
     return found
+
+
+def _head_file(path: str, port: Port) -> dict[str, Head]:
+    known = head_file(path, port=port)
+    if known is None:
+        return {}
+    return {"head file": Head(known.seq, known.hash)}
 
 
 def _tail(path: str, found: Verified, who: str, head: Head) -> JournalBroken:
@@ -106,10 +110,7 @@ def recover(path: str, *, each: Callable[[Record], object] | None = None, port: 
     Refuses as `read` does, naming the first bad record. A torn last line, a missing CLOSE and a tail that only the
     head file knows are reported, not refused: recovery must be possible after a crash.
     """
-    known = head_file(path, port=port)
-    named: dict[str, Head] = {}
-    if known is not None:
-        named["head file"] = Head(known.seq, known.hash)
+    named = _head_file(path, port)
     found, header = _scan(path, named, each, port)
     missing = 0
     for head in named.values():
@@ -149,7 +150,7 @@ def _scan(
     gaps = lost = back_ns = latest_ns = 0
     first: Record | None = None
     record: Record | None = None
-    due = {head.seq: (who, head) for who, head in named.items()}
+    due = {head.seq for head in named.values()}
     source = Source(path, port)
     try:
         for record in walk(source, source.batches()):
@@ -163,7 +164,7 @@ def _scan(
                 gaps += 1
                 lost += record.body.count
             if record.seq in due:
-                _hold(path, record, *due[record.seq])
+                _hold(path, record, named)
             if each is not None:
                 each(record)
     except JournalTorn:
@@ -172,9 +173,12 @@ def _scan(
         source.close()
     assert first is not None
     assert record is not None
+    closed = record.kind == CLOSE
+    if source.torn:
+        closed = False
     found = Verified(
         record.seq + 1,
-        record.kind == CLOSE,
+        closed,
         gaps,
         record.head,
         len(source.torn),
@@ -187,8 +191,10 @@ def _scan(
     return found, first
 
 
-def _hold(path: str, record: Record, who: str, head: Head) -> None:
-    if record.hash != head.hash:
-        raise JournalBroken(
-            path, record.line, record.seq, "hash", f"{head.hash}, which the {who} names", record.hash, HEAD
-        )
+def _hold(path: str, record: Record, named: dict[str, Head]) -> None:
+    """Refuse a record in whose place anchor or head file name another."""
+    for who, head in named.items():
+        if head.seq == record.seq:
+            if head.hash != record.hash:
+                expected = f"{head.hash}, which the {who} names"
+                raise JournalBroken(path, record.line, record.seq, "hash", expected, record.hash, HEAD)

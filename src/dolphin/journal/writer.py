@@ -34,7 +34,7 @@ from dolphin.journal.encoding import (
     is_hex,
 )
 from dolphin.journal.errors import JournalError, JournalWriteError
-from dolphin.journal.files import CREATE, PORT, RESUME, Port, sync_folder, word, write_whole
+from dolphin.journal.files import CREATE, PORT, RESUME, Port, let_go, sync_folder, word, write_whole
 from dolphin.journal.gap import Gap, more
 from dolphin.journal.headfile import write_head
 from dolphin.journal.kinds import CLOSE, GAP, HEADER, KINDS, NOTE
@@ -290,23 +290,21 @@ class Journal:
 
     def _failed(self, ts_ns: int, error: OSError) -> JournalWriteError:
         """A record is lost: count it, cut what was written of it, say so."""
-        self._gap = more(self._gap, ts_ns, word(error), 1)
         try:
             self._port.ftruncate(self._fd, self._size)
         except OSError:
             self._inflight = _PARTIAL
         else:
             self._inflight = b""
-        return self._error(word(error))
+        return self._lost(ts_ns, word(error), 1)
 
-    def _error(self, error: str) -> JournalWriteError:
+    def _lost(self, ts_ns: int, error: str, records: int, unsynced: int = 0) -> JournalWriteError:
+        """Add to what a GAP will say; the error to raise."""
+        self._gap = more(self._gap, ts_ns, error, records, unsynced)
         fix = "free space or mend the disk; a GAP record will say what is missing"
         if self._fd < 0:
             fix = "this writer has let go of the file; resume the journal"
-        lost = 0
-        if self._gap is not None:
-            lost = self._gap.records
-        return JournalWriteError(self.path, error, lost, fix)
+        return JournalWriteError(self.path, error, self._gap.records, fix)
 
     def _settle(self, ts_ns: int) -> None:
         """A write was left unfinished, or could not be undone: is its line in the file, whole?"""
@@ -320,8 +318,7 @@ class Journal:
                 self._inflight = _PARTIAL
             self._port.ftruncate(self._fd, self._size)
         except OSError as error:
-            self._gap = more(self._gap, ts_ns, word(error), 1)
-            raise self._error(word(error)) from error
+            raise self._lost(ts_ns, word(error), 1) from error
         self._inflight = b""
 
     def _adopt(self, line: bytes) -> None:
@@ -342,8 +339,7 @@ class Journal:
         except JournalWriteError as error:
             if self._seq == seq:
                 self._gap = gap
-            self._gap = more(self._gap, ts_ns, error.error, 1)
-            raise self._error(error.error) from error
+            raise self._lost(ts_ns, error.error, 1) from error
 
     def _group(self) -> None:
         now_ns = time.monotonic_ns()
@@ -358,9 +354,9 @@ class Journal:
         try:
             self._port.fdatasync(self._fd)
         except OSError as error:
-            self._gap = more(self._gap, self._ts_ns, word(error), 0, seq - self._synced)
+            unsynced = seq - self._synced
             self._synced = seq
-            raise self._error(word(error)) from error
+            raise self._lost(self._ts_ns, word(error), 0, unsynced) from error
         self._synced = seq
 
     def _mark(self) -> None:
@@ -385,7 +381,7 @@ def _orphan() -> None:
     """In a forked child: the parent writes, the child has no journal."""
     for journal in list(_open):
         if journal._fd >= 0:
-            journal._port.close(journal._fd)
+            let_go(journal._port, journal._fd)
             journal._fd = -1
 
 
