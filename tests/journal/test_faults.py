@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Faults:
         self.on = True
 
     def port(self) -> Port:
-        return Port(*(self._wrapped(name, call) for name, call in zip(Port._fields, PORT, strict=True)))
+        return Port(**{name: self._wrapped(name, getattr(PORT, name)) for name in Port._fields})
 
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any) -> Any:
@@ -63,7 +64,7 @@ def scenario(path: str, port: Port) -> tuple[list[int], list[Exception]]:
         if journal is None:
             return
         for step in range(3):
-            seq = attempt(lambda step=step: journal.append(T0 + step, "NOTE", f'{{"step":{step}}}'))
+            seq = attempt(partial(journal.append, T0 + step, "NOTE", f'{{"step":{step}}}'))
             if seq is not None:
                 acknowledged.append(seq)
             attempt(journal.flush)
@@ -129,8 +130,8 @@ def test_a_gap_says_what_is_missing(path: str, create: Make) -> None:
     assert gap.kind == "GAP"
     assert gap.ts_ns == T0 + 20
     assert gap.data == {"from": 1, "count": 3, "since_ns": str(T0 + 7), "error": "ENOSPC", "unsynced": 0}
-    found = verify(path)
-    assert (found.gaps, found.lost, found.closed) == (1, 3, True)
+    verdict = verify(path)
+    assert (verdict.gaps, verdict.lost, verdict.closed) == (1, 3, True)
 
 
 def test_the_record_after_a_gap_may_fail_alone(path: str, create: Make) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def test_nothing_is_left_of_a_journal_that_could_not_begin(tmp_path: Path, creat
 @pytest.mark.req("DOL-JOURNAL-003")
 def test_a_second_writer_is_told_who_holds_it(path: str, create: Make) -> None:
     with create(instance="first") as journal:
-        for second in (lambda: Journal.resume(path, ts_ns=T0), create):
+        for second in (partial(Journal.resume, path, ts_ns=T0), create):
             with pytest.raises(
                 JournalLocked, match=rf'"pid":{os.getpid()},"instance":"first".*DOL-JOURNAL-003'
             ) as found:
