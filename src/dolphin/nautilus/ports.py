@@ -1,8 +1,8 @@
 """What the plug-in (DAL A) needs of level B, as protocols: readings, detectors, sessions. app/ wires them.
 
-What belongs here: shapes without Nautilus types. Times in ns since the epoch, prices in ticks of the instrument, sizes in
-its lots, all integers; a host number that is non-finite, negative or missing arrives as None and makes the reading an
-error (DESIGN.md 2.1).
+What belongs here: shapes without Nautilus types. Times in ns since the epoch, prices in ticks of the instrument, sizes
+in its lots, all integers; a host number that is non-finite, negative or missing arrives as None and makes the reading
+an error (DESIGN.md 2.1).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dolphin.kernel.state import FeedKind
 class FeedSpec(NamedTuple):
     """One feed as the header lists it. `instrument`: the Nautilus id's text, empty for feeds of none.
 
-    `source`: the bar type or topic that feeds it, empty for "whatever comes of this instrument". Spans are 0 where unknown.
+    `source`: the bar type or topic that feeds it, empty for "whatever comes of this instrument". Spans: 0 if unknown.
     """
 
     name: str
