@@ -131,7 +131,8 @@ class Resume(NamedTuple):
 class Order(NamedTuple):
     """A command that may change exposure, with the readings that decide it. All money in minor units at the exit side.
 
-    `side` +1 buys, -1 sells. `taking` 1: executes at once or may (market, stop, touched, crossing limit).
+    `side` +1 buys, -1 sells. `taking` 1: executes at once or may (market, crossing limit); 2: rests
+    until it is triggered and takes then (stop, touched), so that it outranks no resting exit; 0: rests.
     `named` 1: it shrinks what `position_lots` says (NETTING, or HEDGING with a position id). `reduce_only`: the flag on
     the order. `whole` 1: contingent list or modify, all or nothing. `resting_lots`: the other working exits of that
     position; `own_lots`: what the guard's own working order covers. `value_u`: micro-units of money a lot.

@@ -137,11 +137,18 @@ def enter(policy: Policy, standing: Standing, order: Order, cut: Split) -> Entry
         return Entry(0, allowed_bp, Reason.UNPRICED)
     if order.equity <= 0:
         return Entry(0, allowed_bp, Reason.UNPRICED)
-    used = positive(order.gross) + positive(order.working) - order.taking * (cut.exit * order.value_u // MICRO)
+    used = positive(order.gross) + positive(order.working) - freed(order, cut.exit)
     lots = least(cut.entry, fit(limit(order.equity, allowed_bp) - positive(used), order.value_u))
     if lots == cut.entry:
         return Entry(lots, allowed_bp, Reason.PASSED)
     return Entry(lots, allowed_bp, Reason.LEVERAGE)
+
+
+def freed(order: Order, exit_lots: int) -> int:
+    """Exposure that the reducing part of an order which executes at once has given back before the rest enters."""
+    if order.taking != 1:
+        return 0
+    return exit_lots * order.value_u // MICRO
 
 
 @ensure(lambda cut, entry, lots, whole, min_lots, named, result: result.lots >= 0)
