@@ -1,0 +1,169 @@
+"""One feed: its windows, its detectors, when it last spoke and when its next row is due. Implements `ports.Sensor`.
+
+What belongs here: which rows cannot be read, and how rows of several kinds of one instrument meet. An instrument that
+has ticks is judged by its ticks (`max_silence_ns` between two of them); one that has bars only, by the bars' interval.
+
+The error of a reading is that of the last row: one bad row is an error until a good one follows. A row is bad where a
+number is missing (None: the host's was non-finite, negative or absent), a size is negative, or the ask is below the bid
+(a negative spread).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dolphin.kernel.state import FeedKind
+from dolphin.kernel.units import BP, NEVER_NS
+from dolphin.nautilus.ports import Bar, FeedSpec, Quote, Reading, Sessions, Trade
+from dolphin.sensors.shock import ReturnShock, RiseShock
+from dolphin.sensors.windows import UNKNOWN, Microstructure
+
+
+class Habits(NamedTuple):
+    """How a feed is judged. `shock_from_ns`: bars at least this long are looked at for shocks (0: none are)."""
+
+    max_silence_ns: int
+    interval_ns: int
+    shock_from_ns: int
+    spread_floor_bp: int
+
+
+def bad_quote(row: Quote) -> bool:
+    """Whether a quote cannot be read."""
+    _, _, bid, ask, bid_lots, ask_lots = row
+    if bid is None or ask is None or bid_lots is None or ask_lots is None:
+        return True
+    return ask < bid or bid_lots < 0 or ask_lots < 0
+
+
+def bad_trade(row: Trade) -> bool:
+    """Whether a print cannot be read."""
+    _, _, price, lots = row
+    if price is None or lots is None:
+        return True
+    return lots < 0
+
+
+class FeedSensor:
+    """The sensor of one feed."""
+
+    def __init__(self, spec: FeedSpec, sessions: Sessions, habits: Habits) -> None:
+        self._spec = spec
+        self._sessions = sessions
+        self._habits = habits
+        self._windows = Microstructure(habits.spread_floor_bp)
+        self._returns: dict[int, ReturnShock] = {}
+        self._rise = RiseShock()
+        self._tick_ns = -1
+        self._bar_ns = -1
+        self._bar_interval_ns = habits.interval_ns
+        self._bar_events: dict[int, int] = {}
+        self._asked_ns = -1
+        self._error = 0
+
+    def quotes(self, rows: Sequence[Quote]) -> None:
+        """Take a stride of quotes."""
+        if not rows:
+            return
+        self._windows.sampled("quotes", rows, bad_quote, self._quote)
+        last = rows[-1]
+        self._tick(last.ts_init_ns, bad_quote(last))
+
+    def _quote(self, row: Quote) -> None:
+        ts_event_ns, ts_init_ns, bid, ask, bid_lots, ask_lots = row
+        assert bid is not None
+        assert ask is not None
+        assert bid_lots is not None
+        assert ask_lots is not None
+        self._windows.quote(ts_init_ns, ts_init_ns - ts_event_ns, ask - bid, abs(ask + bid) // 2, bid_lots + ask_lots)
+
+    def trades(self, rows: Sequence[Trade]) -> None:
+        """Take a stride of prints."""
+        if not rows:
+            return
+        self._windows.sampled("trades", rows, bad_trade, self._trade)
+        last = rows[-1]
+        self._tick(last.ts_init_ns, bad_trade(last))
+
+    def _trade(self, row: Trade) -> None:
+        self._windows.trade(row.ts_init_ns, row.ts_init_ns - row.ts_event_ns)
+
+    def depth(self, ts_event_ns: int, ts_init_ns: int, top_lots: int | None) -> None:
+        """Take the size of the top five levels of both sides."""
+        del ts_event_ns
+        bad = True
+        if top_lots is not None:
+            if top_lots >= 0:
+                bad = False
+                self._windows.depth(ts_init_ns, top_lots)
+        self._tick(ts_init_ns, bad)
+
+    def _tick(self, ts_ns: int, bad: bool) -> None:
+        self._tick_ns = max(self._tick_ns, ts_ns)
+        self._error = int(bad)
+
+    def bar(self, row: Bar) -> bool:
+        """Take a bar; True if it is a shock of category 4.
+
+        Of several bars with one time and interval (bid and ask), the first is looked at for shocks.
+        """
+        self._bar_ns = max(self._bar_ns, row.ts_init_ns)
+        if row.interval_ns > 0:
+            self._bar_interval_ns = row.interval_ns
+        self._error = 0
+        if row.close_ticks is None:
+            self._error = 1
+            return False
+        if self._bar_events.get(row.interval_ns, -1) >= row.ts_event_ns:
+            return False
+        self._bar_events[row.interval_ns] = row.ts_event_ns
+        return self._shock(row, row.close_ticks)
+
+    def _shock(self, row: Bar, close_ticks: int) -> bool:
+        if self._spec.kind == FeedKind.ENVIRONMENT:
+            if close_ticks < 0:
+                self._error = 1
+                return False
+            return self._rise.bar(row.ts_event_ns, close_ticks, row.interval_ns)
+        from_ns = self._habits.shock_from_ns
+        if from_ns == 0:
+            return False
+        if row.interval_ns < from_ns:
+            return False
+        detector = self._returns.setdefault(row.interval_ns, ReturnShock())
+        return detector.bar(close_ticks)
+
+    def reading(self, now_ns: int) -> Reading:
+        """What the feed says now."""
+        if self._asked_ns < 0:
+            self._asked_ns = now_ns
+        seen_ns = max(self._tick_ns, self._bar_ns)
+        if seen_ns < 0:
+            return Reading(0, self._first_due_ns(now_ns), BP, 0)
+        return Reading(seen_ns, self._due_ns(), self._windows.level_bp(), self._error)
+
+    def _due_ns(self) -> int:
+        seen_ns, interval_ns = self._tick_ns, self._habits.max_silence_ns
+        if seen_ns < 0:
+            seen_ns, interval_ns = self._bar_ns, self._bar_interval_ns
+        if self._spec.last_ns > 0:
+            if seen_ns >= self._spec.last_ns:
+                return NEVER_NS
+        if interval_ns <= 0:
+            return NEVER_NS
+        return self._sessions.due_ns(seen_ns, interval_ns)
+
+    def _first_due_ns(self, now_ns: int) -> int:
+        """A feed is absent before its first row; where that is not known, it is awaited from the first question on."""
+        if self._spec.first_ns > now_ns:
+            return NEVER_NS
+        if self._spec.first_ns > 0:
+            return self._spec.first_ns
+        interval_ns = self._habits.interval_ns
+        if interval_ns <= 0:
+            interval_ns = self._habits.max_silence_ns
+        return self._sessions.due_ns(self._asked_ns, interval_ns)
+
+
+__all__ = ["UNKNOWN", "FeedSensor", "Habits", "bad_quote", "bad_trade"]
