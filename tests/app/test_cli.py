@@ -1,0 +1,95 @@
+"""The command line: every command teaches, every error is one paragraph with an exit code, none a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata, util
+
+import pytest
+
+import dolphin
+from dolphin.app import cli
+from dolphin.app.errors import UserError, meant
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    said = capsys.readouterr().out
+    for name, command in cli.COMMANDS.items():
+        assert f"  {name} " in said
+        assert command.line in said
+    assert "exit codes" in said
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_command_teaches(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if util.find_spec(cli.COMMANDS[name].module) is None:
+        pytest.skip("not landed yet")
+    assert cli.main([name, "--help"]) == 0
+    said = capsys.readouterr().out.lower()
+    assert "usage" in said
+    assert "example" in said
+    assert "exit code" in said
+    assert f"dolphin {name}" in said
+
+
+def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"dolphin {metadata.version('dolphin-survival')}\n"
+    assert dolphin.__version__ == metadata.version("dolphin-survival")
+
+
+def test_an_unknown_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["reprt"]) == 2
+    assert "did you mean 'report'?" in capsys.readouterr().err
+
+
+def test_nothing_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "usage: dolphin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (
+            UserError("x is wrong", path="f", line=3, field="k", expected="1", actual=2, fix="mend it"),
+            2,
+            "f:3: k: x is wrong: expected 1, found 2; mend it",
+        ),
+        (UserError("no", requirement="DOL-X-001", code=1), 1, "no [DOL-X-001]"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)  # fmt: skip
+def test_errors_end_in_codes(error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def failing(argv: list[str]) -> int:
+        raise error
+
+    assert cli.guarded(failing, []) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_is_not_hidden() -> None:
+    def failing(argv: list[str]) -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cli.guarded(failing, [])
+
+
+def test_help_imports_no_heavy_package() -> None:
+    code = "import sys; from dolphin.app.cli import main; main(['--help']); print(sorted(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("nautilus_trader", "pandas", "numpy", "dolphin.kernel", "argparse"):
+        assert f"'{heavy}'" not in said
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    command = f"{sys.executable} -m dolphin policy show | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_meant_is_silent_about_strangers() -> None:
+    assert meant("zzz", ["kill", "arm"]) == ""
