@@ -17,7 +17,7 @@ from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import BP, NEVER_NS
 from dolphin.nautilus.ports import Bar, FeedSpec, Quote, Reading, Sessions, Trade
 from dolphin.sensors.shock import ReturnShock, RiseShock
-from dolphin.sensors.windows import UNKNOWN, Microstructure
+from dolphin.sensors.windows import Microstructure
 
 
 class Habits(NamedTuple):
@@ -29,20 +29,23 @@ class Habits(NamedTuple):
     spread_floor_bp: int
 
 
-def bad_quote(row: Quote) -> bool:
-    """Whether a quote cannot be read."""
-    _, _, bid, ask, bid_lots, ask_lots = row
+def of_quote(row: Quote) -> tuple[int, int, int, int, int] | None:
+    """Time, delay, spread, size and mid of a quote; None where it cannot be read."""
+    ts_event_ns, ts_init_ns, bid, ask, bid_lots, ask_lots = row
     if bid is None or ask is None or bid_lots is None or ask_lots is None:
-        return True
-    return ask < bid or bid_lots < 0 or ask_lots < 0
+        return None
+    if ask < bid or bid_lots < 0 or ask_lots < 0:
+        return None
+    return ts_init_ns, ts_init_ns - ts_event_ns, ask - bid, bid_lots + ask_lots, abs(bid + ask) // 2
 
 
-def bad_trade(row: Trade) -> bool:
-    """Whether a print cannot be read."""
-    _, _, price, lots = row
-    if price is None or lots is None:
-        return True
-    return lots < 0
+def of_trade(row: Trade) -> tuple[int, int] | None:
+    """Time and delay of a print; None where it cannot be read."""
+    if row.price_ticks is None or row.lots is None:
+        return None
+    if row.lots < 0:
+        return None
+    return row.ts_init_ns, row.ts_init_ns - row.ts_event_ns
 
 
 class FeedSensor:
@@ -66,28 +69,17 @@ class FeedSensor:
         """Take a stride of quotes."""
         if not rows:
             return
-        self._windows.sampled("quotes", rows, bad_quote, self._quote)
+        self._windows.quotes(rows, of_quote)
         last = rows[-1]
-        self._tick(last.ts_init_ns, bad_quote(last))
-
-    def _quote(self, row: Quote) -> None:
-        ts_event_ns, ts_init_ns, bid, ask, bid_lots, ask_lots = row
-        assert bid is not None
-        assert ask is not None
-        assert bid_lots is not None
-        assert ask_lots is not None
-        self._windows.quote(ts_init_ns, ts_init_ns - ts_event_ns, ask - bid, abs(ask + bid) // 2, bid_lots + ask_lots)
+        self._tick(last.ts_init_ns, of_quote(last) is None)
 
     def trades(self, rows: Sequence[Trade]) -> None:
         """Take a stride of prints."""
         if not rows:
             return
-        self._windows.sampled("trades", rows, bad_trade, self._trade)
+        self._windows.trades(rows, of_trade)
         last = rows[-1]
-        self._tick(last.ts_init_ns, bad_trade(last))
-
-    def _trade(self, row: Trade) -> None:
-        self._windows.trade(row.ts_init_ns, row.ts_init_ns - row.ts_event_ns)
+        self._tick(last.ts_init_ns, of_trade(last) is None)
 
     def depth(self, ts_event_ns: int, ts_init_ns: int, top_lots: int | None) -> None:
         """Take the size of the top five levels of both sides."""
@@ -164,6 +156,3 @@ class FeedSensor:
         if interval_ns <= 0:
             interval_ns = self._habits.max_silence_ns
         return self._sessions.due_ns(self._asked_ns, interval_ns)
-
-
-__all__ = ["UNKNOWN", "FeedSensor", "Habits", "bad_quote", "bad_trade"]

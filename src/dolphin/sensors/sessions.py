@@ -6,7 +6,7 @@ pieces of years into integers, on first use of that time, and asked by bisection
 
 Rules of `due_ns`. Ticks and bars below a day: `interval_ns` of open time after the last row; a weekend or a night adds
 nothing. A daily bar: the next session's close (where sessions are shorter than a day). Longer bars: the first close
-that is a whole interval away. `late_ns` is added to each: a bar that is published after its session's close is not late.
+that is a whole interval away. `late_ns` is added to each: a bar published after its session's close is not late.
 """
 
 from __future__ import annotations

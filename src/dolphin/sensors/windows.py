@@ -15,7 +15,7 @@ quartile of its 10 s (what the book showed a quarter of the time), spread the me
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable
 from operator import itemgetter
 from typing import NamedTuple, Protocol, overload
@@ -32,7 +32,6 @@ SAMPLES_MIN = 20
 """Fewer samples than this, in the last 10 s or in a baseline: no verdict."""
 UNKNOWN = -1
 """No such measurement in this row (a trade has no spread)."""
-KINDS = ("quotes", "trades")
 _KEEP = 4_096
 _LOOK_AHEAD = 4
 
@@ -47,6 +46,9 @@ class Rows[Row](Protocol):
     def __getitem__(self, index: int, /) -> Row: ...
     @overload
     def __getitem__(self, index: slice, /) -> object: ...
+
+
+type Taker[Row] = Callable[[Row], tuple[int, ...] | None]
 
 
 class Levels(NamedTuple):
@@ -68,44 +70,43 @@ def _ms_up(ns: int) -> int:
 
 
 class Window:
-    """One measurement on the fine grid (10 s) and on the coarse one (10 minutes)."""
+    """Samples of one kind of row: all of the last 10 s, and the first of each coarse cell of the last 10 minutes.
 
-    __slots__ = ("base", "base_ts", "cell", "short", "short_ts")
+    A sample is a tuple that begins with its time.
+    """
+
+    __slots__ = ("base", "cell", "coarse", "short")
 
     def __init__(self) -> None:
-        self.short_ts: list[int] = []
-        self.short: list[int] = []
-        self.base_ts: list[int] = []
-        self.base: list[int] = []
+        self.short: list[tuple[int, ...]] = []
+        self.base: list[tuple[int, ...]] = []
         self.cell = -1
+        self.coarse = -1
 
-    def add(self, ts_ns: int, value: int) -> None:
+    def add(self, sample: tuple[int, ...]) -> None:
         """One sample; the first of each coarse cell goes to the baseline too."""
-        self.short_ts.append(ts_ns)
-        self.short.append(value)
-        cell = ts_ns // BASE_GRID_NS
-        if cell > self.cell:
-            self.cell = cell
-            self.base_ts.append(ts_ns)
-            self.base.append(value)
-        if len(self.short) > _KEEP:
-            _forget(self.short_ts, self.short, ts_ns - SHORT_NS)
-            _forget(self.base_ts, self.base, ts_ns - LONG_NS - RENEW_NS)
+        self.short.append(sample)
+        coarse = sample[0] // BASE_GRID_NS
+        if coarse > self.coarse:
+            self.coarse = coarse
+            self.base.append(sample)
+            if len(self.base) > _KEEP:
+                del self.base[: bisect_left(self.base, (sample[0] - LONG_NS - RENEW_NS,))]
+            if len(self.short) > _KEEP:
+                del self.short[: bisect_left(self.short, (sample[0] - SHORT_NS,))]
 
-    def recent(self, now_ns: int) -> list[int]:
-        """The samples of the 10 s up to `now_ns`, sorted."""
-        return sorted(self.short[bisect_right(self.short_ts, now_ns - SHORT_NS) :])
+    def recent(self, now_ns: int) -> list[tuple[int, ...]]:
+        """The samples of the 10 s up to `now_ns`."""
+        return self.short[bisect_left(self.short, (now_ns - SHORT_NS + 1,)) :]
 
-    def baseline(self, until_ns: int) -> list[int]:
-        """The coarse samples of the 10 minutes before `until_ns`, sorted."""
-        first = bisect_left(self.base_ts, until_ns - LONG_NS)
-        return sorted(self.base[first : bisect_left(self.base_ts, until_ns)])
+    def baseline(self, until_ns: int) -> list[tuple[int, ...]]:
+        """The coarse samples of the 10 minutes before `until_ns`."""
+        return self.base[bisect_left(self.base, (until_ns - LONG_NS,)) : bisect_left(self.base, (until_ns,))]
 
 
-def _forget(times: list[int], values: list[int], until_ns: int) -> None:
-    first = bisect_right(times, until_ns)
-    del times[:first]
-    del values[:first]
+def column(samples: list[tuple[int, ...]], index: int) -> list[int]:
+    """One measurement of the samples, sorted."""
+    return sorted([sample[index] for sample in samples])
 
 
 class Microstructure:
@@ -113,68 +114,32 @@ class Microstructure:
 
     def __init__(self, spread_floor_bp: int) -> None:
         self._floor_bp = spread_floor_bp
-        self._delay = Window()
-        self._trade_delay = Window()
-        self._depth = Window()
-        self._spread = Window()
-        self._cells = dict.fromkeys(KINDS, -1)
-        self._last_ns = -1
-        self._mid_ticks = 0
+        self._quotes = Window()  # time, delay, spread, size, mid
+        self._trades = Window()  # time, delay
+        self._books = Window()  # time, size
         self._renewed = -1
         self._median_depth = UNKNOWN
         self._median_spread = UNKNOWN
-        self._lowest_ns = UNKNOWN
-        self._book = False
+        self._lowest_ns = NEVER_NS
         self._levels = Levels()
         self._fresh = True
 
-    def sampled[Row: tuple[int | None, ...]](
-        self, kind: str, rows: Rows[Row], bad: Callable[[Row], bool], take: Callable[[Row], None]
-    ) -> None:
-        """Call `take` on the first good row of each fine cell. `rows`: oldest first, `ts_init` second."""
-        done = self._cells[kind]
-        index = 0
-        count = len(rows)
-        while index < count:
-            row = rows[index]
-            index += 1
-            ts_ns = row[1]
-            assert ts_ns is not None
-            cell = ts_ns // GRID_NS
-            if cell > done:
-                if bad(row):
-                    continue
-                done = cell
-                take(row)
-            index = _skip(rows, index, count, (done + 1) * GRID_NS)
-        self._cells[kind] = done
+    def quotes[Row: tuple[int | None, ...]](self, rows: Rows[Row], take: Taker[Row]) -> None:
+        """Take a stride of quotes; `take` makes (time, delay, spread, size, mid) of a row, None of a bad one."""
+        if sampled(self._quotes, rows, take):
+            self._fresh = False
 
-    def quote(self, ts_ns: int, delay_ns: int, spread_ticks: int, mid_ticks: int, top_lots: int) -> None:
-        """One sampled quote."""
-        self._arrived(ts_ns)
-        self._delay.add(ts_ns, delay_ns)
-        self._spread.add(ts_ns, spread_ticks)
-        self._mid_ticks = mid_ticks
-        if not self._book:
-            self._depth.add(ts_ns, top_lots)
-
-    def trade(self, ts_ns: int, delay_ns: int) -> None:
-        """One sampled trade; its delay counts where there are no quotes."""
-        self._arrived(ts_ns)
-        self._trade_delay.add(ts_ns, delay_ns)
+    def trades[Row: tuple[int | None, ...]](self, rows: Rows[Row], take: Taker[Row]) -> None:
+        """Take a stride of prints; `take` makes (time, delay). Their delay counts where there are no quotes."""
+        if sampled(self._trades, rows, take):
+            self._fresh = False
 
     def depth(self, ts_ns: int, top_lots: int) -> None:
         """Five levels of both sides. From the first of these on, the sizes of quotes no longer count as depth."""
-        if not self._book:
-            self._book = True
-            self._depth = Window()
-            self._renewed = -1
-        self._depth.add(ts_ns, top_lots)
-        self._arrived(ts_ns)
-
-    def _arrived(self, ts_ns: int) -> None:
-        self._last_ns = max(self._last_ns, ts_ns)
         self._fresh = False
+        if not self._books.short:
+            self._renewed = -1
+        self._books.add((ts_ns, top_lots))
 
     def levels(self) -> Levels:
         """The four measurements as of the last sampled row."""
@@ -184,18 +149,19 @@ class Microstructure:
         return self._levels
 
     def _computed(self) -> Levels:
-        now_ns = self._last_ns
-        delay = self._delay
-        if not delay.short:
-            delay = self._trade_delay
+        timed = self._quotes if self._quotes.short else self._trades
+        sized, at = (self._books, 1) if self._books.short else (self._quotes, 3)
+        now_ns = max(window.short[-1][0] for window in (timed, sized, self._quotes) if window.short)
         renewed = now_ns // RENEW_NS
         if renewed != self._renewed:
             self._renewed = renewed
-            self._median_depth = _median(self._depth, renewed * RENEW_NS)
-            self._median_spread = _median(self._spread, renewed * RENEW_NS)
-            self._lowest_ns = min(delay.baseline(renewed * RENEW_NS), default=NEVER_NS)
-        excess_ms, jitter_ms = self._delays(delay.recent(now_ns))
-        return Levels(excess_ms, jitter_ms, self._depth_bp(now_ns), self._spread_bp(now_ns))
+            until_ns = renewed * RENEW_NS
+            self._median_depth = _median(sized.baseline(until_ns), at)
+            self._median_spread = _median(self._quotes.baseline(until_ns), 2)
+            self._lowest_ns = min(column(timed.baseline(until_ns), 1), default=NEVER_NS)
+        excess_ms, jitter_ms = self._delays(column(timed.recent(now_ns), 1))
+        depth_bp = self._depth_bp(column(sized.recent(now_ns), at))
+        return Levels(excess_ms, jitter_ms, depth_bp, self._spread_bp(self._quotes.recent(now_ns)))
 
     def _delays(self, recent: list[int]) -> tuple[int, int]:
         if len(recent) < SAMPLES_MIN:
@@ -203,23 +169,21 @@ class Microstructure:
         excess_ns = quantile(recent, 9, 10) - min(self._lowest_ns, recent[0])
         return _ms_up(excess_ns), _ms_up(quantile(recent, 3, 4) - quantile(recent, 1, 4))
 
-    def _depth_bp(self, now_ns: int) -> int:
+    def _depth_bp(self, recent: list[int]) -> int:
         if self._median_depth <= 0:
             return UNKNOWN
-        recent = self._depth.recent(now_ns)
         if not recent:
             return UNKNOWN
         return quantile(recent, 3, 4) * BP // self._median_depth
 
-    def _spread_bp(self, now_ns: int) -> int:
+    def _spread_bp(self, recent: list[tuple[int, ...]]) -> int:
         if self._median_spread < 0:
             return UNKNOWN
-        recent = self._spread.recent(now_ns)
         if not recent:
             return UNKNOWN
         # In a market of one tick, two ticks are no stress: nothing below the floor is.
-        usual = max(self._median_spread, self._mid_ticks * self._floor_bp // BP, 1)
-        return -(-quantile(recent, 1, 2) * BP // usual)
+        usual = max(self._median_spread, recent[-1][4] * self._floor_bp // BP, 1)
+        return -(-quantile(column(recent, 2), 1, 2) * BP // usual)
 
     def level_bp(self) -> int:
         """R3: the minimum of the sensors that have a verdict."""
@@ -234,11 +198,39 @@ class Microstructure:
         return level_bp
 
 
-def _median(window: Window, until_ns: int) -> int:
-    samples = window.baseline(until_ns)
+def _median(samples: list[tuple[int, ...]], index: int) -> int:
     if len(samples) < SAMPLES_MIN:
         return UNKNOWN
-    return quantile(samples, 1, 2)
+    return quantile(column(samples, index), 1, 2)
+
+
+def sampled[Row: tuple[int | None, ...]](window: Window, rows: Rows[Row], take: Taker[Row]) -> bool:
+    """Add the first good row of each cell of time; True if there was one. `rows`: oldest first, `ts_init` second.
+
+    Only the end of a long stride can still be in the 10 s of a later question: what lies before it is sampled on the
+    coarse grid, which is the fine one's subset, so that the length of a stride changes no reading.
+    """
+    count = len(rows)
+    fine_ns = _ts_init(rows[count - 1]) - SHORT_NS - GRID_NS  # type: ignore[arg-type]
+    cell = window.cell
+    index = 0
+    while index < count:
+        row = rows[index]
+        index += 1
+        ts_ns: int = _ts_init(row)  # type: ignore[arg-type]
+        if ts_ns // GRID_NS > cell:
+            sample = take(row)
+            if sample is None:
+                continue
+            window.add(sample)
+            cell = ts_ns // GRID_NS
+        end_ns = (cell + 1) * GRID_NS
+        if end_ns < fine_ns:
+            end_ns = min((window.coarse + 1) * BASE_GRID_NS, fine_ns // GRID_NS * GRID_NS)
+        index = _skip(rows, index, count, end_ns)
+    added = cell != window.cell
+    window.cell = cell
+    return added
 
 
 def _skip[Row: tuple[int | None, ...]](rows: Rows[Row], index: int, count: int, end_ns: int) -> int:
