@@ -1,0 +1,333 @@
+"""The fast engine: one pass over a journal in constant memory, all checks but TLC's.
+
+What belongs here: the order of the checks on each record, the verdict, and the ways to run them (a file, a file that is
+being written). The checks are `fold` (b), `safety` and `ledger` (d); the reader has done the form (a) before a record
+comes here. The header's policy decides, so that old journals stay auditable.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from dolphin.audit.coverage import Counter
+from dolphin.audit.finding import DECISIONS, FORM, SAFETY, Check, Finding, Report, Verdict, found
+from dolphin.audit.fold import Fold, said
+from dolphin.audit.ledger import Ledger
+from dolphin.audit.safety import Safety
+from dolphin.journal import Head, JournalBroken, JournalTorn, JournalUnreadable, Record, head_file, read
+from dolphin.journal import anchor as parsed
+from dolphin.journal.codec import Malformed, integer
+from dolphin.journal.kinds import CLOSE, GAP, HEADER, KERNEL
+
+FINDINGS_MAX: Final = 100
+NOT_AUDITED: Final = "not audited"
+
+
+class Auditor:
+    """Takes records in their order. `findings` stay at the first one unless `all_` is set."""
+
+    def __init__(self, path: str, *, all_: bool = False, decisions: bool = True, safety: bool = True) -> None:
+        self.path = path
+        self.all = all_
+        self.with_decisions = decisions
+        self.with_safety = safety
+        self.findings: list[Finding] = []
+        self.reasons: list[str] = []
+        self.counter = Counter()
+        self.ledger = Ledger(path)
+        self.fold: Fold | None = None
+        self.safety: Safety | None = None
+        self.header: Record | None = None
+        self.last: Record | None = None
+        self.gap: Record | None = None
+        self.blind = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no more records are wanted."""
+        if self.all:
+            return len(self.findings) >= FINDINGS_MAX
+        return bool(self.findings)
+
+    def take(self, record: Record) -> None:
+        """Check one record that the reader has found to be in its place."""
+        self.last = record
+        if record.kind in KERNEL:
+            self._kernel(record)
+        else:
+            self._aside(record)
+
+    def _kernel(self, record: Record) -> None:
+        fold, safety = self.fold, self.safety
+        if fold is not None:
+            if not self.blind:
+                finding = fold.take(record)
+                if finding is not None:
+                    self._decided(finding)
+                    if self.stopped:
+                        return
+        if safety is not None:
+            late = safety.late(record)
+            if late is not None:
+                self.findings.append(late)
+            for finding in (safety.take(record), self.ledger.take(record)):
+                if finding is not None:
+                    self.findings.append(finding)
+            self.counter.take(record)
+
+    def _decided(self, finding: Finding) -> None:
+        """A recomputed record differs: a violation, unless records are missing before it."""
+        if self.gap is None:
+            self.findings.append(finding)
+            return
+        self.blind = True
+        self.reasons.append(
+            f"decisions from line {finding.line} on cannot be recomputed: the GAP at line {self.gap.line} says that "
+            f"{self.gap.body.count} records are missing"
+        )
+
+    def _aside(self, record: Record) -> None:
+        if record.kind == HEADER:
+            self._begin(record)
+        if self.with_safety:
+            if self.safety is not None:
+                self.safety.aside(record)
+            self.counter.take(record)
+            finding = self.ledger.take(record)
+            if finding is not None:
+                self.findings.append(finding)
+        if record.kind == GAP:
+            if record.body.count > 0:
+                self.gap = self.gap or record
+        if record.kind == CLOSE:
+            if self.fold is not None and self.gap is None:
+                finding = self.fold.close(record)
+                if finding is not None:
+                    self.findings.append(finding)
+
+    def _begin(self, record: Record) -> None:
+        self.header = record
+        hint = "the header does not open a run that can be recomputed"
+        try:
+            fold = Fold(self.path, record)
+            times = [integer(name, record.data[name]) for name in ("start_ns", "anchor_ns", "confidence_ms")]
+        except Malformed as error:
+            self.findings.append(
+                found(self.path, record, error.field, error.expected, repr(error.actual), "DOL-AUDIT-005", hint)
+            )
+            return
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            expected = "policy, feeds and times of a run"
+            self.findings.append(found(self.path, record, "header", expected, str(error), "DOL-AUDIT-005", hint))
+            return
+        if self.with_safety:
+            self.safety = Safety(self.path, fold.policy, *times)
+        if self.with_decisions:
+            self.fold = fold
+        finding = fold.header_finding(record)
+        if finding is not None:
+            self.findings.append(finding)
+
+    def broken(self, error: JournalBroken) -> None:
+        """The reader refused a record: check a."""
+        hint = "the line was changed, added or removed after it was written"
+        before = ""
+        if self.fold is not None:
+            before = said(self.fold.state)
+        kind = "line" if self.last is None else f"line after {self.last.kind}"
+        ts_ns = 0 if self.last is None else self.last.ts_ns
+        self.findings.append(
+            Finding(
+                error.path, error.line, error.seq, ts_ns, kind, FORM, error.field, error.expected, error.actual,
+                error.requirement, hint, before,
+            )
+        )  # fmt: skip
+
+    def incomplete(self, torn: JournalTorn | None = None, *, writing: bool = False) -> None:
+        """Everything that keeps a sound journal from conforming, once its end is reached."""
+        if torn is not None:
+            self.reasons.append(f"line {torn.line} has no end ({len(torn.torn)} bytes): it was never acknowledged")
+        if self.gap is not None:
+            self.reasons.append(f"the GAP at line {self.gap.line}: {self.gap.body.count} records could not be written")
+        if self.last is not None:
+            if self.last.kind != CLOSE:
+                what = "it is still being written" if writing else "the run did not end, or its tail is missing"
+                self.reasons.append(f"no CLOSE: {what}")
+        events = sum(count for kind, count in self.counter.kinds.items() if kind in KERNEL)
+        if self.fold is not None:
+            events = self.fold.events
+        if events == 0:
+            self.reasons.append("it holds no decision: nothing was checked")
+
+    def verdict(self) -> Verdict:
+        if self.findings:
+            return Verdict.VIOLATES
+        if self.reasons:
+            return Verdict.INCOMPLETE
+        return Verdict.CONFORMS
+
+    def checks(self) -> dict[str, Check]:
+        """What each check compared, and its verdict."""
+        bad = {finding.check for finding in self.findings}
+        records = 0 if self.last is None else self.last.line
+        events = 0 if self.fold is None else self.fold.events
+        properties = self.ledger.checked + (0 if self.safety is None else self.safety.checked)
+        rows = ((FORM, records, "records"), (DECISIONS, events, "decisions"), (SAFETY, properties, "property checks"))
+        done = {FORM: True, DECISIONS: self.with_decisions, SAFETY: self.with_safety}
+        return {
+            check: Check(_word(check in bad, count), count, unit) for check, count, unit in rows if done[check]
+        }  # fmt: skip
+
+    def report(self, seconds: float, engine: str = "replay") -> Report:
+        """The report on what has been taken so far."""
+        header = {} if self.header is None else self.header.data
+        last = self.last
+        return Report(
+            path=self.path,
+            engine=engine,
+            verdict=self.verdict(),
+            findings=tuple(self.findings),
+            reasons=tuple(self.reasons),
+            checks=self.checks(),
+            records=0 if last is None else last.line,
+            first_ts_ns=0 if self.header is None else self.header.ts_ns,
+            last_ts_ns=0 if last is None else last.ts_ns,
+            run=str(header.get("run", header.get("instance", ""))),
+            policy_hash=str(header.get("policy_hash", "")),
+            head=Head(-1, "") if last is None else last.head,
+            absent=tuple(str(name) for name in _list(header.get("absent"))),
+            coverage=self.counter.coverage(),
+            back_ns=self.counter.back_ns,
+            seconds=seconds,
+        )
+
+
+def _list(value: object) -> list[object]:
+    if isinstance(value, list):
+        return value
+    return []
+
+
+def _word(bad: bool, count: int) -> str:
+    if bad:
+        return "violated"
+    if count == 0:
+        return NOT_AUDITED
+    return "holds"
+
+
+class Heads:
+    """Which hash must stand at which record: the anchor's and the head file's."""
+
+    def __init__(self, path: str, anchor: str | None) -> None:
+        """ValueError: no anchor. JournalBroken: the head file is none."""
+        self.path = path
+        self.due: dict[int, list[tuple[str, Head]]] = {}
+        self.beyond: list[tuple[str, Head]] = []
+        if anchor is not None:
+            self._add("anchor", parsed(anchor))
+        known = head_file(path)
+        if known is not None:
+            self._add("head file", Head(known.seq, known.hash))
+
+    def _add(self, who: str, head: Head) -> None:
+        self.due.setdefault(head.seq, []).append((who, head))
+
+    def take(self, record: Record) -> Finding | None:
+        """The finding where another record stands in the place of a known one."""
+        for who, head in self.due.pop(record.seq, ()):
+            if head.hash != record.hash:
+                hint = "another history was written in the place of the one that was announced"
+                expected = f"{head.hash}, which the {who} names"
+                return found(self.path, record, "hash", expected, record.hash, "DOL-JOURNAL-007", hint, check=FORM)
+        return None
+
+    def missing(self, last: Record) -> Finding | None:
+        """The finding where the journal ends before a known record."""
+        for seq, heads in sorted(self.due.items()):
+            who, head = heads[0]
+            hint = "the journal lost its tail; restore it from a copy"
+            expected = f"record {seq} ({head.hash}), which the {who} names"
+            actual = f"the end of the journal after record {last.seq}"
+            return Finding(
+                self.path,
+                last.line + 1,
+                last.seq + 1,
+                last.ts_ns,
+                "end",
+                FORM,
+                "seq",
+                expected,
+                actual,
+                "DOL-JOURNAL-007",
+                hint,
+            )
+        return None
+
+
+def audit(
+    path: str,
+    *,
+    anchor: str | None = None,
+    all_: bool = False,
+    progress: Callable[[Record], object] | None = None,
+) -> Report:
+    """Check the journal `path` by replay, in this process.
+
+    ValueError: `anchor` is none. JournalUnreadable: there is no journal to audit (an empty one is `incomplete`).
+    """
+    began = time.perf_counter()
+    path = os.fspath(path)
+    auditor = Auditor(path, all_=all_)
+    run(auditor, anchor, progress)
+    return auditor.report(time.perf_counter() - began)
+
+
+def run(auditor: Auditor, anchor: str | None, progress: Callable[[Record], object] | None = None) -> None:
+    """Hand every record of the file to `auditor`, and what the reader says of the rest."""
+    torn = None
+    if hollow(auditor):
+        return
+    heads = None
+    try:
+        heads = Heads(auditor.path, anchor)
+        for record in read(auditor.path):
+            if heads.due:
+                finding = heads.take(record)
+                if finding is not None:
+                    auditor.findings.append(finding)
+            auditor.take(record)
+            if progress is not None:
+                progress(record)
+            if auditor.findings:
+                if auditor.stopped:
+                    return
+    except JournalTorn as error:
+        torn = error
+    except JournalBroken as error:
+        auditor.broken(error)
+        return
+    assert auditor.last is not None
+    assert heads is not None
+    missing = heads.missing(auditor.last)
+    if missing is not None:
+        auditor.findings.append(missing)
+    auditor.incomplete(torn)
+
+
+def hollow(auditor: Auditor) -> bool:
+    """Whether the file is an empty or headless journal: nothing in it is wrong, and there is nothing in it."""
+    try:
+        next(iter(read(auditor.path)))
+    except JournalUnreadable as error:
+        for sign in ("is empty", "is cut off inside its header"):
+            if error.found.startswith(sign):
+                auditor.reasons.append(f"the journal {error.found}: nothing was checked")
+                return True
+        raise
+    except JournalBroken:
+        return False
+    return False

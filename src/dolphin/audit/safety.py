@@ -1,0 +1,357 @@
+"""Check d: the safety properties over a whole run, read straight from the records.
+
+What belongs here: properties that span records (the filter's slope, the gap between upward entries, the latch and its
+two steps, the mark and its re-base), each with its requirement. They are written anew from DESIGN 2 with literal
+numbers, and share no function with the kernel: check b shows that the kernel decided this, check d that this was right.
+What a record says of itself is believed here; check b has compared it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from dolphin.audit import gate
+from dolphin.audit.finding import SAFETY, Finding, found
+from dolphin.audit.gate import APEX, HIBERNATE, RUNNING, STALKER, TURTLE, Wrong
+from dolphin.journal import Record
+from dolphin.kernel.policy import Policy, Profile
+from dolphin.kernel.reasons import Reason
+
+KILLED, ARM_PENDING = 1, 2
+SECOND_NS: Final = 1_000_000_000
+ARM_WAIT_NS: Final = 60 * SECOND_NS
+GAP_MS: Final = 420_000
+FALL_MS: Final = (5_100_000, 1_980_000, 600_000)
+RETURN_MS: Final = (5_520_000, 2_400_000, 1_020_000)
+TRAPPED_BP: Final = 9_200
+
+
+class Safety:
+    """What the properties remember. `checked` counts properties that were evaluated."""
+
+    def __init__(self, path: str, policy: Policy, start_ns: int, anchor_ns: int, confidence_ms: int) -> None:
+        self.path = path
+        self.policy = policy
+        self.anchor_ns = anchor_ns
+        self.ns_per_ms = 1_440_000_000 if policy.profile == Profile.DAILY else 1_000_000
+        self.t_ns = start_ns
+        self.policy_ms = (start_ns - anchor_ns) // self.ns_per_ms
+        self.confidence = max(0, min(confidence_ms, 6_000_000))
+        self.posture = fallen(self.confidence)
+        self.rise = 0
+        self.mode, self.episode = RUNNING, 0
+        self.drawdown = self.mark = 0
+        self.out: list[Any] = []
+        self.entered: dict[int, int] = {}
+        self.armed: tuple[int, int] | None = None
+        self.rebase_nonce = -1
+        self.trapped_ns = self.rebased_ns = -1
+        self.heard = gate.Heard()
+        self.checked = 0
+        self.aside_first: Record | None = None
+        self.aside_last: Record | None = None
+
+    def take(self, record: Record) -> Finding | None:
+        """The first property that this kernel record breaks."""
+        body = record.body
+        try:
+            wrong = self._time(record.ts_ns, body.out[2])
+            if wrong is None:
+                wrong = self._book(body)
+            if wrong is None:
+                handler = HANDLERS.get(record.kind)
+                if handler is not None:
+                    self.checked += 1
+                    wrong = handler(self, body)
+        except (ValueError, IndexError, TypeError) as error:
+            wrong = Wrong("data", "a record as the codec writes it", str(error), "DOL-JOURNAL-009", "see check b")
+        if wrong is None:
+            return None
+        return found(self.path, record, *wrong, check=SAFETY)
+
+    def aside(self, record: Record) -> None:
+        """A record that is no kernel event: its time is judged when the next one comes."""
+        if self.aside_first is None or record.ts_ns < self.aside_first.ts_ns:
+            self.aside_first = record
+        if self.aside_last is None or record.ts_ns > self.aside_last.ts_ns:
+            self.aside_last = record
+
+    def late(self, record: Record) -> Finding | None:
+        """A record aside whose time contradicts those around it by over a second, without the latch having tripped."""
+        suspects, self.aside_first, self.aside_last = (self.aside_first, self.aside_last), None, None
+        if record.body.out[2] != RUNNING:
+            return None
+        until_ns = max(record.ts_ns, self.t_ns) + SECOND_NS
+        for other in suspects:
+            if other is not None and not self.t_ns - SECOND_NS <= other.ts_ns <= until_ns:
+                hint = "the clock stepped by over a second and the latch did not trip"
+                expected = f"{self.t_ns}..{record.ts_ns}, give or take a second"
+                return found(self.path, other, "ts", expected, str(other.ts_ns), "DOL-TIME-003", hint, check=SAFETY)
+        return None
+
+    def _time(self, ts_ns: int, mode: int) -> Wrong | None:
+        self.checked += 1
+        if ts_ns >= self.t_ns:
+            self.t_ns = ts_ns
+            return None
+        if ts_ns < self.t_ns - SECOND_NS:
+            if mode == RUNNING:
+                hint = "a step back of over a second trips the latch"
+                return Wrong("ts", f"at least {self.t_ns - SECOND_NS}", str(ts_ns), "DOL-TIME-003", hint)
+        return None
+
+    def _book(self, body: Any) -> Wrong | None:
+        """Filter, posture and latch after this record against those before it."""
+        before_ms = self.policy_ms
+        self.policy_ms = (self.t_ns - self.anchor_ns) // self.ns_per_ms
+        self.rise = 0
+        if not body.fx:
+            if body.out == self.out:
+                return None
+        self.checked += 6
+        values = tuple(map(int, body.out))
+        confidence, posture, mode, held, r1, r2, r3, r4, r5, _, _, episode = values
+        wrong = self._effects(body)
+        if wrong is not None:
+            return wrong
+        if (posture, mode, episode) != (self.posture, self.mode, self.episode):
+            return self._unexplained(posture, mode, episode)
+        if confidence - self.confidence > max(self.policy_ms - before_ms, 0):
+            rise = self.policy_ms - before_ms
+            hint = f"confidence rose by {confidence - self.confidence} in {rise} policy ms"
+            return Wrong(
+                "out.confidence_ms", f"at most {self.confidence + rise}", f"{confidence}", "DOL-FILTER-002", hint
+            )
+        product = r1 * r2 // 10_000 * r3 // 10_000 * r4 // 10_000 * r5 // 10_000
+        if held != product:
+            return Wrong("out.held_bp", str(product), str(held), "DOL-FILTER-001", "R_total = R1*R2*R3*R4*R5")
+        if not 0 <= confidence <= 600 * held:
+            return Wrong("out.confidence_ms", f"0..{600 * held}", str(confidence), "DOL-FILTER-002", "600 ms per bp")
+        if not fallen(confidence) <= posture <= risen(confidence):
+            allowed = f"{fallen(confidence)}..{risen(confidence)}"
+            return Wrong("out.posture", allowed, str(posture), "DOL-POSTURE-001", "levels of the Schmitt trigger")
+        if mode != RUNNING:
+            if (confidence, posture, r1) != (0, HIBERNATE, 0):
+                actual = f"confidence {confidence}, posture {posture}, R1 {r1}"
+                return Wrong(
+                    "out", "confidence 0, HIBERNATE, R1 0", actual, "DOL-POSTURE-005", "killed means HIBERNATE"
+                )
+        elif r1 != 10_000:
+            return Wrong("out.r1_bp", "10000", str(r1), "DOL-KILL-001", "R1 is 10,000 exactly in RUNNING")
+        self.rise = confidence - self.confidence
+        self.out, self.confidence = body.out, confidence
+        return None
+
+    def _unexplained(self, posture: int, mode: int, episode: int) -> Wrong | None:
+        rows = (
+            ("posture", self.posture, posture, "DOL-POSTURE-001"),
+            ("mode", self.mode, mode, "DOL-KILL-001"),
+            ("episode", self.episode, episode, "DOL-KILL-001"),
+        )
+        for field, right, claim, which in rows:
+            if right != claim:
+                return Wrong(f"out.{field}", f"{right}", f"{claim}", which, "nothing in fx says that it changed")
+        return None
+
+    def _effects(self, body: Any) -> Wrong | None:
+        """Walk the effects in their order: posture, latch and answers as they say."""
+        for effect in body.fx:
+            kind = effect[0]
+            if kind == "MOVED":
+                wrong = self._moved(*map(int, effect[1:]))
+                if wrong is not None:
+                    return wrong
+            elif kind == "TRIPPED":
+                if self.mode == KILLED:
+                    return Wrong(
+                        "TRIPPED", "nothing: latched already", str(effect), "DOL-KILL-001", "one trip an episode"
+                    )
+                self.mode, self.armed = KILLED, None
+                self.episode += 1
+                if int(effect[3]) != self.episode:
+                    return Wrong("TRIPPED.episode", str(self.episode), str(effect[3]), "DOL-KILL-001", "counted by one")
+            elif kind == "ANSWER":
+                wrong = self._answer(body, int(effect[1]))
+                if wrong is not None:
+                    return wrong
+        return None
+
+    def _moved(self, ts_ns: int, before: int, after: int, confidence: int) -> Wrong | None:
+        if before != self.posture or after == before:
+            hint = "postures follow one another"
+            return Wrong("MOVED.before", str(self.posture), f"{before} to {after}", "DOL-POSTURE-001", hint)
+        self.posture = after
+        if after > before:
+            return None
+        at_ms = (ts_ns - self.anchor_ns) // self.ns_per_ms
+        last_ms = self.entered.get(after)
+        self.entered[after] = at_ms
+        if last_ms is None:
+            return None
+        if at_ms - last_ms < GAP_MS:
+            hint = f"upward into posture {after} twice within {at_ms - last_ms} policy ms"
+            return Wrong("MOVED.ts_ns", f"{GAP_MS} policy ms apart", str(ts_ns), "DOL-POSTURE-002", hint)
+        return None
+
+    def _answer(self, body: Any, reason: int) -> Wrong | None:
+        """The operator's two steps, re-arm and re-base."""
+        name = type(body).__name__
+        if name == "ARM" and reason == Reason.ARMED:
+            return self._arm(body)
+        if name == "CONFIRM" and reason == Reason.CONFIRMED:
+            return self._confirm(body)
+        if name == "REBASE_ARM":
+            self.rebase_nonce = int(body.nonce)
+        if name == "REBASE_CONFIRM" and reason == Reason.REBASED:
+            return self._rebase(body)
+        return None
+
+    def _arm(self, body: Any) -> Wrong | None:
+        if self.mode != KILLED:
+            return Wrong("ANSWER", "NOT_KILLED", "ARMED", "DOL-REARM-001", "arm is for a KILLED latch")
+        if int(body.episode) != self.episode:
+            return Wrong("episode", str(self.episode), str(body.episode), "DOL-REARM-001", "arm names the episode")
+        if body.observed_flat != 1:
+            if body.accepted != 1:
+                return Wrong("ANSWER", "NOT_FLAT", "ARMED", "DOL-REARM-001", "neither flat nor accepted")
+        self.mode, self.armed = ARM_PENDING, (int(body.nonce), self.t_ns)
+        return None
+
+    def _confirm(self, body: Any) -> Wrong | None:
+        if self.armed is None:
+            return Wrong("ANSWER", "NOT_PENDING", "CONFIRMED", "DOL-REARM-002", "a re-arm takes two steps")
+        nonce, since_ns = self.armed
+        if int(body.nonce) != nonce:
+            return Wrong("nonce", str(nonce), str(body.nonce), "DOL-REARM-002", "the nonce of the request")
+        if self.t_ns - since_ns < ARM_WAIT_NS:
+            waited = f"{(self.t_ns - since_ns) / SECOND_NS:.3f} s"
+            return Wrong(
+                "ANSWER", "TOO_EARLY", f"CONFIRMED after {waited}", "DOL-REARM-003", "60 real seconds at least"
+            )
+        if int(body.out[0]) != 0:
+            return Wrong("out.confidence_ms", "0", str(body.out[0]), "DOL-REARM-004", "RUNNING at confidence 0")
+        self.mode, self.armed = RUNNING, None
+        self.heard.restarted(self.t_ns)
+        return None
+
+    def _rebase(self, body: Any) -> Wrong | None:
+        if int(body.nonce) != self.rebase_nonce:
+            hint = "a re-base takes two steps with one nonce"
+            return Wrong("nonce", str(self.rebase_nonce), str(body.nonce), "DOL-CAPITAL-004", hint)
+        if self.trapped_ns < 0 or self.t_ns - self.trapped_ns < self.policy.rebase_trapped_ns:
+            hint = f"trapped since {self.trapped_ns}; the policy asks for {self.policy.rebase_trapped_ns} ns"
+            return Wrong("ANSWER", "NOT_TRAPPED", "REBASED", "DOL-CAPITAL-004", hint)
+        if self.rebased_ns >= 0 and self.t_ns - self.rebased_ns < self.policy.rebase_gap_ns:
+            hint = f"the last one was at {self.rebased_ns}; the policy asks for {self.policy.rebase_gap_ns} ns between"
+            return Wrong("ANSWER", "REBASE_RATE", "REBASED", "DOL-CAPITAL-005", hint)
+        self.rebased_ns, self.rebase_nonce, self.trapped_ns = self.t_ns, -1, -1
+        self.mark, self.drawdown = int(body.out[10]), int(body.out[9])
+        if self.drawdown != 0:
+            return Wrong("out.drawdown_bp", "0", str(self.drawdown), "DOL-CAPITAL-004", "the mark becomes the equity")
+        return None
+
+    # One a kind: what only this kind can break.
+
+    def _seen(self, body: Any) -> Wrong | None:
+        self.heard.seen(body)
+        return None
+
+    def _sensor(self, body: Any) -> Wrong | None:
+        if body.category in (2, 4):
+            self.heard.failing(f"R{body.category}", int(body.error))
+        return None
+
+    def _equity(self, body: Any) -> Wrong | None:
+        self.heard.failing("R5", int(body.error))
+        drawdown, mark = int(body.out[9]), int(body.out[10])
+        if body.error == 1:
+            if (drawdown, mark) != (self.drawdown, self.mark):
+                return Wrong(
+                    "out.mark", str(self.mark), str(mark), "DOL-CAPITAL-002", "an unreadable sample holds the last"
+                )
+            return None
+        equity = int(body.equity)
+        if mark < self.mark:
+            return Wrong(
+                "out.mark", f"at least {self.mark}", str(mark), "DOL-CAPITAL-002", "only a flow or re-base lowers it"
+            )
+        if mark > max(self.mark, equity):
+            hint = "the mark rises to a sample, never above this one"
+            return Wrong("out.mark", f"at most {max(self.mark, equity)}", str(mark), "DOL-CAPITAL-002", hint)
+        right = 10_000 if equity <= 0 else min(max(-(-(mark - equity) * 10_000 // max(mark, 1)), 0), 10_000)
+        if drawdown != right:
+            hint = "drawdown from the mark in bp, rounded up"
+            return Wrong("out.drawdown_bp", str(right), str(drawdown), "DOL-CAPITAL-003", hint)
+        self.drawdown, self.mark = drawdown, mark
+        trapped = body.flat == 1 and int(body.out[8]) < TRAPPED_BP
+        if not trapped:
+            self.trapped_ns = -1
+        elif self.trapped_ns < 0:
+            self.trapped_ns = self.t_ns
+        return None
+
+    def _money(self, body: Any) -> Wrong | None:
+        """A flow scales the mark."""
+        self.drawdown, self.mark = int(body.out[9]), int(body.out[10])
+        return None
+
+    def _resume(self, body: Any) -> Wrong | None:
+        self.heard.resumed()
+        if self.rise > 0:
+            return Wrong(
+                "out.confidence_ms",
+                "no more than before",
+                f"{self.rise} more",
+                "DOL-TIME-007",
+                "downtime earns nothing",
+            )
+        return None
+
+    def _latched(self, body: Any) -> Wrong | None:
+        if body.out[2] != KILLED:
+            return Wrong(
+                "out.mode", "1 (KILLED)", str(body.out[2]), "DOL-KILL-001", "a kill or fault latches in its step"
+            )
+        return None
+
+    def _order(self, body: Any) -> Wrong | None:
+        if not body.fx or body.fx[-1][0] != "VERDICT":
+            return Wrong("fx", "a VERDICT, last", str(body.fx[-1:]), "DOL-ORDER-001", "every order is answered")
+        out = (self.confidence, self.posture, self.mode)
+        self.checked += 6
+        return gate.order(self.policy, self.heard, self.t_ns, body, out, body.fx[-1])
+
+    def _reduce(self, body: Any) -> Wrong | None:
+        if not body.fx or body.fx[-1][0] != "REDUCED":
+            return Wrong("fx", "a REDUCED, last", str(body.fx[-1:]), "DOL-TRIM-001", "every question is answered")
+        return gate.own(self.t_ns, body, (self.confidence, self.posture, self.mode), body.fx[-1])
+
+
+HANDLERS: Final[dict[str, Callable[[Safety, Any], Wrong | None]]] = {
+    "SEEN": Safety._seen,
+    "SENSOR": Safety._sensor,
+    "EQUITY": Safety._equity,
+    "FLOW": Safety._money,
+    "RESUME": Safety._resume,
+    "KILL": Safety._latched,
+    "FAULT": Safety._latched,
+    "ORDER": Safety._order,
+    "REDUCE": Safety._reduce,
+}
+
+
+def fallen(confidence: int) -> int:
+    """The best posture that this confidence keeps."""
+    for posture, level_ms in ((APEX, FALL_MS[0]), (STALKER, FALL_MS[1]), (TURTLE, FALL_MS[2])):
+        if confidence > level_ms:
+            return posture
+    return HIBERNATE
+
+
+def risen(confidence: int) -> int:
+    """The worst posture that this confidence leaves one in."""
+    for posture, level_ms in ((APEX, RETURN_MS[0]), (STALKER, RETURN_MS[1]), (TURTLE, RETURN_MS[2])):
+        if confidence >= level_ms:
+            return posture
+    return HIBERNATE

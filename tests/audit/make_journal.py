@@ -1,0 +1,303 @@
+"""Journals for tests and benchmarks, made as a host makes them (step, encode, append) and without any host.
+
+`Maker` writes one record an event; `scripted` covers every kind and transition, `mixed` is what a long run looks like:
+mostly TICK, SEEN, EQUITY and ORDER.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dolphin.journal import Head, Journal
+from dolphin.journal import encode as plain_text
+from dolphin.journal.codec import encode, policy_hash, policy_object, state_hash
+from dolphin.kernel import events as ev
+from dolphin.kernel import machine
+from dolphin.kernel.policy import DAILY, INTRADAY, Policy
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import FeedKind
+from dolphin.kernel.units import FULL_MS
+
+S = 1_000_000_000
+MS = 1_000_000
+T0 = 1_600_000_000 * S
+MONEY = 10_000_000  # 100,000.00 in cents
+FEEDS = (
+    ("timer", FeedKind.HEARTBEAT),
+    ("EURUSD.SIM", FeedKind.DATA),
+    ("GBPUSD.SIM", FeedKind.DATA),
+    ("forewarner", FeedKind.ENVELOPE),
+    ("vix", FeedKind.ENVIRONMENT),
+)
+EUR, GBP = 1, 2
+
+
+class Maker:
+    """A host that keeps a journal: `event` steps the machine and writes what came of it."""
+
+    def __init__(
+        self,
+        path: Path,
+        policy: Policy = INTRADAY,
+        feeds: tuple[tuple[str, FeedKind], ...] = FEEDS,
+        *,
+        confidence_ms: int = FULL_MS,
+        envelope: bool = True,
+        t_ns: int = T0,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.path = path
+        self.policy = policy
+        self.now = t_ns
+        self.feeds = feeds
+        self.state = machine.start(
+            policy, t_ns, tuple(kind for _, kind in feeds), confidence_ms=confidence_ms, envelope=envelope
+        )
+        header = {
+            "run": "TEST-1",
+            "start_ns": t_ns,
+            "anchor_ns": t_ns,
+            "confidence_ms": confidence_ms,
+            "envelope": int(envelope),
+            "feeds": [{"name": name, "kind": kind.name} for name, kind in feeds],
+            "policy": policy_object(policy),
+            "absent": [],
+        }
+        self.journal = Journal.create(
+            str(path), header | dict(more or {}), policy_hash=policy_hash(policy), ts_ns=t_ns, instance="0" * 32
+        )
+        self.count = 0
+
+    def event(self, event: ev.Event, note: str = "") -> tuple[ev.Effect, ...]:
+        self.state, effects = machine.step(self.policy, self.state, event)
+        kind = ev.KIND[type(event)]
+        self.journal.append(max(event.ts_ns, 0), kind, encode(event, effects, self.state, note))
+        return effects
+
+    def other(self, kind: str, **fields: Any) -> None:
+        self.journal.append(self.now, kind, plain_text(fields))
+
+    def wait(self, s: float) -> int:
+        self.now += int(s * S)
+        return self.now
+
+    def hear(self, due_s: float = 3_600, **one: Any) -> None:
+        """Every feed speaks now."""
+        for index in range(len(self.feeds)):
+            self.event(ev.Seen(self.now, index, self.now + int(due_s * S), **one))
+
+    def tick(self, s: float = 0) -> None:
+        self.event(ev.Tick(self.wait(s)))
+
+    def equity(self, equity: int = MONEY, gross: int = 0, *, flat: int = 0, stood: int = 0, error: int = 0) -> None:
+        self.event(ev.Equity(self.now, equity, gross, flat, stood, error))
+
+    def order(self, side: int = 1, lots: int = 10, **over: int) -> ev.Verdict:
+        self.count += 1
+        fields = {
+            "feed": EUR, "side": side, "lots": lots, "taking": 1, "named": 1, "reduce_only": 0, "whole": 0,
+            "position_lots": 0, "resting_lots": 0, "own_lots": 0, "min_lots": 1, "value_u": 100_000 * 1_000_000,
+            "gross": 0, "working": 0, "equity": MONEY, "l_raw_bp": 60_000,
+        } | over  # fmt: skip
+        note = plain_text(
+            {
+                "id": f"O-{self.count}", "strategy": "TREND-000", "instrument": "EURUSD.SIM", "type": "MARKET",
+                "gate": 1, "cmd": "submit",
+            }
+        )  # fmt: skip
+        verdict = self.event(ev.Order(self.now, **fields), note)[-1]
+        assert isinstance(verdict, ev.Verdict)
+        return verdict
+
+    def reduce(self, position_lots: int, **over: int) -> ev.Reduced:
+        fields = {
+            "feed": EUR, "position_lots": position_lots, "own_lots": 0, "value_u": 100_000 * 1_000_000, "gross": 0,
+            "equity": MONEY, "l_raw_bp": 60_000, "fresh": 1, "last_ns": -1, "adopted": 1,
+        } | over  # fmt: skip
+        reduced = self.event(ev.Reduce(self.now, **fields))[-1]
+        assert isinstance(reduced, ev.Reduced)
+        return reduced
+
+    def fill(self, side: int, lots: int, before: int, position: str = "EURUSD.SIM-TREND-000") -> int:
+        after = before + side * lots
+        self.other(
+            "FILL", id=f"O-{self.count}", strategy="TREND-000", instrument="EURUSD.SIM", position=position, side=side,
+            lots=lots, position_before=before, position_after=after,
+        )  # fmt: skip
+        return after
+
+    def close(self) -> Head:
+        return self.journal.close(
+            self.now, plain_text({"records": self.journal.head.seq + 1, "state": state_hash(self.state)})
+        )
+
+
+def scripted(path: Path, policy: Policy = INTRADAY, *, gap: bool = False) -> Head:
+    """A run in which everything happens once: every kind, every posture, every turn of the latch, every answer."""
+    day_s = max(policy.rebase_trapped_ns, policy.rebase_gap_ns) // S
+    m = Maker(path, policy)
+    m.other("NOTE", what="started")
+    m.other("ADOPT", strategy="TREND-000", instrument="GBPUSD.SIM", position="GBPUSD.SIM-TREND-000", position_lots=3)
+    m.hear()
+    m.event(ev.Counted(m.now, EUR, 1))
+    m.event(ev.Counted(m.now, GBP, 1))
+    m.equity(flat=1, stood=1)
+    m.tick(1)
+    m.order(1, 100)
+    held = m.fill(1, 100, 0)
+    gross = 100 * 100_000
+    m.equity(gross=gross)
+    m.order(1, 600, position_lots=held, gross=gross)  # shrunk to the leverage that is left
+    m.order(1, 10, position_lots=held, gross=gross, value_u=0)
+    m.order(-1, 150, position_lots=held, gross=gross)  # through zero: exit and entry
+    m.order(-1, 30, position_lots=held, gross=gross, resting_lots=90)  # outranks a resting exit
+    m.order(-1, 30, position_lots=held, gross=gross, own_lots=90, reduce_only=1)
+    m.order(-1, 30, position_lots=held, gross=gross, named=0)
+    m.order(1, 1, position_lots=held, gross=gross, min_lots=5, whole=1, working=59_999_000)
+    m.order(1, 10, feed=9)
+    m.reduce(held, gross=gross)
+    m.wait(1)
+    m.event(ev.Seen(m.now, EUR, m.now + 30 * S, 5_000))  # a thin book: R3 halves the confidence
+    m.order(1, 10, position_lots=held, gross=gross)
+    m.order(1, 10, position_lots=held, gross=gross, taking=0)
+    m.event(ev.Seen(m.now, EUR, m.now + 3_600 * S, 10_000, 1))
+    m.order(1, 10, position_lots=held, gross=gross, taking=0)
+    m.event(ev.Seen(m.now, EUR, m.now + 3_600 * S))
+    m.event(ev.SensorError(m.now, 4, 1))
+    m.order(1, 10, position_lots=held, gross=gross, taking=0)
+    m.event(ev.SensorError(m.wait(2), 4, 0))
+    m.tick(300)
+    # A shock: TURTLE at once, STALKER after 602 s, APEX after 3,722 s.
+    m.event(ev.Shock(m.now))
+    m.order(1, 10, position_lots=held, gross=gross)
+    m.order(-1, 10, position_lots=held, gross=gross)
+    m.equity(gross=gross * 2)
+    reduced = m.reduce(held, gross=gross * 2)
+    m.other("OWN", id="DOLPHIN-TEST-1-40", feed=EUR, strategy="TREND-000", instrument="EURUSD.SIM",
+            position="EURUSD.SIM-TREND-000", side=-1, lots=reduced.lots, tag="DOLPHIN_TRIM")  # fmt: skip
+    held = m.fill(-1, reduced.lots, held)
+    m.reduce(held, gross=gross, last_ns=m.now)
+    m.reduce(held, gross=gross * 4, last_ns=m.now)
+    m.reduce(held, own_lots=5)
+    m.reduce(held, fresh=0)
+    m.reduce(held, adopted=0)
+    m.reduce(0)
+    m.tick(599)
+    m.hear(7_200)
+    m.tick(5)
+    m.order(1, 10, taking=0, equity=MONEY * 3)
+    m.tick(3_200)
+    m.hear(7_200)
+    # The operator kills; the re-arm takes two steps and a minute.
+    m.other("COMMAND", verb="kill", cause="drill", answer="killed")
+    m.event(ev.Kill(m.wait(1)))
+    m.event(ev.Kill(m.now))
+    m.order(1, 10)
+    m.order(-1, 10, position_lots=held)
+    reduced = m.reduce(held)
+    m.other("OWN", id="DOLPHIN-TEST-1-62", feed=EUR, strategy="TREND-000", instrument="EURUSD.SIM",
+            position="EURUSD.SIM-TREND-000", side=-1, lots=reduced.lots, tag="DOLPHIN_KILL")  # fmt: skip
+    held = m.fill(-1, reduced.lots, held)
+    m.equity(flat=1)
+    m.other("COMMAND", verb="arm", cause="drill over", episode=1, observed_flat=1, accepted=0)
+    m.event(ev.Arm(m.now, 7, 1234, 1, 0))
+    m.event(ev.Arm(m.now, 1, 1234, 0, 0))
+    m.event(ev.Confirm(m.now, 1234))
+    m.event(ev.Arm(m.now, 1, 1234, 1, 0))
+    m.event(ev.Confirm(m.wait(30), 1234))
+    m.event(ev.Confirm(m.now, 4321))
+    m.event(ev.Confirm(m.wait(30), 1234))
+    m.event(ev.Arm(m.now, 1, 9, 1, 0))
+    m.hear(7_200)
+    m.tick(1_019)
+    m.tick(1)
+    m.tick(1_380)
+    m.tick(3_600)
+    # A fault while a request is pending: a new episode.
+    m.hear(7_200)
+    m.event(ev.Fault(m.now, Cause.LEDGER_DESYNC))
+    m.event(ev.Arm(m.now, 2, 77, 0, 1))
+    m.event(ev.Fault(m.wait(5), Cause.EXCEPTION))
+    m.event(ev.Arm(m.now, 3, 78, 1, 0))
+    m.event(ev.Confirm(m.wait(61), 78))
+    m.tick(3_000)
+    # Deposits, a clock that steps back, an equity that cannot be read, a heartbeat that is lost.
+    m.hear(20_000)
+    m.event(ev.Flow(m.now, 5_000_000))
+    m.equity(MONEY + 5_000_000, flat=1)
+    m.event(ev.Tick(m.now - 500 * MS))
+    m.event(ev.Tick(m.now - 2 * S))
+    m.event(ev.Arm(m.wait(1), 4, 79, 1, 0))
+    m.event(ev.Confirm(m.wait(60), 79))
+    m.equity(error=1)
+    m.order(1, 10)
+    m.tick(11)
+    m.event(ev.Resume(m.wait(100)))
+    m.hear(due_s=2)
+    m.tick(30)
+    m.hear(200 * day_s)
+    m.equity(MONEY + 5_000_000, flat=1)
+    m.event(ev.Arm(m.now, 5, 80, 1, 0))
+    m.event(ev.Confirm(m.wait(60), 80))
+    m.hear(200 * day_s)
+    # The drawdown trap and the way out of it.
+    m.tick(6_000)
+    m.equity(MONEY + 3_800_000, flat=1)
+    m.event(ev.RebaseConfirm(m.now, 5))
+    m.event(ev.RebaseArm(m.now, 5))
+    m.event(ev.RebaseConfirm(m.now, 5))
+    m.tick(day_s)
+    m.other("COMMAND", verb="rebase-confirm", cause="a year is enough", nonce=5)
+    m.event(ev.RebaseConfirm(m.now, 6))
+    m.event(ev.RebaseConfirm(m.now, 5))
+    m.tick(6_000)
+    m.order(1, 100, equity=MONEY + 3_800_000)
+    if gap:
+        m.other(
+            "GAP", **{"from": m.journal.head.seq + 1, "count": 2, "since_ns": m.now, "error": "ENOSPC", "unsynced": 0}
+        )
+        m.tick(1)
+    return m.close()
+
+
+def mixed(path: Path, records: int, seed: int = 1, policy: Policy = INTRADAY) -> Head:
+    """What a long run looks like: 45 % SEEN, 25 % TICK, 15 % EQUITY, 13 % ORDER, some FILL, few shocks.
+
+    No re-arm: a kill would make the rest of the run dull.
+    """
+    rng = random.Random(seed)
+    m = Maker(path, policy)
+    m.hear()
+    m.event(ev.Counted(m.now, EUR, 1))
+    equity, held = MONEY, 0
+    m.equity(equity, flat=1, stood=1)
+    while m.journal.head.seq < records - 2:
+        m.wait(rng.choice((0.001, 0.02, 0.2, 1.0, 3.0)))
+        roll = rng.random()
+        if roll < 0.45:
+            r3_bp = rng.choice((10_000, 10_000, 10_000, 9_000, 6_000))
+            m.event(ev.Seen(m.now, rng.randrange(5), m.now + 3_600 * S, r3_bp))
+        elif roll < 0.70:
+            m.tick()
+        elif roll < 0.85:
+            equity = max(equity + rng.randrange(-20_000, 21_000), MONEY * 9 // 10)
+            m.equity(equity, abs(held) * 100_000, flat=int(held == 0))
+        elif roll < 0.9999:
+            side = rng.choice((1, -1))
+            verdict = m.order(side, rng.randrange(1, 80), position_lots=held, gross=abs(held) * 100_000, equity=equity,
+                              taking=rng.randrange(2))  # fmt: skip
+            if verdict.lots > 0:
+                if rng.random() < 0.5:
+                    held = m.fill(side, verdict.lots, held)
+        else:
+            m.event(ev.Shock(m.now))
+        if roll > 0.98:
+            for index in (0, 3, 4, EUR, GBP):
+                m.event(ev.Seen(m.now, index, m.now + 3_600 * S))
+    return m.close()
+
+
+__all__ = ["DAILY", "FEEDS", "INTRADAY", "MONEY", "T0", "Maker", "mixed", "scripted"]
