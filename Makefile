@@ -43,7 +43,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 	@echo "setup: done"
 
-.PHONY: run test lint tlc prove bench coverage requirements lock clean ci
+.PHONY: run test lint tlc prove pythons bench coverage requirements lock clean ci
 run: $(STAMP) ## the main job: twenty years, guarded and not, audited (ARGS="--help" for more)
 	@$(BIN)/dolphin run $(ARGS)
 
@@ -64,6 +64,9 @@ tlc: $(STAMP) ## check every TLA+ model and reject every flawed variant
 prove: $(STAMP) ## CrossHair: every kernel function confirmed over all paths, or listed as composed
 	@$(BIN)/python -m tools.prove $(ARGS)
 
+pythons: $(STAMP) ## determinism: the same journals folded by every Python found (3.12, 3.13, 3.14)
+	@$(BIN)/python -m tools.pythons $(ARGS)
+
 bench: $(STAMP) ## ratios and latencies of this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -81,5 +84,5 @@ ci: ## what must hold before a change lands
 	@.ci/run
 
 clean: ## remove the environment, caches and outputs of runs
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov out build dist
+	@rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov out build dist
 	@find src tools tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
