@@ -1,0 +1,250 @@
+"""The four figures of a group of runs: equity on a log axis, drawdown, confidence, postures with what happened.
+
+What belongs here: which lines, levels and lanes a figure has, and its description in words. Shapes are `report_svg`'s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import NamedTuple
+
+from dolphin.app.report_svg import (
+    LANES,
+    STYLES,
+    Frame,
+    Line,
+    bands,
+    end_labels,
+    frames,
+    log_ticks,
+    marks,
+    polyline,
+    round_ticks,
+    runs_of,
+    span,
+    svg,
+    time_axis,
+    value_axis,
+)
+from dolphin.app.report_text import compact
+from dolphin.app.results import Point, RunResult
+from dolphin.kernel.policy import FALL_APEX_MS, FALL_STALKER_MS, FALL_TURTLE_MS, Posture
+from dolphin.kernel.survival import r5
+from dolphin.kernel.units import BP, FULL_MS, MS_PER_BP
+
+_FLOOR = 10_000
+"""A log axis shows at most this ratio: what lies below (a bankrupt account) is drawn at its foot."""
+
+
+class Figure(NamedTuple):
+    """A drawing in both widths, with its caption."""
+
+    name: str
+    caption: str
+    drawings: str
+
+
+def styles(runs: Sequence[RunResult]) -> list[int]:
+    """A line style for each run: 0 for the one without the guard, then one after the other."""
+    found = []
+    next_style = 1
+    for run in runs:
+        if run.guarded:
+            found.append(1 + (next_style - 1) % (STYLES - 1))
+            next_style += 1
+        else:
+            found.append(0)
+    return found
+
+
+def figures(runs: Sequence[RunResult], prefix: str) -> list[Figure]:
+    """The figures of one group; `prefix` keeps their ids apart from other groups'. Those without data are left out."""
+    known = [series[at].ts_ns for run in runs for series in (run.equity, run.posture) if series for at in (0, -1)]
+    if not known:
+        return []
+    from_ns, to_ns = min(known), max(known)
+    both = frames(from_ns, to_ns)
+    found = [equity(runs, both, prefix), drawdown(runs, both, prefix)]
+    if any(run.confidence_ms for run in runs):
+        found.append(confidence(runs, both, prefix))
+    if any(run.posture for run in runs):
+        found.append(postures(runs, both, prefix))
+    return [figure for figure in found if figure is not None]
+
+
+def _lines(runs: Sequence[RunResult], series: Callable[[RunResult], Sequence[Point]]) -> list[Line]:
+    return [Line(run.name, style, series(run)) for run, style in zip(runs, styles(runs), strict=True) if series(run)]
+
+
+def _plot(
+    frame: Frame,
+    lines: Sequence[Line],
+    height: int,
+    y: Callable[[float], float],
+    ticks: Sequence[float],
+    label: Callable[[float], str],
+    over: str = "",
+) -> str:
+    bottom = height - 24
+    return (
+        time_axis(frame, 8, bottom)
+        + value_axis(frame, ticks, y, label)
+        + "".join(polyline(frame, line, y) for line in lines)
+        + over
+        + end_labels(frame, lines, y, bottom)
+    )
+
+
+def equity(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Figure | None:
+    """Equity of all runs, logarithmic: equal distances are equal ratios."""
+    lines = _lines(runs, lambda run: run.equity)
+    values = [point.value for line in lines for point in line.points if point.value > 0]
+    if not values:
+        return None
+    unit = runs[0].minor_per_unit
+    high = max(values) / unit * 1.05
+    low = max(min(values) / unit / 1.05, high / _FLOOR)
+    whole = math.log(high / low)
+    drawn = ""
+    said = [
+        f"{line.name}: from {compact(line.points[0].value / unit)} to {compact(line.points[-1].value / unit)}"
+        for line in lines
+    ]
+    desc = f"{runs[0].currency}, logarithmic. " + "; ".join(said) + "."
+    close = high / low < 1.5
+    ticks = log_ticks(low, high)
+    for frame in both:
+        height = 260 if frame.narrow else 340
+
+        def y(value: float, height: int = height) -> float:
+            return 8 + (height - 32) * math.log(high / min(max(value, low), high)) / whole
+
+        def scaled(value: float, y: Callable[[float], float] = y) -> float:
+            return y(value / unit)
+
+        label = (lambda value: f"{value:,.0f}") if close and high < 1e7 else compact
+        if frame.narrow:
+            label = compact
+        body = (
+            time_axis(frame, 8, height - 24)
+            + value_axis(frame, ticks, y, label)
+            + "".join(polyline(frame, line, scaled) for line in lines)
+            + end_labels(frame, lines, scaled, height - 24)
+        )
+        drawn += svg(frame, height, f"{prefix}-equity", "Equity", desc, body)
+    foot = ""
+    if any(point.value / unit < low for line in lines for point in line.points):
+        foot = f" Below {compact(low)} the line runs along the foot."
+    return Figure("equity", f"Equity in {runs[0].currency}, logarithmic.{foot}", drawn)
+
+
+def r5_falls() -> tuple[tuple[Posture, int], ...]:
+    """Drawdown in bp at which capital alone loses each posture."""
+    found = []
+    for posture, level_ms in (
+        (Posture.STALKER, FALL_APEX_MS),
+        (Posture.TURTLE, FALL_STALKER_MS),
+        (Posture.HIBERNATE, FALL_TURTLE_MS),
+    ):
+        found.append((posture, next(bp for bp in range(BP + 1) if r5(bp) * MS_PER_BP <= level_ms)))
+    return tuple(found)
+
+
+def drawdown(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Figure | None:
+    """Drawdown of all runs, downwards, with the levels at which capital alone lowers the posture."""
+    lines = _lines(runs, lambda run: run.drawdown_bp)
+    if not lines:
+        return None
+    deepest = max((point.value for line in lines for point in line.points), default=0)
+    high = min(max(deepest * 1.05, 200), BP)
+    falls = r5_falls() if any(run.guarded for run in runs) else ()
+    worst = "; ".join(f"{line.name}: {max(p.value for p in line.points) / 100:.1f} % at worst" for line in lines)
+    drawn = ""
+    for frame in both:
+        height = 180 if frame.narrow else 220
+
+        def y(value: float, height: int = height) -> float:
+            return 8 + (height - 32) * value / high
+
+        over = _levels(frame, [(y(bp), posture.name) for posture, bp in falls if bp < high])
+        body = _plot(frame, lines, height, y, round_ticks(0, high, 4), lambda v: f"−{v / 100:g} %" if v else "0", over)
+        drawn += svg(frame, height, f"{prefix}-drawdown", "Drawdown", worst + ".", body)
+    caption = "Drawdown from the highest equity so far."
+    if falls:
+        told = ", ".join(f"{posture.name} {bp / 100:g} %" for posture, bp in falls)
+        caption += f" Dotted: where capital alone lowers the posture ({told}), counted from the guard's own mark."
+    return Figure("drawdown", caption, drawn)
+
+
+def _levels(frame: Frame, levels: Sequence[tuple[float, str]]) -> str:
+    """Dotted lines with names, at the right end; a name is left out where it would cover another."""
+    parts = []
+    last = -1e9
+    right = frame.width - frame.right
+    for y, name in levels:
+        parts.append(f'<path class="level" d="M{frame.left} {y:.1f}H{right}"/>')
+        if abs(y - last) > 11:
+            parts.append(
+                f'<text class="levelname" x="{right - 3}" y="{y - 3:.1f}" text-anchor="end">{escape(name)}</text>'
+            )
+            last = y
+    return "".join(parts)
+
+
+def confidence(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Figure:
+    """Confidence of the guarded runs, 0 to 100 %, with the levels at which a posture is lost."""
+    lines = _lines(runs, lambda run: run.confidence_ms)
+    levels = ((FALL_APEX_MS, "STALKER"), (FALL_STALKER_MS, "TURTLE"), (FALL_TURTLE_MS, "HIBERNATE"))
+    told = "; ".join(f"{line.name}: least {min(p.value for p in line.points) / FULL_MS:.0%}" for line in lines)
+    drawn = ""
+    for frame in both:
+        height = 170 if frame.narrow else 200
+
+        def y(value: float, height: int = height) -> float:
+            return 8 + (height - 32) * (1 - value / FULL_MS)
+
+        over = _levels(frame, [(y(ms), name) for ms, name in levels])
+        ticks = [FULL_MS * share / 4 for share in range(5)]
+        body = _plot(frame, lines, height, y, ticks, lambda v: f"{v / FULL_MS:.0%}", over)
+        drawn += svg(frame, height, f"{prefix}-confidence", "Confidence", told + ".", body)
+    caption = (
+        "Confidence. Lost at once, earned back at 1 % a policy minute. Dotted: the level at which each posture begins."
+    )
+    return Figure("confidence", caption, drawn)
+
+
+def postures(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Figure:
+    """A strip of postures for each guarded run, and a lane for each kind of event below it."""
+    shown = [run for run in runs if run.posture]
+    told = []
+    for run in shown:
+        held = dict.fromkeys(Posture, 0)
+        for start_ns, end_ns, value in runs_of(run.posture, both[0].to_ns):
+            held[Posture(value)] += end_ns - start_ns
+        total = max(sum(held.values()), 1)
+        told.append(f"{run.name}: " + ", ".join(f"{p.name} {ns / total:.0%}" for p, ns in held.items()))
+    drawn = ""
+    for frame in both:
+        at = 4
+        body = ""
+        for run in shown:
+            kinds = [kind for kind in LANES if any(event.kind == kind for event in run.events)]
+            at += 14
+            body += f'<text class="strip" x="{frame.left}" y="{at - 2}">{escape(run.name)}</text>'
+            body += bands(frame, run.posture, at + 2, 24)
+            at += 28
+            for kind in kinds:
+                at += 15
+                body += f'<path class="grid" d="M{frame.left} {at - 4}H{frame.width - frame.right}"/>'
+                body += f'<text class="tick" x="{frame.left - 5}" y="{at}" text-anchor="end">{LANES[kind]}</text>'
+                body += marks(frame, run.events, kind, at - 4)
+            at += 12
+        body = time_axis(frame, 4, at) + body
+        drawn += svg(frame, at + 24, f"{prefix}-postures", "Postures and events", "; ".join(told) + ".", body)
+    caption = (
+        "Postures (A apex, S stalker, T turtle, H hibernate: darker is safer and trades less), and what happened."
+        f" {span(both[0].from_ns, both[0].to_ns)}."
+    )
+    return Figure("postures", caption, drawn)
