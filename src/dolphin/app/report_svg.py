@@ -71,7 +71,7 @@ class Frame(NamedTuple):
 
 def frames(from_ns: int, to_ns: int) -> tuple[Frame, Frame]:
     """The wide and the narrow drawing of one span of time."""
-    return Frame(1000, 64, 136, from_ns, to_ns, False), Frame(360, 44, 8, from_ns, to_ns, True)
+    return Frame(1000, 64, 136, from_ns, to_ns, False), Frame(360, 54, 8, from_ns, to_ns, True)
 
 
 def thinned(points: Sequence[Point], frame: Frame) -> list[Point]:

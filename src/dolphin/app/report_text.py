@@ -25,6 +25,11 @@ def ppm(value: int) -> str:
     return f"{value / 10_000:.2f} %".replace("-", "−")
 
 
+def counted(count: int, what: str) -> str:
+    """`1 re-base`, `4 re-bases`."""
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
 def compact(value: float) -> str:
     """`1.23M`: three digits, with a unit."""
     for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
@@ -211,7 +216,7 @@ def honest(runs: Sequence[RunResult]) -> str:
                 )
             if run.figures.rebases:
                 said.append(
-                    f"{run.name}: {run.figures.rebases} re-base(s). Each one forgets the drawdown before it: the"
+                    f"{run.name}: {counted(run.figures.rebases, 're-base')}. Each one forgets the drawdown before it: the"
                     " guard's own mark is lower than the account's peak from there on."
                 )
         said += [f"{run.name}: {note}" for note in run.notes]
