@@ -25,7 +25,8 @@ _AHEAD_DAYS = 3 * 366
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 type Spans = tuple[list[int], list[int], list[int]]
-"""Opens and closes of the open stretches (a lunch break makes two of one session), and the closes of sessions."""
+"""Opens and closes of the open stretches (a lunch break makes two of one session), and the closes of trading days (of
+which a week that is one session has several: spot FX counts days from 17:00 to 17:00)."""
 
 
 def to_ns(moment: datetime) -> int:
@@ -78,7 +79,9 @@ class Table:
         if ts_ns < self._from_ns:
             self.prepare(ts_ns, max(ts_ns, self._until_ns))
         elif ts_ns > self._until_ns:
-            self.prepare(min(ts_ns, self._from_ns), ts_ns)
+            # Twice as far each time, so that a long history costs a few readings and not one for every three years.
+            from_ns = min(ts_ns, self._from_ns)
+            self.prepare(from_ns, ts_ns + (ts_ns - from_ns))
 
     def open_at(self, ts_ns: int) -> bool:
         """Whether the market is open; the moment of the close counts (a bar stamped with it trades at it)."""
@@ -95,6 +98,14 @@ class Table:
             if self._short:
                 return self._session(seen_ns, interval_ns)
         return self._open_time(seen_ns, interval_ns)
+
+    def end_after(self, ts_ns: int) -> int:
+        """The first close of a trading day after `ts_ns`; NEVER_NS beyond the calendar's own end."""
+        self._cover(ts_ns)
+        index = bisect_right(self._ends, ts_ns)
+        if index >= len(self._ends):
+            return NEVER_NS
+        return self._ends[index]
 
     def _session(self, seen_ns: int, interval_ns: int) -> int:
         """The next session's close; for longer bars the first close a whole interval away."""
@@ -151,11 +162,14 @@ def weekly(week: Weekly, late_ns: int = 0) -> Table:
         day = first + timedelta(days=(week.open_day - first.weekday()) % 7 - 7)
         opens: list[int] = []
         closes: list[int] = []
+        ends: list[int] = []
         while day <= last:
             opens.append(_local(day, week.open_minute, zone))
-            closes.append(_local(day + timedelta(days=length_days), week.close_minute, zone))
+            days = [_local(day + timedelta(days=count), week.close_minute, zone) for count in range(length_days + 1)]
+            closes.append(days[-1])
+            ends += [end_ns for end_ns in days if end_ns > opens[-1]]
             day += timedelta(days=7)
-        return opens, closes, list(closes)
+        return opens, closes, ends
 
     return Table(build, late_ns)
 
@@ -191,6 +205,8 @@ def exchange(name: str, late_ns: int = 0) -> Table:
     def build(first: date, last: date) -> Spans:
         calendar = read(first, last)
         starts, ends = numbers(calendar.opens), numbers(calendar.closes)
+        if calendar.break_starts.isna().all():
+            return starts, ends, ends
         opens: list[int] = []
         closes: list[int] = []
         pauses = zip(calendar.break_starts, calendar.break_ends, strict=True)

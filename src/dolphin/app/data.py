@@ -1,0 +1,342 @@
+"""Market data as Nautilus objects: from the main job's history, from a user's files, from a Nautilus catalog.
+
+What belongs here: instruments, bars, ticks and what the sensors must know of them (sessions, spans). Which columns a
+file has is `columns`'; what an engine does with a `Market` is `engine`'s. With `engine`, the only module of app/ that
+imports nautilus_trader by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from nautilus_trader.model.currencies import USD
+from nautilus_trader.model.data import (
+    Bar,
+    BarType,
+    BookOrder,
+    OrderBookDepth10,
+    QuoteTick,
+    TradeTick,
+)
+from nautilus_trader.model.enums import AggressorSide, AssetClass, OrderSide
+from nautilus_trader.model.identifiers import InstrumentId, Symbol, TradeId
+from nautilus_trader.model.instruments import Cfd, CurrencyPair, Instrument
+from nautilus_trader.model.objects import Currency, Price, Quantity
+
+from dolphin.app import columns, stamps
+from dolphin.app.columns import BARS, BOOK, QUOTES, TRADES, Columns, decimals
+from dolphin.app.errors import UserError
+from dolphin.app.history import VIX_LATE_S, History, index_history, vix_history
+from dolphin.kernel.units import NS_PER_S
+from dolphin.sensors.source import is_fx
+
+PLENTY: Final = 1_000_000_000
+"""Size where the source has none: never the reason why an order fills in part."""
+LEVERAGE: Final = Decimal("0.01")
+"""Margin share of the simulated instruments; what may be borrowed is the guard's business here, not the venue's."""
+_COINS: Final = ("USDT", "USDC", "BUSD", "FDUSD", "USD", "EUR", "BTC", "ETH")
+
+
+@dataclass(slots=True, kw_only=True)
+class Market:
+    """What an engine is given. `traded`: the instrument of the strategy; `bar_type`: what it may subscribe to.
+
+    `sensors`: settings for `dolphin.sensors.source.build`. `l2`: there is a book of several levels.
+    """
+
+    title: str
+    traded: InstrumentId
+    bar_type: BarType
+    instruments: list[Instrument]
+    rows: list[Any]
+    sensors: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    l2: bool = False
+
+    @property
+    def currency(self) -> Currency:
+        """What the account is kept in: the traded instrument's quote currency."""
+        return next(item for item in self.instruments if item.id == self.traded).quote_currency
+
+
+def cfd(name: str, price_precision: int, size_precision: int, asset: AssetClass = AssetClass.INDEX) -> Cfd:
+    """A contract on `name` in US dollars, without fees; one unit is worth its price."""
+    venue_id = InstrumentId.from_str(name)
+    return Cfd(
+        venue_id,
+        Symbol(venue_id.symbol.value),
+        asset,
+        USD,
+        price_precision,
+        size_precision,
+        Price(10**-price_precision, price_precision),
+        Quantity(10**-size_precision, size_precision),
+        0,
+        0,
+        margin_init=LEVERAGE,
+        margin_maint=LEVERAGE,
+        maker_fee=Decimal(0),
+        taker_fee=Decimal(0),
+    )
+
+
+def pair(name: str, price_precision: int, size_precision: int) -> CurrencyPair:
+    """A currency pair, without fees."""
+    venue_id = InstrumentId.from_str(name)
+    base, _, quote = venue_id.symbol.value.partition("/")
+    return CurrencyPair(
+        venue_id,
+        Symbol(base + quote),
+        Currency.from_str(base),
+        Currency.from_str(quote),
+        price_precision,
+        size_precision,
+        Price(10**-price_precision, price_precision),
+        Quantity(10**-size_precision, size_precision),
+        0,
+        0,
+        margin_init=LEVERAGE,
+        margin_maint=LEVERAGE,
+        maker_fee=Decimal(0),
+        taker_fee=Decimal(0),
+    )
+
+
+def _history_bars(history: History, instrument: Instrument, bar_type: BarType) -> list[Bar]:
+    volume = Quantity(PLENTY, instrument.size_precision)
+    digits = instrument.price_precision
+    return [
+        Bar(bar_type, *(Price(value, digits) for value in prices), volume, ts_ns, ts_ns)
+        for ts_ns, *prices in history.rows
+    ]
+
+
+def index_market(name: str) -> Market:
+    """`SPX.XNYS` or `IXIC.XNAS` with the VIX beside it, daily; the simulated venue is named for its calendar."""
+    venue = name.rpartition(".")[2]
+    vix_name = f"VIX.{venue}"
+    history = index_history(name)
+    vix = vix_history(vix_name, history.rows[-1][0])
+    traded, watched = cfd(name, 2, 2), cfd(vix_name, 2, 2)
+    bar_type = BarType.from_str(f"{name}-1-DAY-LAST-EXTERNAL")
+    vix_type = BarType.from_str(f"{vix_name}-1-DAY-LAST-EXTERNAL")
+    rows = _history_bars(history, traded, bar_type) + _history_bars(vix, watched, vix_type)
+    rows.sort(key=lambda bar: bar.ts_init)
+    sensors = {
+        "vix": {"bar_type": str(vix_type), "sessions": venue, "late_s": VIX_LATE_S},
+        "sessions": {name: venue},
+        "shocks": "1-DAY",
+        "spans": {
+            name: [history.rows[0][0], history.rows[-1][0]],
+            "VIX": [vix.rows[0][0], vix.rows[-1][0]],
+        },
+    }
+    notes = [
+        f"{item.title}: {count} rows dropped, {why}" for item in (history, vix) for why, count in item.dropped.items()
+    ]
+    return Market(
+        title=history.title,
+        traded=traded.id,
+        bar_type=bar_type,
+        instruments=[traded, watched],
+        rows=rows,
+        sensors=sensors,
+        notes=notes,
+    )
+
+
+def guessed(found: Sequence[Columns]) -> str:
+    """An instrument's id from a symbol column, or from the letters that a file's name begins with."""
+    word = next((item.symbol for item in found if item.symbol), "")
+    if not word:
+        match = re.match(r"[A-Za-z]+", found[0].path.name)
+        word = match[0] if match else "DATA"
+    word = word.upper().replace("-", "/").replace("_", "/")
+    if "/" not in word:
+        if is_fx(f"{word}.SIM"):
+            word = f"{word[:3]}/{word[3:]}"
+        else:
+            coin = next((coin for coin in _COINS if word.endswith(coin) and len(word) > len(coin) + 1), "")
+            if coin:
+                word = f"{word[: -len(coin)]}/{coin}"
+    return f"{word}.SIM"
+
+
+def _checked_id(name: str) -> str:
+    symbol, dot, venue = name.rpartition(".")
+    if not dot or not symbol or not venue:
+        raise UserError("is no instrument id", field="--instrument", expected="SYMBOL.VENUE, as SPY.XNYS", actual=name)
+    return name
+
+
+def _prices(item: Columns) -> np.ndarray:
+    words = {
+        BARS: ["open", "high", "low", "close"],
+        QUOTES: ["bid", "ask"],
+        TRADES: ["price"],
+        BOOK: ["bid_0", "ask_0"],
+    }
+    return item.frame[words[item.kind]].to_numpy(dtype="float64").ravel()
+
+
+def _sizes(item: Columns) -> np.ndarray:
+    words = {BARS: ["volume"], QUOTES: ["bid_size", "ask_size"], TRADES: ["size"], BOOK: ["bid_size_0", "ask_size_0"]}
+    values = item.frame[words[item.kind]].to_numpy(dtype="float64").ravel()
+    return values[np.isfinite(values)]
+
+
+def instrument_for(name: str, found: Sequence[Columns]) -> Instrument:
+    """A simulated instrument whose increments are those of the data: a pair if the symbol is one, else a contract."""
+    price_precision = max(decimals(_prices(item)) for item in found)
+    sizes = [decimals(values) for item in found if len(values := _sizes(item))]
+    if "/" in name:
+        return pair(name, price_precision, max(sizes, default=0 if is_fx(name) else 6))
+    return cfd(name, price_precision, max([2, *sizes]), AssetClass.EQUITY)
+
+
+def user_market(
+    paths: Sequence[Path],
+    *,
+    instrument: str = "",
+    tz: str = "",
+    sessions: str = "",
+    stamped: str = "",
+    kind: str = "",
+    bar_type: str = "",
+) -> Market:
+    """A user's files, all of one instrument: bars (also a bid and an ask file), quotes, trades, book snapshots."""
+    found = [columns.load(path, tz=tz, expected=kind) for path in paths]
+    notes: list[str] = []
+    name = _checked_id(instrument) if instrument else guessed(found)
+    if not instrument:
+        notes.append(f"instrument {name}: guessed from the data, --instrument says otherwise")
+    made = instrument_for(name, found)
+    rows: list[Any] = []
+    types: list[BarType] = []
+    plan = stamps.Plan(name, sessions, stamped)
+    for item in found:
+        if item.kind == BARS:
+            placed = stamps.placed(item, plan)
+            notes += placed.notes
+            text = f"{name}-{placed.interval}-{_side(item.path)}-EXTERNAL"
+            types.append(BarType.from_str(text))
+            rows += _bars(placed.columns.frame, made, types[-1])
+        else:
+            rows += _MAKERS[item.kind](item.frame, made)
+        notes += stamps.counted(item, plan)
+    rows.sort(key=lambda row: row.ts_init)
+    chosen = BarType.from_str(bar_type) if bar_type else _default_bars(types, made, rows)
+    first_ns, last_ns = rows[0].ts_init, rows[-1].ts_init
+    settings: dict[str, Any] = {"spans": {name: [first_ns, last_ns]}}
+    if sessions:
+        settings["sessions"] = {name: sessions}
+    return Market(
+        title=made.id.value,
+        traded=made.id,
+        bar_type=chosen,
+        instruments=[made],
+        rows=rows,
+        sensors=settings,
+        notes=notes,
+        l2=any(item.kind == BOOK for item in found),
+    )
+
+
+def _side(path: Path) -> str:
+    words = re.split(r"[^a-z]+", path.name.lower())
+    if "bid" in words:
+        return "BID"
+    if "ask" in words:
+        return "ASK"
+    return "LAST"
+
+
+def _default_bars(types: list[BarType], instrument: Instrument, rows: list[Any]) -> BarType:
+    """The file's own bars; of ticks, bars made by Nautilus, a few hundred over the data."""
+    if types:
+        return types[0]
+    span_s = max((rows[-1].ts_init - rows[0].ts_init) // NS_PER_S, 1)
+    step, unit = next(((n, u) for n, u, s in stamps.STEPS if span_s <= s * 500), (1, "HOUR"))
+    price = "MID" if any(isinstance(row, QuoteTick) for row in rows) else "LAST"
+    return BarType.from_str(f"{instrument.id}-{step}-{unit}-{price}-INTERNAL")
+
+
+def _bars(frame: pd.DataFrame, instrument: Instrument, bar_type: BarType) -> list[Bar]:
+    digits, lots = instrument.price_precision, instrument.size_precision
+    volumes = frame["volume"].fillna(PLENTY)
+    names = [frame[word] for word in ("open", "high", "low", "close")]
+    return [
+        Bar(
+            bar_type,
+            Price(o, digits),
+            Price(h, digits),
+            Price(low, digits),
+            Price(c, digits),
+            Quantity(volume, lots),
+            ts_ns,
+            init_ns,
+        )
+        for o, h, low, c, volume, ts_ns, init_ns in zip(*names, volumes, frame["ts_ns"], frame["init_ns"], strict=True)
+    ]
+
+
+def _quotes(frame: pd.DataFrame, instrument: Instrument) -> list[QuoteTick]:
+    digits, lots, made = instrument.price_precision, instrument.size_precision, instrument.id
+    sizes = [frame[word].fillna(PLENTY) for word in ("bid_size", "ask_size")]
+    return [
+        QuoteTick(
+            made, Price(bid, digits), Price(ask, digits), Quantity(bids, lots), Quantity(asks, lots), ts_ns, init_ns
+        )
+        for bid, ask, bids, asks, ts_ns, init_ns in zip(
+            frame["bid"], frame["ask"], *sizes, frame["ts_ns"], frame["init_ns"], strict=True
+        )
+    ]
+
+
+def _trades(frame: pd.DataFrame, instrument: Instrument) -> list[TradeTick]:
+    digits, lots, made = instrument.price_precision, instrument.size_precision, instrument.id
+    names = [frame[word] for word in ("price", "size", "buyer_maker", "trade_id", "ts_ns", "init_ns")]
+    return [
+        TradeTick(
+            made,
+            Price(price, digits),
+            Quantity(size, lots),
+            AggressorSide.SELLER if maker else AggressorSide.BUYER,
+            TradeId(trade_id),
+            ts_ns,
+            init_ns,
+        )
+        for price, size, maker, trade_id, ts_ns, init_ns in zip(*names, strict=True)
+        if size > 0
+    ]
+
+
+def _book(frame: pd.DataFrame, instrument: Instrument) -> list[Any]:
+    """Ten levels, and the top of them as a quote: what prices the account."""
+    digits, lots = instrument.price_precision, instrument.size_precision
+    found: list[Any] = []
+    for row in frame.to_dict("records"):
+        sides = [
+            [
+                BookOrder(side, Price(row[f"{word}_{i}"], digits), Quantity(row[f"{word}_size_{i}"], lots), 0)
+                for i in range(columns.LEVELS)
+                if np.isfinite(row[f"{word}_{i}"])
+            ]
+            for word, side in (("bid", OrderSide.BUY), ("ask", OrderSide.SELL))
+        ]
+        times = (int(row["ts_ns"]), int(row["init_ns"]))
+        counts = [[1] * len(side) for side in sides]
+        found.append(OrderBookDepth10(instrument.id, *sides, *counts, 0, len(found), *times))
+        bid, ask = sides[0][0], sides[1][0]
+        found.append(QuoteTick(instrument.id, bid.price, ask.price, bid.size, ask.size, *times))
+    return found
+
+
+_MAKERS: Final = {QUOTES: _quotes, TRADES: _trades, BOOK: _book}
