@@ -12,6 +12,7 @@ from dolphin.kernel.policy import Policy
 
 FULL_MS: Final = 6_000_000
 MICRO: Final = 1_000_000
+FLOOR_BP: Final = 2_000
 STALE_NS: Final = 200_000_000
 TRIM_GAP_NS: Final = 60_000_000_000
 RUNNING: Final = 0
@@ -36,11 +37,17 @@ class Heard:
         self.errors: set[str] = set()
 
     def seen(self, body: Any) -> None:
-        self.feeds[int(body.feed)] = (int(body.due_ns), int(body.r3_bp), int(body.error))
+        """A bad reading renews no due time, and its instrument takes no entry until a good one comes."""
+        feed, r3_bp = int(body.feed), int(body.r3_bp)
+        if body.error == 0 and FLOOR_BP <= r3_bp <= 10_000:
+            self.feeds[feed] = (int(body.due_ns), r3_bp, 0)
+        else:
+            due_ns, _, _ = self.feeds.get(feed, (0, 0, 1))
+            self.feeds[feed] = (due_ns, FLOOR_BP, 1)
 
     def failing(self, name: str, error: int) -> None:
-        """A sensor of R2, R4 or R5 is in error (1), or is not."""
-        if error == 1:
+        """A sensor of R2, R4 or R5 is in error, or is not (0)."""
+        if error != 0:
             self.errors.add(name)
         else:
             self.errors.discard(name)

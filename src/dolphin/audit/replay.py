@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from dolphin.audit.coverage import Counter
@@ -159,7 +159,7 @@ class Auditor:
         events = sum(count for kind, count in self.counter.kinds.items() if kind in KERNEL)
         if self.fold is not None:
             events = self.fold.events
-        if events == 0:
+        if events == 0 and (self.with_decisions or self.with_safety):
             self.reasons.append("it holds no decision: nothing was checked")
 
     def verdict(self) -> Verdict:
@@ -222,13 +222,15 @@ def _word(bad: bool, count: int) -> str:
 class Heads:
     """Which hash must stand at which record: the anchor's and the head file's."""
 
-    def __init__(self, path: str, anchor: str | None) -> None:
-        """ValueError: no anchor. JournalBroken: the head file is none."""
+    def __init__(self, path: str, anchor: str | None, *, head_file_too: bool = True) -> None:
+        """ValueError: no anchor. JournalBroken: the head file is none. A writer may be ahead of what was read."""
         self.path = path
         self.due: dict[int, list[tuple[str, Head]]] = {}
         self.beyond: list[tuple[str, Head]] = []
         if anchor is not None:
             self._add("anchor", parsed(anchor))
+        if not head_file_too:
+            return
         known = head_file(path)
         if known is not None:
             self._add("head file", Head(known.seq, known.hash))
@@ -288,10 +290,20 @@ def audit(
 
 def run(auditor: Auditor, anchor: str | None, progress: Callable[[Record], object] | None = None) -> None:
     """Hand every record of the file to `auditor`, and what the reader says of the rest."""
+    if progress is None:
+        for _ in scan(auditor, anchor):
+            pass
+        return
+    for record in scan(auditor, anchor):
+        progress(record)
+
+
+def scan(auditor: Auditor, anchor: str | None) -> Iterator[Record]:
+    """As `run`; each record is handed out once `auditor` has it, so that others can follow."""
     torn = None
+    heads = None
     if hollow(auditor):
         return
-    heads = None
     try:
         heads = Heads(auditor.path, anchor)
         for record in read(auditor.path):
@@ -300,8 +312,7 @@ def run(auditor: Auditor, anchor: str | None, progress: Callable[[Record], objec
                 if finding is not None:
                     auditor.findings.append(finding)
             auditor.take(record)
-            if progress is not None:
-                progress(record)
+            yield record
             if auditor.findings:
                 if auditor.stopped:
                     return

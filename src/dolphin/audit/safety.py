@@ -265,7 +265,7 @@ class Safety:
     def _equity(self, body: Any) -> Wrong | None:
         self.heard.failing("R5", int(body.error))
         drawdown, mark = int(body.out[9]), int(body.out[10])
-        if body.error == 1:
+        if body.error != 0:
             if (drawdown, mark) != (self.drawdown, self.mark):
                 return Wrong(
                     "out.mark", str(self.mark), str(mark), "DOL-CAPITAL-002", "an unreadable sample holds the last"

@@ -1,0 +1,293 @@
+"""Check c: a journal as a behaviour of spec/Posture.tla, judged by TLC.
+
+What belongs here: the map from journal records to trace records, and TLC's verdict as a finding. TLC and its files are
+`trace_tla`'s and `tlc_runner`'s.
+
+The map. A record's way to its own time is walked by the kernel's `next_stop` and `visit`; each visit is one trace
+record, with what it credited, how much real time it took and the readings after it. The event itself is the last one,
+and carries what the *journal* says came out, never what the kernel recomputed; on the way there the journal says
+nothing, so that those records compare the kernel with the model. An event that only brings readings, a fault or a kill
+is one step of the model together with the last visit before it, if that visit came to no stop (both are credit,
+posture, trip, new R, cut, posture). The state goes on from the recomputed one, so that one wrong record does not make
+the next ones wrong.
+
+Large gaps. Credit above full confidence changes nothing (`earn` is capped by the R held, at most full), so that
+`trace_tla` caps it there; elapsed real time is exact as <<seconds, nanoseconds>> up to 2^30 s (34 years), beyond every
+wait that it is compared with. So no gap needs to be split, and none is misjudged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from dolphin.audit.finding import FORM, MODEL, Check, Finding, Report, Verdict, found
+from dolphin.audit.fold import named, said
+from dolphin.audit.replay import NOT_AUDITED, Auditor, scan
+from dolphin.audit.tlc_runner import find_jar, find_java
+from dolphin.audit.trace_tla import WINDOW, Action, TlcVerdict, TraceRecord, TraceStart, check
+from dolphin.journal import Record
+from dolphin.journal.codec import Malformed, claimed, decode
+from dolphin.journal.kinds import KERNEL
+from dolphin.kernel import events as ev
+from dolphin.kernel import handlers, machine
+from dolphin.kernel.policy import Policy
+from dolphin.kernel.state import Mode, Outcome, State, outcome
+from dolphin.kernel.units import ABSENT, NEVER_NS, scale
+
+_ACTIONS: Final[dict[type, Action]] = {
+    ev.Arm: Action.ARM,
+    ev.Confirm: Action.CONFIRM,
+    ev.RebaseArm: Action.REBASE_ARM,
+    ev.RebaseConfirm: Action.REBASE_CONFIRM,
+}
+MODELLED: Final = ("confidence_ms", "posture", "mode", "held_bp", "episode")
+"""Fields of `out` that the model computes; the readings R2 to R5 are its inputs, tied to `held_bp` by their product."""
+
+REQUIREMENT: Final = {
+    "confidence_ms": "DOL-FILTER-002",
+    "posture": "DOL-POSTURE-001",
+    "mode": "DOL-KILL-001",
+    "held_bp": "DOL-FILTER-001",
+    "episode": "DOL-KILL-001",
+    "flat": "DOL-EXIT-006",
+}
+
+
+FAR_NS: Final = NEVER_NS << 2
+"""Beyond every stop: what `next_stop` then names is the plan's own."""
+
+
+class _Said(NamedTuple):
+    """What a trace record says came out, with the readings in force."""
+
+    outcome: tuple[int, ...]
+    flat: int
+
+
+def _trace(action: Action, credit_ms: int, elapsed_ns: int, said_: _Said, missed: bool, **request: int) -> TraceRecord:
+    confidence, posture, mode, held, _, r2, r3, r4, r5, _, _, episode = said_.outcome
+    return TraceRecord(
+        int(action), credit_ms, elapsed_ns, r2, r3, r4, r5, said_.flat, int(missed), request.get("nonce", ABSENT),
+        request.get("episode_named", 0), request.get("clear", 0), request.get("green", 0),
+        confidence, posture, mode, held, episode,
+    )  # fmt: skip
+
+
+def _say(state: State) -> _Said:
+    return _Said(outcome(state), state.capital.flat)
+
+
+def steps(policy: Policy, state: State, event: ev.Event, claims: tuple[int, ...]) -> Iterator[TraceRecord]:
+    """The trace records of one journal record, from the state before it."""
+    after, _ = machine.step(policy, state, event)
+    last = _Said(claims, after.capital.flat)
+    asks = handlers.asks(event)
+    if event.ts_ns < state.clock.t_ns:
+        back_ns = state.clock.t_ns - event.ts_ns
+        if asks:
+            yield _trace(Action.STEP_BACK, 0, back_ns, last, False)
+            return
+        state, _ = machine.step(policy, state, ev.Tick(event.ts_ns))
+        yield _trace(Action.STEP_BACK, 0, back_ns, _say(state), False)
+    until_ns = handlers.arrives(state, event)
+    way = (0, 0, False)
+    while state.clock.t_ns < until_ns:
+        stop_ns = machine.next_stop(state, until_ns)
+        credit_ms, elapsed_ns = machine.credited_ms(policy, state, stop_ns), stop_ns - state.clock.t_ns
+        settled = stop_ns == machine.next_stop(state, FAR_NS)
+        if asks and stop_ns == until_ns:
+            settled = False
+        state, faults = machine.visit(policy, state, stop_ns)
+        tripped = any(isinstance(effect, ev.Tripped) for effect in faults)
+        if settled:
+            yield _trace(Action.VISIT, credit_ms, elapsed_ns, _say(state), tripped)
+        else:
+            way = (credit_ms, elapsed_ns, tripped)
+    if asks:
+        yield _trace(Action.VISIT, *way[:2], last, way[2])
+        return
+    missed = after.latch.mode == Mode.KILLED and state.latch.mode != Mode.KILLED
+    yield from _event(state, event, last, way[:2], missed or bool(handlers.causes(event)))
+
+
+def _event(state: State, event: ev.Event, last: _Said, way: tuple[int, int], missed: bool) -> Iterator[TraceRecord]:
+    """The event's own record. `way`: credit and real time of a visit that came to no stop, not written yet."""
+    action = _ACTIONS.get(type(event))
+    if action is None:
+        if isinstance(event, ev.Resume):
+            way = (0, max(event.ts_ns - state.clock.t_ns, 0))
+        yield _trace(Action.VISIT, *way, last, missed)
+        return
+    if way != (0, 0):
+        yield _trace(Action.VISIT, *way, _say(state), False)
+    request = {"nonce": _nonce(event), "green": int(handlers.green(state))}
+    if isinstance(event, ev.Arm):
+        request |= {"episode_named": event.episode, "clear": int(event.observed_flat == 1 or event.accepted == 1)}
+    if isinstance(event, ev.RebaseConfirm):
+        request["clear"] = int(state.capital.equity > 0)
+    yield _trace(action, 0, 0, last, False, **request)
+
+
+def _nonce(event: Any) -> int:
+    nonce: int = event.nonce
+    return nonce
+
+
+def started(state: State) -> TraceStart:
+    """The first state of a run, as the model begins."""
+    readings = state.readings
+    return TraceStart(
+        confidence_ms=state.filter.confidence_ms,
+        posture=int(state.filter.posture),
+        held_bp=state.filter.held_bp,
+        r234_bp=scale(scale(readings.r2_bp, readings.r3_bp), readings.r4_bp),
+        r5_bp=readings.r5_bp,
+        flat=state.capital.flat,
+    )
+
+
+class _Pass:
+    """One reading of a journal for TLC. `wanted`: the trace record whose journal record becomes `hit`."""
+
+    def __init__(self, path: str, anchor: str | None, wanted: int = -1) -> None:
+        self.auditor = Auditor(path, decisions=False, safety=False)
+        self.anchor = anchor
+        self.wanted = wanted
+        self.count = 0
+        self.events = 0
+        self.hit: Record | None = None
+        self.state: State | None = None
+        self.before: State | None = None
+
+    def traces(self, policy: Policy, state: State, progress: Callable[[Record], object]) -> Iterator[TraceRecord]:
+        """Trace records until the end, the first fault of form, or the record that holds the one wanted."""
+        path = self.auditor.path
+        for record in scan(self.auditor, self.anchor):
+            progress(record)
+            if record.kind not in KERNEL:
+                continue
+            try:
+                event = decode(record.kind, record.ts_ns, record.data)
+                claims = claimed(record.data).outcome
+            except Malformed as error:
+                hint = "the record was not written by Dolphin's codec"
+                self.auditor.findings.append(
+                    found(path, record, error.field, error.expected, repr(error.actual), "DOL-JOURNAL-009", hint,
+                          said(state), MODEL)
+                )  # fmt: skip
+                return
+            self.events += 1
+            first = self.count
+            for trace in steps(policy, state, event, claims):
+                self.count += 1
+                yield trace
+            if first <= self.wanted < self.count:
+                self.hit, self.before = record, state
+                return
+            state, _ = machine.step(policy, state, event)
+
+
+def _nothing(record: Record) -> None:
+    pass
+
+
+def audit(
+    path: str,
+    *,
+    anchor: str | None = None,
+    jar: Path | None = None,
+    window: int = WINDOW,
+    progress: Callable[[Record], object] = _nothing,
+) -> Report:
+    """Check the form (a) and the behaviour (c) of the journal `path` by TLC.
+
+    TlcMissing, TlcFailed: there can be no verdict, and why. ValueError, JournalUnreadable: as `replay.audit`.
+    """
+    began = time.perf_counter()
+    find_java()
+    jar = find_jar(jar)
+    one = _Pass(path, anchor)
+    probe = Auditor(path)
+    first = next(scan(probe, None), None)
+    if first is None or probe.fold is None:
+        return probe.report(time.perf_counter() - began, "tlc")
+    policy, state = probe.fold.policy, probe.fold.state
+    verdict = check(one.traces(policy, state, progress), policy=policy, start=started(state), jar=jar, window=window)
+    if verdict.records > 0 and not verdict.ok:
+        two = _Pass(path, None, verdict.first_bad)
+        for _ in two.traces(policy, state, _nothing):
+            pass
+        assert two.hit is not None
+        assert two.before is not None
+        one.auditor.findings = [_finding(path, two.hit, two.before, verdict)]
+        one.auditor.reasons.clear()
+    return _report(one, verdict, time.perf_counter() - began)
+
+
+def _finding(path: str, record: Record, before: State, verdict: TlcVerdict) -> Finding:
+    field = f"out.{verdict.field}" if verdict.field in Outcome._fields else verdict.field
+    hint = f"{verdict.version}, spec/Posture.tla: no step of the model leads to what this record says"
+    return found(
+        path, record, field, named(verdict.field, verdict.expected), named(verdict.field, verdict.logged),
+        REQUIREMENT.get(verdict.field, "DOL-AUDIT-002"), hint, said(before), MODEL,
+    )  # fmt: skip
+
+
+def _report(one: _Pass, verdict: TlcVerdict, seconds: float) -> Report:
+    auditor = one.auditor
+    if one.events == 0 and not auditor.findings:
+        nothing = "it holds no decision: nothing was checked"
+        if nothing not in auditor.reasons:
+            auditor.reasons.append(nothing)
+    word = "violated" if any(finding.check == MODEL for finding in auditor.findings) else "holds"
+    if verdict.records == 0:
+        word = NOT_AUDITED
+    report = auditor.report(seconds, "tlc")
+    return report._replace(checks=report.checks | {MODEL: Check(word, verdict.records, "trace records")})
+
+
+class Agreement(NamedTuple):
+    """Both reports, and why they contradict each other, if they do (DOL-AUDIT-002)."""
+
+    replay: Report
+    tlc: Report
+    disagreement: str
+
+
+def agreement(replayed: Report, tlc: Report) -> Agreement:
+    """Whether the two engines say the same of what both can see.
+
+    Replay checks more (effects, order verdicts, readings); TLC checks the filter, posture, latch, re-arm and re-base.
+    So a violation that replay finds in a field of the model must be TLC's too, at the same record or before; and TLC
+    may find none that replay does not.
+    """
+    ours = replayed.findings[0] if replayed.findings else None
+    theirs = tlc.findings[0] if tlc.findings else None
+    if theirs is not None:
+        if ours is None:
+            said_ = f"TLC rejects line {theirs.line} ({theirs.field}), replay accepts it"
+            return Agreement(replayed, tlc, said_)
+        if theirs.line < ours.line:
+            said_ = f"TLC rejects line {theirs.line} ({theirs.field}), replay only line {ours.line} ({ours.field})"
+            return Agreement(replayed, tlc, said_)
+        return Agreement(replayed, tlc, "")
+    if ours is None:
+        return Agreement(replayed, tlc, "")
+    modelled = ours.check == FORM or ours.field in {f"out.{name}" for name in MODELLED}
+    if modelled:
+        return Agreement(replayed, tlc, f"replay rejects line {ours.line} ({ours.field}), TLC accepts it")
+    return Agreement(replayed, tlc, "")
+
+
+def joined(pair: Agreement) -> Report:
+    """One report of both engines: the replay's, with TLC's check added."""
+    findings = pair.replay.findings + tuple(f for f in pair.tlc.findings if f.check == MODEL)
+    verdict = pair.replay.verdict
+    if pair.tlc.verdict == Verdict.VIOLATES:
+        verdict = Verdict.VIOLATES
+    checks = dict(sorted((pair.replay.checks | {MODEL: pair.tlc.checks.get(MODEL, Check(NOT_AUDITED, 0, ""))}).items()))
+    seconds = pair.replay.seconds + pair.tlc.seconds
+    return pair.replay._replace(engine="both", verdict=verdict, findings=findings, checks=checks, seconds=seconds)
