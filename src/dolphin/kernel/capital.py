@@ -13,7 +13,7 @@ from dolphin.kernel.policy import MARK_WINDOW_NS, TRAPPED_BELOW_BP, Policy
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.state import Capital, Sample
 from dolphin.kernel.survival import r5
-from dolphin.kernel.units import ABSENT, BP, NS_PER_S
+from dolphin.kernel.units import ABSENT, BP, NS_PER_S, positive
 
 
 class Rebase(NamedTuple):
@@ -49,11 +49,12 @@ def drawdown(mark: int, equity: int) -> int:
     return certified_drawdown(mark, equity, -((equity - mark) * BP // mark))
 
 
-@ensure(lambda mark, before, after, quotient, result: result >= after or result == mark)
+@ensure(lambda mark, after, result: mark < 0 or after < 0 or result >= after)
+@ensure(lambda mark, before, after, result: before <= 0 or after < 0 or mark < 0 or result * before >= mark * after)
 def certified_mark(mark: int, before: int, after: int, quotient: int) -> int:
     """`quotient` as the mark after a flow if no drawdown is lost by it: the check of `scaled_mark`'s division."""
     if quotient * before < mark * after:
-        return mark + after
+        return (mark + 1) * after
     if quotient < after:
         return after
     return quotient
@@ -65,7 +66,7 @@ def scaled_mark(mark: int, before: int, after: int) -> int:
     Without equity on either side there is no ratio to keep; the mark follows the money and never falls below it.
     """
     if before <= 0:
-        return mark + max(after - before, 0)
+        return mark + positive(after - before)
     if after <= 0:
         return mark
     return certified_mark(mark, before, after, -(-mark * after // before))
@@ -78,7 +79,9 @@ def risen_pending(pending: tuple[Sample, ...], t_ns: int, equity: int) -> tuple[
     samples of one second count as the smaller, which bounds the tuple.
     """
     kept = pending
-    while kept and kept[-1].equity >= equity:
+    while kept:
+        if kept[-1].equity < equity:
+            break
         kept = kept[:-1]
     if not kept:
         return (Sample(t_ns, equity),)
@@ -91,7 +94,9 @@ def risen_pending(pending: tuple[Sample, ...], t_ns: int, equity: int) -> tuple[
     return kept
 
 
-@ensure(lambda capital, result: result == (capital.flat == 1 and r5(capital.drawdown_bp) < TRAPPED_BELOW_BP))
+@ensure(lambda capital, result: not result or capital.flat == 1)
+@ensure(lambda capital, result: not result or r5(capital.drawdown_bp) < TRAPPED_BELOW_BP)
+@ensure(lambda capital, result: result or capital.flat != 1 or r5(capital.drawdown_bp) >= TRAPPED_BELOW_BP)
 def trapped(capital: Capital) -> bool:
     """Flat, and R5 alone keeps confidence below the return level of APEX: nothing that happens can heal the book."""
     if capital.flat != 1:
@@ -99,6 +104,9 @@ def trapped(capital: Capital) -> bool:
     return r5(capital.drawdown_bp) < TRAPPED_BELOW_BP
 
 
+@ensure(lambda capital, result: result.mark == capital.mark)
+@ensure(lambda capital, result: result.trapped_ns == ABSENT or capital.flat == 1)
+@ensure(lambda capital, t_ns, result: result.trapped_ns in (ABSENT, capital.trapped_ns, t_ns))
 def since_trapped(capital: Capital, t_ns: int) -> Capital:
     """`trapped_ns` brought up to date: kept while trapped, begun when it begins, forgotten when it ends."""
     if not trapped(capital):
@@ -119,24 +127,33 @@ def next_mark(mark: int, head: int, equity: int, stood: int) -> int:
     return mark
 
 
+@ensure(lambda flat, result: (result == 1) == (flat == 1))
+@ensure(lambda result: result in (0, 1))
+def known_flat(flat: int) -> int:
+    """1 only for a book that is said to be flat: UNKNOWN is never FLAT."""
+    if flat == 1:
+        return 1
+    return 0
+
+
 def sampled(capital: Capital, t_ns: int, equity: int, flat: int, stood: int) -> Capital:
     """Capital after a readable sample. The first one is the mark. Composed of the functions above."""
     mark = capital.mark
     if mark == 0:
-        mark = max(equity, 0)
+        mark = positive(equity)
     pending = risen_pending(capital.pending, t_ns, equity)
     mark = next_mark(mark, pending[0].equity, equity, stood)
     return since_trapped(
         Capital(
-            equity, mark, drawdown(mark, equity), pending, ABSENT, flat,
+            equity, mark, drawdown(mark, equity), pending, ABSENT, known_flat(flat),
             capital.trapped_ns, capital.rebased_ns, capital.rebase_nonce, capital.rebases,
         ),
         t_ns,
     )  # fmt: skip
 
 
-@ensure(lambda capital, t_ns, result: result.mark == capital.mark)
-@ensure(lambda capital, t_ns, result: result.drawdown_bp == capital.drawdown_bp)
+@ensure(lambda capital, result: result.mark == capital.mark)
+@ensure(lambda capital, result: result.drawdown_bp == capital.drawdown_bp)
 @ensure(lambda capital, t_ns, result: result.error_ns != ABSENT or t_ns == ABSENT)
 def unreadable(capital: Capital, t_ns: int) -> Capital:
     """Capital after an unreadable sample: the last value holds; its age counts from the first bad one."""
@@ -153,12 +170,16 @@ def flowed(capital: Capital, flow: int) -> Capital:
     return capital._replace(equity=after, mark=mark, pending=pending, drawdown_bp=drawdown(mark, after))
 
 
-@ensure(lambda policy, capital, t_ns, result: result != Reason.REBASED or capital.trapped_ns != ABSENT)
-@ensure(lambda policy, capital, t_ns, result: result != Reason.REBASED or t_ns - capital.trapped_ns >= policy.rebase_trapped_ns)
+@ensure(lambda capital, result: result != Reason.REBASED or capital.trapped_ns != ABSENT)
 @ensure(
-    lambda policy, capital, t_ns, result: result != Reason.REBASED
-    or capital.rebased_ns == ABSENT
-    or t_ns - capital.rebased_ns >= policy.rebase_gap_ns
+    lambda policy, capital, t_ns, result: (
+        result != Reason.REBASED or t_ns - capital.trapped_ns >= policy.rebase_trapped_ns
+    )
+)
+@ensure(
+    lambda policy, capital, t_ns, result: (
+        result != Reason.REBASED or capital.rebased_ns == ABSENT or t_ns - capital.rebased_ns >= policy.rebase_gap_ns
+    )
 )
 def rebase_right(policy: Policy, capital: Capital, t_ns: int) -> Reason:
     """REBASED if the book has the right to one now: trapped long enough, and the rate not spent; else why not."""
@@ -173,20 +194,25 @@ def rebase_right(policy: Policy, capital: Capital, t_ns: int) -> Reason:
     return Reason.REBASED
 
 
-@ensure(lambda capital, nonce, result: result.mark == capital.mark)
-@ensure(lambda capital, nonce, result: result.rebase_nonce == nonce)
+@ensure(lambda capital, result: result.mark == capital.mark)
+@ensure(lambda nonce, result: result.rebase_nonce == nonce)
 def rebase_armed(capital: Capital, nonce: int) -> Capital:
     """First step: the request is remembered, nothing else changes. The right is tested at the second."""
     return capital._replace(rebase_nonce=nonce)
 
 
-@ensure(lambda policy, capital, nonce, t_ns, result: result.reason == Reason.REBASED or result.capital == capital)
-@ensure(lambda policy, capital, nonce, t_ns, result: result.reason != Reason.REBASED or result.capital.mark == capital.equity)
-@ensure(lambda policy, capital, nonce, t_ns, result: result.reason != Reason.REBASED or nonce == capital.rebase_nonce)
-@ensure(lambda policy, capital, nonce, t_ns, result: result.reason != Reason.REBASED or capital.equity > 0)
-@ensure(lambda policy, capital, nonce, t_ns, result: result.reason != Reason.REBASED or result.capital.rebased_ns == t_ns)
+@ensure(lambda capital, result: result.reason == Reason.REBASED or result.capital == capital)
+@ensure(lambda capital, result: result.reason != Reason.REBASED or result.capital.mark == capital.equity)
+@ensure(lambda capital, nonce, result: result.reason != Reason.REBASED or nonce == capital.rebase_nonce)
+@ensure(lambda capital, result: result.reason != Reason.REBASED or capital.equity > 0)
+@ensure(lambda capital, result: result.reason != Reason.REBASED or capital.error_ns == ABSENT)
+@ensure(lambda capital, result: result.reason != Reason.REBASED or capital.trapped_ns != ABSENT)
+@ensure(lambda t_ns, result: result.reason != Reason.REBASED or result.capital.rebased_ns == t_ns)
 def rebased(policy: Policy, capital: Capital, nonce: int, t_ns: int) -> Rebase:
-    """Second step: the mark becomes the equity. Confidence returns by slow recovery only."""
+    """Second step: the mark becomes the equity, which must be readable. Confidence returns by slow recovery only.
+
+    The equity is the first sample of the mark's new window, so that the next one, alone, does not lift the mark.
+    """
     if capital.rebase_nonce == ABSENT:
         return Rebase(capital, Reason.NOT_PENDING)
     if nonce != capital.rebase_nonce:
@@ -196,7 +222,11 @@ def rebased(policy: Policy, capital: Capital, nonce: int, t_ns: int) -> Rebase:
         return Rebase(capital, right)
     if capital.equity <= 0:
         return Rebase(capital, Reason.UNPRICED)
+    if capital.error_ns != ABSENT:
+        return Rebase(capital, Reason.UNPRICED)
+    equity = capital.equity
+    pending = (Sample(t_ns, equity),)
     return Rebase(
-        Capital(capital.equity, capital.equity, 0, (), capital.error_ns, capital.flat, ABSENT, t_ns, ABSENT, capital.rebases + 1),
+        Capital(equity, equity, 0, pending, ABSENT, capital.flat, ABSENT, t_ns, ABSENT, capital.rebases + 1),
         Reason.REBASED,
     )

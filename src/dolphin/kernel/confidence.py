@@ -1,7 +1,7 @@
 """The confidence filter: lost at once, earned back at one millisecond per millisecond of good sensing (DESIGN.md 1.1).
 
-What belongs here: the two halves of `confidence' = min(600 * R_total_bp, confidence + dt_ms)`, kept apart because time is
-credited under the R that was held, and the cut is made by the R that is new.
+What belongs here: the two halves of `confidence' = min(600 * R_total_bp, confidence + dt_ms)`, kept apart because time
+is credited under the R that was held, and the cut is made by the R that is new.
 """
 
 from __future__ import annotations

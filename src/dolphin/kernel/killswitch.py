@@ -2,8 +2,8 @@
 
 Rules of this file: everything that can change the latch is in it; it knows no clock and no feed, only what it is told.
 
-    RUNNING --trip--> KILLED --arm (episode, flat or accepted, green)--> ARM_PENDING --confirm (nonce, 60 s, green)--> RUNNING
-                        ^----------------- trip (a new episode) -------------'
+    RUNNING --trip--> KILLED --arm (episode, flat or accepted, green)--> ARM_PENDING
+    KILLED <--trip (a new episode)-- ARM_PENDING --confirm (nonce, 60 s, green)--> RUNNING
 
 A trip while KILLED changes nothing: the episode and its first cause stand until an operator ends them.
 """
@@ -32,10 +32,10 @@ def running(latch: Latch) -> bool:
     return latch.mode == Mode.RUNNING
 
 
-@ensure(lambda latch, cause, t_ns, result: result.mode == Mode.KILLED)
-@ensure(lambda latch, cause, t_ns, result: latch.mode != Mode.KILLED or result == latch)
-@ensure(lambda latch, cause, t_ns, result: latch.mode == Mode.KILLED or result.episode == latch.episode + 1)
-@ensure(lambda latch, cause, t_ns, result: latch.mode == Mode.KILLED or result.nonce == ABSENT)
+@ensure(lambda result: result.mode == Mode.KILLED)
+@ensure(lambda latch, result: latch.mode != Mode.KILLED or result == latch)
+@ensure(lambda latch, result: latch.mode == Mode.KILLED or result.episode == latch.episode + 1)
+@ensure(lambda latch, result: latch.mode == Mode.KILLED or result.nonce == ABSENT)
 def trip(latch: Latch, cause: Cause, t_ns: int) -> Latch:
     """Latch. From RUNNING and from ARM_PENDING a new episode begins."""
     if latch.mode == Mode.KILLED:
@@ -43,12 +43,13 @@ def trip(latch: Latch, cause: Cause, t_ns: int) -> Latch:
     return Latch(Mode.KILLED, latch.episode + 1, cause, t_ns, ABSENT, ABSENT)
 
 
-@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.latch.mode != Mode.RUNNING or result.latch == latch)
-@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.reason != Reason.ARMED or latch.mode == Mode.KILLED)
-@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.reason != Reason.ARMED or settled)
-@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.reason != Reason.ARMED or green)
-@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.reason == Reason.ARMED or result.latch == latch)
-@ensure(lambda latch, episode, nonce, settled, green, t_ns, result: result.latch.episode == latch.episode)
+@ensure(lambda latch, result: result.latch.mode != Mode.RUNNING or result.latch == latch)
+@ensure(lambda latch, result: result.reason != Reason.ARMED or latch.mode == Mode.KILLED)
+@ensure(lambda latch, episode, result: result.reason != Reason.ARMED or latch.episode == episode)
+@ensure(lambda settled, result: result.reason != Reason.ARMED or settled)
+@ensure(lambda green, result: result.reason != Reason.ARMED or green)
+@ensure(lambda latch, result: result.reason == Reason.ARMED or result.latch == latch)
+@ensure(lambda latch, result: result.latch.episode == latch.episode)
 def arm(latch: Latch, episode: int, nonce: int, settled: bool, green: bool, t_ns: int) -> Turned:
     """First step. `settled`: the book is flat or the operator accepts its position; `green`: every invariant holds."""
     if latch.mode != Mode.KILLED:
@@ -62,12 +63,13 @@ def arm(latch: Latch, episode: int, nonce: int, settled: bool, green: bool, t_ns
     return Turned(Latch(Mode.ARM_PENDING, latch.episode, latch.cause, latch.tripped_ns, t_ns, nonce), Reason.ARMED)
 
 
-@ensure(lambda latch, nonce, green, t_ns, result: result.reason == Reason.CONFIRMED or result.latch == latch)
-@ensure(lambda latch, nonce, green, t_ns, result: result.reason != Reason.CONFIRMED or latch.mode == Mode.ARM_PENDING)
-@ensure(lambda latch, nonce, green, t_ns, result: result.reason != Reason.CONFIRMED or nonce == latch.nonce)
-@ensure(lambda latch, nonce, green, t_ns, result: result.reason != Reason.CONFIRMED or green)
-@ensure(lambda latch, nonce, green, t_ns, result: result.reason != Reason.CONFIRMED or t_ns - latch.armed_ns >= ARM_WAIT_NS)
-@ensure(lambda latch, nonce, green, t_ns, result: result.latch.episode == latch.episode)
+@ensure(lambda latch, result: result.reason == Reason.CONFIRMED or result.latch == latch)
+@ensure(lambda result: result.reason != Reason.CONFIRMED or result.latch.mode == Mode.RUNNING)
+@ensure(lambda latch, result: result.reason != Reason.CONFIRMED or latch.mode == Mode.ARM_PENDING)
+@ensure(lambda latch, nonce, result: result.reason != Reason.CONFIRMED or nonce == latch.nonce)
+@ensure(lambda green, result: result.reason != Reason.CONFIRMED or green)
+@ensure(lambda latch, t_ns, result: result.reason != Reason.CONFIRMED or t_ns - latch.armed_ns >= ARM_WAIT_NS)
+@ensure(lambda latch, result: result.latch.episode == latch.episode)
 def confirm(latch: Latch, nonce: int, green: bool, t_ns: int) -> Turned:
     """Second step, with the nonce of the first; refused it stays pending."""
     if latch.mode != Mode.ARM_PENDING:

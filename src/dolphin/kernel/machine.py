@@ -1,11 +1,12 @@
-"""The machine: `step(policy, state, event) -> (state, effects)`, total in every state that `start` and `step` can reach.
+"""The machine: `step(policy, state, event) -> (state, effects)`, total in every state that `start` and `step` reach.
 
 Rules of this file: it decides the order of things and nothing else. What a reading is worth, when a posture moves, what
 an order may do stands in the modules it calls.
 
 Theory of operation (DESIGN.md 2.2). Between events R_total is held. `advance` brings a state to a time by visiting each
-whole policy second at which R2 or R4 changes and each deadline at its own real time (`next_stop`), so that the state at
-t depends on the readings and on t, not on how often one asks. A visit is always: credit under the held R, posture,
+whole policy second at which R2 or R4 changes, each deadline at its own real time, and each moment at which earning
+lifts the posture (`next_stop`), so that the state at t and all that happened before depend on the readings and on t,
+not on how often one asks. A visit is always: credit under the held R, posture,
 deadlines trip, new R, cut, posture. Then the event's handler applies the one reading that is new, and R, cut and
 posture follow again. Time never runs back; `landed` clamps, so the range of a state holds whatever went before.
 """
@@ -17,23 +18,24 @@ from dolphin.kernel.confidence import cut, earn
 from dolphin.kernel.contracts import ensure
 from dolphin.kernel.events import Effect, Event, Moved, Tripped
 from dolphin.kernel.killswitch import running, trip
-from dolphin.kernel.policy import CLOCK_BACK_NS, Policy, Posture
-from dolphin.kernel.posture import move
+from dolphin.kernel.policy import CLOCK_BACK_NS, Policy, Posture, Profile
+from dolphin.kernel.posture import move, rise_in_ms
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Capital, Clock, Environment, Feed, FeedKind, Filter, Latch, Mode, Plan, Readings, State
 from dolphin.kernel.survival import least, r1, r5, r_total
-from dolphin.kernel.timing import overdue, planned, policy_ms, r2_at, r4_at, whole_second
-from dolphin.kernel.units import ABSENT, BP, FULL_MS, clamp
+from dolphin.kernel.timing import earned_ms, overdue, planned, policy_ms, r2_at, r4_at, rise_stop_ns, whole_second
+from dolphin.kernel.units import ABSENT, BP, FULL_MS, clamp, dated
 
 type Effects = tuple[Effect, ...]
 
 
-@ensure(lambda filter_, running, result: result.confidence_ms >= 0)
-@ensure(lambda filter_, running, result: result.confidence_ms <= FULL_MS)
-@ensure(lambda filter_, running, result: result.held_bp >= 0)
-@ensure(lambda filter_, running, result: result.held_bp <= BP)
-@ensure(lambda filter_, running, result: running or result.confidence_ms == 0)
-@ensure(lambda filter_, running, result: running or result.posture == Posture.HIBERNATE)
+@ensure(lambda result: result.confidence_ms >= 0)
+@ensure(lambda result: result.confidence_ms <= FULL_MS)
+@ensure(lambda result: result.held_bp >= 0)
+@ensure(lambda result: result.held_bp <= BP)
+@ensure(lambda running, result: running or result.confidence_ms == 0)
+@ensure(lambda running, result: running or result.posture == Posture.HIBERNATE)
+@ensure(lambda running, result: running or result.held_bp == 0)
 def landed(filter_: Filter, running: bool) -> Filter:
     """The last act of each step: the filter in range, and HIBERNATE at confidence 0 where the latch is not RUNNING."""
     if not running:
@@ -43,10 +45,11 @@ def landed(filter_: Filter, running: bool) -> Filter:
     )
 
 
-@ensure(lambda filter_, confidence_ms, after, result: result.confidence_ms == confidence_ms)
-@ensure(lambda filter_, confidence_ms, after, result: result.posture == after)
-@ensure(lambda filter_, confidence_ms, after, result: result.held_bp == filter_.held_bp)
-@ensure(lambda filter_, confidence_ms, after, result: result.fell != 1 or after == Posture.HIBERNATE)
+@ensure(lambda confidence_ms, result: result.confidence_ms == confidence_ms)
+@ensure(lambda after, result: result.posture == after)
+@ensure(lambda filter_, result: result.held_bp == filter_.held_bp)
+@ensure(lambda after, result: result.fell != 1 or after == Posture.HIBERNATE)
+@ensure(lambda filter_, after, result: after != Posture.HIBERNATE or filter_.posture == after or result.fell == 1)
 def moved_to(filter_: Filter, confidence_ms: int, after: Posture) -> Filter:
     """The filter with its new confidence and posture; `fell` begins with a fall into HIBERNATE and ends above it."""
     if after != Posture.HIBERNATE:
@@ -57,7 +60,7 @@ def moved_to(filter_: Filter, confidence_ms: int, after: Posture) -> Filter:
 
 
 def _moved(state: State, confidence_ms: int) -> tuple[State, Effects]:
-    """`state` with this confidence and the posture that it gives; a change of posture is an effect at the state's time."""
+    """`state` with this confidence and the posture that it gives; a change of posture is an effect, at its own time."""
     before = state.filter.posture
     after = move(before, confidence_ms)
     if after == before:
@@ -102,36 +105,43 @@ def read(policy: Policy, state: State) -> Readings:
 
 
 def _reread(policy: Policy, state: State) -> tuple[State, Effects]:
-    """New R, cut, posture: the second half of a visit, and what follows every handler."""
+    """New R, cut, posture, and the next stop: the second half of a visit, and what follows every handler."""
     readings = read(policy, state)
     held_bp = r_total(*readings)
     filter_ = state.filter._replace(held_bp=held_bp)
     state, moved = _moved(state._replace(readings=readings, filter=filter_), cut(filter_.confidence_ms, held_bp))
-    return state._replace(filter=landed(state.filter, running(state.latch))), moved
+    filter_ = landed(state.filter, running(state.latch))
+    return state._replace(filter=filter_, plan=_stopping(policy.profile, state.clock, filter_, state.plan)), moved
+
+
+def _stopping(profile: Profile, clock: Clock, filter_: Filter, plan: Plan) -> Plan:
+    """`plan` with its first stop: a deadline, a whole policy second, or when earning lifts the posture."""
+    rise_ms = rise_in_ms(filter_.posture, filter_.confidence_ms, filter_.held_bp)
+    rise_ns = rise_stop_ns(profile, clock.anchor_ns, clock.t_ns, plan.credit_ns, rise_ms)
+    stop_ns = least(rise_ns, least(plan.deadline_ns, plan.second_ns))
+    return Plan(plan.deadline_ns, plan.second_ns, plan.credit_ns, plan.r3_bp, plan.lost, stop_ns)
 
 
 def next_stop(state: State, t_ns: int) -> int:
-    """The next time, at most `t_ns`, that `advance` must visit: a whole policy second, a deadline, or `t_ns` itself."""
-    return least(t_ns, least(state.plan.deadline_ns, state.plan.second_ns))
+    """The next time, at most `t_ns`, that `advance` must visit: the plan's first stop, or `t_ns` itself."""
+    return least(t_ns, state.plan.stop_ns)
 
 
 def credited_ms(policy: Policy, state: State, t_ns: int) -> int:
     """Policy ms that the way to `t_ns` may earn: up to the horizon of the feeds; a difference of floors."""
-    anchor_ns = state.clock.anchor_ns
-    until_ms = policy_ms(policy.profile, least(t_ns, state.plan.credit_ns) - anchor_ns)
-    from_ms = policy_ms(policy.profile, least(state.clock.t_ns, state.plan.credit_ns) - anchor_ns)
-    return until_ms - from_ms
+    clock = state.clock
+    return earned_ms(policy.profile, clock.anchor_ns, clock.t_ns, t_ns, state.plan.credit_ns)
 
 
 def visit(policy: Policy, state: State, t_ns: int) -> tuple[State, Effects]:
     """Bring `state` to a stop: credit under the held R, posture, deadlines trip, new R, cut, posture.
 
-    Where neither a deadline nor a whole policy second has come, R is held and the second half would change nothing.
+    Where no stop has come, R is held and the second half would change nothing.
     """
-    earned_ms = earn(state.filter.confidence_ms, state.filter.held_bp, credited_ms(policy, state, t_ns))
+    confidence_ms = earn(state.filter.confidence_ms, state.filter.held_bp, credited_ms(policy, state, t_ns))
     clock = Clock(state.clock.anchor_ns, state.clock.start_ns, t_ns)
-    stop_ns = least(state.plan.deadline_ns, state.plan.second_ns)
-    state, moved = _moved(_at(state, clock), earned_ms)
+    stop_ns = state.plan.stop_ns
+    state, moved = _moved(_at(state, clock), confidence_ms)
     if t_ns < stop_ns:
         return state, moved
     state = replanned(policy, state)
@@ -175,15 +185,16 @@ def step(policy: Policy, state: State, event: Event) -> tuple[State, Effects]:
         effects += more
     if handlers.asks(event):
         return state, effects + handlers.handle(policy, state, event)[1]
+    before = state
     state, answers = handlers.handle(policy, state, event)
-    if handlers.replans(event):
+    if handlers.replans(before, state, event):
         state = replanned(policy, state)
     state, faults = _deadlines(state)
     for cause in handlers.causes(event):
         state, more = tripped(state, cause)
         faults += more
     state, moved = _reread(policy, state)
-    return state, effects + answers + faults + moved
+    return state, effects + answers + faults + moved + handlers.consequences(policy, state, event)
 
 
 def _faulted(policy: Policy, state: State, cause: Cause) -> tuple[State, Effects]:
@@ -210,7 +221,7 @@ def start(
         anchor_ns = ts_ns
     due_ms = ABSENT
     if envelope:
-        due_ms = policy_ms(policy.profile, ts_ns - anchor_ns)
+        due_ms = dated(policy_ms(policy.profile, ts_ns - anchor_ns))
     state = State(
         Clock(anchor_ns, ts_ns, ts_ns),
         Filter(clamp(confidence_ms, 0, FULL_MS)),

@@ -18,7 +18,7 @@ from dolphin.kernel.policy import TRIM_GAP_NS, Hibernate, Policy, Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.sizer import allowed_entry_bp, allowed_held_bp, fit, limit, share_of
 from dolphin.kernel.survival import least
-from dolphin.kernel.units import BP, MICRO, clamp, notional
+from dolphin.kernel.units import ABSENT, BP, MICRO, MS_PER_BP, clamp, positive
 
 
 class Standing(NamedTuple):
@@ -43,17 +43,9 @@ class Split(NamedTuple):
     cancel: int
 
 
-@ensure(lambda a, result: result >= 0)
-@ensure(lambda a, result: result == a or result == 0)
-def positive(a: int) -> int:
-    """a, or 0 where it is negative."""
-    if a < 0:
-        return 0
-    return a
-
-
-@ensure(lambda side, position_lots, named, result: not result or side * position_lots < 0)
-@ensure(lambda side, position_lots, named, result: not result or named == 1)
+@ensure(lambda side, position_lots, result: not result or side * position_lots < 0)
+@ensure(lambda named, result: not result or named == 1)
+@ensure(lambda side, position_lots, named, result: result or named != 1 or side * position_lots >= 0)
 def opposes(side: int, position_lots: int, named: int) -> bool:
     """Whether the order can shrink the position it names; one that names none is an entry."""
     if named != 1:
@@ -61,13 +53,16 @@ def opposes(side: int, position_lots: int, named: int) -> bool:
     return side * position_lots < 0
 
 
-@ensure(lambda lots, size, own, resting, taking, result: result.exit >= 0)
-@ensure(lambda lots, size, own, resting, taking, result: result.covered >= 0)
-@ensure(lambda lots, size, own, resting, taking, result: result.entry >= 0)
-@ensure(lambda lots, size, own, resting, taking, result: result.cancel >= 0)
-@ensure(lambda lots, size, own, resting, taking, result: lots < 0 or result.exit + result.covered + result.entry == lots)
-@ensure(lambda lots, size, own, resting, taking, result: result.exit <= positive(size))
-@ensure(lambda lots, size, own, resting, taking, result: result.cancel <= positive(resting))
+@ensure(lambda result: result.exit >= 0)
+@ensure(lambda result: result.covered >= 0)
+@ensure(lambda result: result.entry >= 0)
+@ensure(lambda result: result.cancel >= 0)
+@ensure(lambda lots, result: result.exit + result.covered + result.entry == positive(lots))
+@ensure(lambda size, own, result: result.exit <= positive(size - positive(own)))
+@ensure(lambda resting, result: result.cancel <= positive(resting))
+@ensure(
+    lambda lots, size, own, taking, result: taking != 1 or lots > size - positive(own) or result.exit == positive(lots)
+)
 def split(lots: int, size: int, own: int, resting: int, taking: int) -> Split:
     """Cut an opposing order of `lots` against a position of `size` (unsigned), DESIGN.md 2.4.
 
@@ -87,11 +82,11 @@ def split(lots: int, size: int, own: int, resting: int, taking: int) -> Split:
     return Split(exit_lots, wanted - exit_lots, lots - wanted, cancel)
 
 
-@ensure(lambda standing, taking, result: result != Reason.PASSED or standing.running)
-@ensure(lambda standing, taking, result: result != Reason.PASSED or standing.posture < Posture.TURTLE)
-@ensure(lambda standing, taking, result: result != Reason.PASSED or not standing.unreadable)
-@ensure(lambda standing, taking, result: result != Reason.PASSED or not standing.instrument_error)
-@ensure(lambda standing, taking, result: result != Reason.PASSED or not standing.stale)
+@ensure(lambda standing, result: result != Reason.PASSED or standing.running)
+@ensure(lambda standing, result: result != Reason.PASSED or standing.posture < Posture.TURTLE)
+@ensure(lambda standing, result: result != Reason.PASSED or not standing.unreadable)
+@ensure(lambda standing, result: result != Reason.PASSED or not standing.instrument_error)
+@ensure(lambda standing, result: result != Reason.PASSED or not standing.stale)
 @ensure(lambda standing, taking, result: result != Reason.PASSED or standing.posture == Posture.APEX or taking == 0)
 def bar(standing: Standing, taking: int) -> Reason:
     """What forbids an entry of this style altogether, worst first; PASSED if nothing does."""
@@ -120,73 +115,109 @@ class Entry(NamedTuple):
     reason: Reason
 
 
+@ensure(lambda working, result: result >= positive(working))
+@ensure(lambda gross, working, result: result <= positive(gross) + positive(working))
+@ensure(lambda gross, working, taking, result: taking == 1 or result == positive(gross) + positive(working))
+def used(gross: int, working: int, exit_lots: int, value_u: int, taking: int) -> int:
+    """Exposure besides the entry: an exit part that executes at once has made room, a resting one has not yet.
+
+    What the exit frees is rounded down and never more than what is held: it frees nothing of the working entries.
+    """
+    if taking != 1:
+        return positive(gross) + positive(working)
+    return positive(positive(gross) - positive(exit_lots * value_u // MICRO)) + positive(working)
+
+
 def enter(policy: Policy, standing: Standing, order: Order, cut: Split) -> Entry:
     """How much of the entry part may leave. Composed: `fit` divides by the value of a lot, and is certified.
 
-    An instrument's own, unfiltered R3 caps the share besides the book's confidence: one thin book among many must not be
-    traded as if it were deep.
+    An instrument's own, unfiltered R3 caps the share besides the book's confidence: one thin book among many must not
+    be traded as if it were deep.
     """
     standing_reason = bar(standing, order.taking)
     if standing_reason != Reason.PASSED:
         return Entry(0, 0, standing_reason)
-    confidence_ms = least(standing.confidence_ms, 600 * standing.instrument_bp)
+    confidence_ms = least(standing.confidence_ms, MS_PER_BP * standing.instrument_bp)
     allowed_bp = allowed_entry_bp(policy, standing.posture, confidence_ms, order.l_raw_bp)
-    if order.reduce_only == 1:
+    if order.reduce_only != 0:
         return Entry(0, allowed_bp, Reason.EXCESS)
     if order.value_u <= 0:
         return Entry(0, allowed_bp, Reason.UNPRICED)
     if order.equity <= 0:
         return Entry(0, allowed_bp, Reason.UNPRICED)
-    used = positive(order.gross) + positive(order.working) - freed(order, cut.exit)
-    lots = least(cut.entry, fit(limit(order.equity, allowed_bp) - positive(used), order.value_u))
+    taken = used(order.gross, order.working, cut.exit, order.value_u, order.taking)
+    lots = least(cut.entry, fit(limit(order.equity, allowed_bp) - taken, order.value_u))
     if lots == cut.entry:
         return Entry(lots, allowed_bp, Reason.PASSED)
     return Entry(lots, allowed_bp, Reason.LEVERAGE)
 
 
-def freed(order: Order, exit_lots: int) -> int:
-    """Exposure that the reducing part of an order which executes at once has given back before the rest enters."""
-    if order.taking != 1:
+@ensure(lambda lots, exit_lots, result: lots < 0 or exit_lots < 0 or result >= 0)
+@ensure(lambda exit_lots, entry_lots, result: exit_lots < 0 or result <= exit_lots + positive(entry_lots))
+@ensure(lambda exit_lots, whole, result: whole == 1 or result >= exit_lots)
+@ensure(lambda lots, whole, result: whole != 1 or result in (0, lots))
+@ensure(lambda lots, exit_lots, entry_lots, result: exit_lots != lots or entry_lots > 0 or result == lots)
+def leaving(lots: int, exit_lots: int, entry_lots: int, whole: int, min_lots: int) -> int:
+    """How many of an order's lots leave: the exit part, whatever else; an undivided order all or none."""
+    entering = positive(entry_lots)
+    if exit_lots + entering == lots:
+        return lots
+    if whole == 1:
         return 0
-    return exit_lots * order.value_u // MICRO
+    if exit_lots + entering < min_lots:
+        return exit_lots
+    return exit_lots + entering
 
 
-@ensure(lambda cut, entry, lots, whole, min_lots, named, result: result.lots >= 0)
-@ensure(lambda cut, entry, lots, whole, min_lots, named, result: whole == 1 or result.lots >= cut.exit)
-@ensure(lambda cut, entry, lots, whole, min_lots, named, result: result.lots <= cut.exit + positive(entry.lots))
-@ensure(lambda cut, entry, lots, whole, min_lots, named, result: whole != 1 or result.lots in (0, cut.exit + entry.lots))
-@ensure(lambda cut, entry, lots, whole, min_lots, named, result: cut.exit != lots or result.lots == lots)
 def settle(cut: Split, entry: Entry, lots: int, whole: int, min_lots: int, named: int) -> Verdict:
     """Put the parts together. The exit part is in every answer but that of an undivided order that does not fit."""
-    if cut.exit == lots:
-        return Verdict(lots, lots, cut.cancel, entry.allowed_bp, Reason.REDUCING)
-    if entry.lots == lots - cut.exit:
-        return Verdict(lots, cut.exit, cut.cancel, entry.allowed_bp, Reason.PASSED)
-    reason = short(cut, entry, named)
+    out = leaving(lots, cut.exit, entry.lots, whole, min_lots)
+    if out == lots:
+        return Verdict(out, cut.exit, cut.cancel, entry.allowed_bp, complete(cut.exit, lots))
     if whole == 1:
-        return Verdict(0, 0, 0, entry.allowed_bp, reason)
-    entering = positive(entry.lots)
-    if cut.exit + entering < min_lots:
-        if entering > 0:
-            reason = Reason.BELOW_MINIMUM
-        entering = 0
-    return Verdict(cut.exit + entering, cut.exit, cut.cancel, entry.allowed_bp, reason)
+        return Verdict(0, 0, 0, entry.allowed_bp, short(cut.entry, entry.reason, named))
+    if out == cut.exit:
+        return Verdict(out, cut.exit, cut.cancel, entry.allowed_bp, refused(cut.entry, entry, named))
+    return Verdict(out, cut.exit, cut.cancel, entry.allowed_bp, short(cut.entry, entry.reason, named))
 
 
-def short(cut: Split, entry: Entry, named: int) -> Reason:
-    """Why less than the whole order may leave: the guard covers it, it names no position, or what held the entry back."""
-    if cut.entry == 0:
+@ensure(lambda exit_lots, lots, result: (result == Reason.REDUCING) == (exit_lots == lots))
+@ensure(lambda result: result in (Reason.REDUCING, Reason.PASSED))
+def complete(exit_lots: int, lots: int) -> Reason:
+    """Why a whole order may leave: it only reduces, or its entry part is allowed."""
+    if exit_lots == lots:
+        return Reason.REDUCING
+    return Reason.PASSED
+
+
+@ensure(lambda result: result != Reason.PASSED)
+@ensure(lambda entry, result: result != Reason.BELOW_MINIMUM or entry.lots > 0 or entry.reason == Reason.BELOW_MINIMUM)
+def refused(entry_lots: int, entry: Entry, named: int) -> Reason:
+    """Why nothing of the entry part leaves: what is allowed of it is too small to send, or `short`."""
+    if entry.lots > 0:
+        return Reason.BELOW_MINIMUM
+    return short(entry_lots, entry.reason, named)
+
+
+@ensure(lambda entry_lots, result: entry_lots != 0 or result == Reason.ALREADY_REDUCING)
+@ensure(lambda entry_lots, named, result: entry_lots == 0 or named == 1 or result == Reason.UNNAMED)
+@ensure(lambda result: result != Reason.PASSED)
+def short(entry_lots: int, reason: Reason, named: int) -> Reason:
+    """Why less than the whole order may leave: the guard covers it, it names no position, or what held it back."""
+    if entry_lots == 0:
         return Reason.ALREADY_REDUCING
     if named != 1:
         return Reason.UNNAMED
-    if entry.reason == Reason.PASSED:
+    if reason == Reason.PASSED:
         return Reason.ALREADY_REDUCING
-    return entry.reason
+    return reason
 
 
 def judge(policy: Policy, standing: Standing, order: Order) -> Verdict:
     """The verdict on one order. Composed of `split`, `enter` and `settle`; total for every integer."""
-    lots = positive(order.lots)
+    lots = order.lots
+    if lots <= 0:
+        return Verdict(0, 0, 0, 0, Reason.BELOW_MINIMUM)
     if opposes(order.side, order.position_lots, order.named):
         cut = split(lots, abs(order.position_lots), order.own_lots, order.resting_lots, order.taking)
     else:
@@ -196,14 +227,22 @@ def judge(policy: Policy, standing: Standing, order: Order) -> Verdict:
     return settle(cut, enter(policy, standing, order, cut), lots, order.whole, order.min_lots, order.named)
 
 
-@ensure(lambda policy, standing, equity, l_raw_bp, result: result >= 0)
+@ensure(lambda result: result >= 0)
+@ensure(lambda equity, result: equity > 0 or result == 0)
+@ensure(
+    lambda policy, standing, result: (
+        standing.posture != Posture.HIBERNATE or policy.hibernate == Hibernate.GLIDE or result == 0
+    )
+)
 def held_limit(policy: Policy, standing: Standing, equity: int, l_raw_bp: int) -> int:
     """Exposure in minor units that may be held now."""
     if standing.posture == Posture.HIBERNATE:
-        return positive(limit(equity, hibernate_bp(policy, standing, l_raw_bp)))
-    return positive(limit(equity, allowed_held_bp(policy, standing.posture, standing.confidence_ms, l_raw_bp)))
+        return limit(equity, hibernate_bp(policy, standing, l_raw_bp))
+    return limit(equity, allowed_held_bp(policy, standing.posture, standing.confidence_ms, l_raw_bp))
 
 
+@ensure(lambda result: result >= 0)
+@ensure(lambda policy, result: policy.hibernate == Hibernate.GLIDE or result == 0)
 def hibernate_bp(policy: Policy, standing: Standing, l_raw_bp: int) -> int:
     """Leverage that HIBERNATE leaves: share * l_raw when gliding, else nothing."""
     if policy.hibernate == Hibernate.GLIDE:
@@ -211,25 +250,56 @@ def hibernate_bp(policy: Policy, standing: Standing, l_raw_bp: int) -> int:
     return 0
 
 
-@ensure(lambda policy, limit_minor, gross, result: result >= 0)
-@ensure(lambda policy, limit_minor, gross, result: result == 0 or gross > limit_minor)
+@ensure(lambda result: result >= 0)
+@ensure(lambda limit_minor, gross, result: result == 0 or gross > limit_minor)
+@ensure(lambda limit_minor, gross, result: result == 0 or result == gross - positive(limit_minor))
 def excess(policy: Policy, limit_minor: int, gross: int) -> int:
-    """What is held above the limit, once it is above it by more than the band; the whole of it, not the part past the band."""
+    """What is held above the limit, once above it by more than the band: the whole, not the part past the band."""
     allowed = positive(limit_minor)
     if BP * gross <= allowed * (BP + clamp(policy.trim_band_bp, 0, BP)):
         return 0
     return positive(gross - allowed)
 
 
-def lots_over(excess_minor: int, value_u: int, left: int) -> int:
-    """Lots to sell so that `excess_minor` is gone, at most `left`. Composed: divides by a variable; all where unpriced."""
+@ensure(lambda left, result: left < 0 or result >= 0)
+@ensure(lambda left, result: left < 0 or result <= left)
+@ensure(lambda value_u, left, result: left < 0 or value_u > 0 or result == left)
+@ensure(
+    lambda excess_minor, value_u, left, quotient, result: (
+        left < 0 or result == left or result * value_u >= excess_minor * MICRO
+    )
+)
+def certified_lots_over(excess_minor: int, value_u: int, left: int, quotient: int) -> int:
+    """`quotient` lots if they are worth the excess, else all that is `left`: the check of `lots_over`'s division."""
     if value_u <= 0:
         return left
-    return least(left, -(-excess_minor * MICRO // value_u))
+    if quotient < 0:
+        return left
+    if quotient * value_u < excess_minor * MICRO:
+        return left
+    return least(quotient, left)
 
 
+def lots_over(excess_minor: int, value_u: int, left: int) -> int:
+    """Lots to sell so that `excess_minor` is gone, at most `left`; all where unpriced. Composed: a variable divisor."""
+    if value_u <= 0:
+        return left
+    return certified_lots_over(excess_minor, value_u, left, -(-excess_minor * MICRO // value_u))
+
+
+@ensure(lambda standing, result: result != Reason.KILL_FLATTEN or not standing.running)
+@ensure(lambda standing, result: result not in (Reason.KILL_FLATTEN, Reason.FLATTEN) or standing.fell)
+@ensure(lambda standing, result: standing.running or not standing.fell or result == Reason.KILL_FLATTEN)
+@ensure(lambda standing, result: result != Reason.FLATTEN or standing.posture == Posture.HIBERNATE)
+@ensure(lambda policy, result: result != Reason.FLATTEN or policy.hibernate == Hibernate.FLATTEN)
+@ensure(
+    lambda policy, standing, result: result != Reason.TRIM or policy.trim == 1 or standing.posture == Posture.HIBERNATE
+)
 def emptying(policy: Policy, standing: Standing) -> Reason:
-    """KILL_FLATTEN or FLATTEN where nothing may be held, MODE_OFF or NOTHING_TO_DO where HIBERNATE leaves it, else TRIM."""
+    """KILL_FLATTEN or FLATTEN where nothing may be held, MODE_OFF or NOTHING_TO_DO where that is left, else TRIM.
+
+    A kill flattens in every mode; a book that did not fall there (a first start, an accepted position) is left alone.
+    """
     if not standing.running:
         if standing.fell:
             return Reason.KILL_FLATTEN
@@ -247,9 +317,13 @@ def emptying(policy: Policy, standing: Standing) -> Reason:
     return Reason.FLATTEN
 
 
+@ensure(lambda ask, result: result.lots <= abs(ask.position_lots))
+@ensure(lambda result: result.lots >= 0)
+@ensure(lambda ask, result: ask.own_lots <= 0 or result.lots == 0)
+@ensure(lambda ask, result: ask.fresh == 1 or result.lots == 0)
+@ensure(lambda ask, result: ask.adopted != 0 or result.lots == 0)
 def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduced:
-    """What the guard may send on one position now. Never more than the position less its own working order. Composed."""
-    left = positive(abs(ask.position_lots) - positive(ask.own_lots))
+    """What the guard may send on one position now: never more than the position, nothing beside a working own order."""
     if ask.position_lots == 0:
         return Reduced(0, Reason.NOTHING_TO_DO)
     if ask.adopted == 0:
@@ -259,22 +333,32 @@ def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduce
     if ask.fresh != 1:
         return Reduced(0, Reason.NOT_FRESH)
     if ask.adopted == 2:
-        return Reduced(left, Reason.FLATTEN)
+        return Reduced(abs(ask.position_lots), Reason.FLATTEN)
     why = emptying(policy, standing)
     if why == Reason.TRIM:
-        return trim(policy, standing, ask, t_ns, left)
+        return trim(policy, standing, ask, t_ns)
     if why == Reason.FLATTEN:
-        return Reduced(left, why)
+        return Reduced(abs(ask.position_lots), why)
     if why == Reason.KILL_FLATTEN:
-        return Reduced(left, why)
+        return Reduced(abs(ask.position_lots), why)
     return Reduced(0, why)
 
 
-def trim(policy: Policy, standing: Standing, ask: Reduce, t_ns: int, left: int) -> Reduced:
+@ensure(lambda last_ns, result: not result or last_ns != ABSENT)
+@ensure(lambda t_ns, last_ns, result: not result or t_ns - last_ns < TRIM_GAP_NS)
+@ensure(lambda t_ns, last_ns, result: result or last_ns == ABSENT or t_ns - last_ns >= TRIM_GAP_NS)
+def too_soon(t_ns: int, last_ns: int) -> bool:
+    """Whether the last own trim of this position is less than a real minute old."""
+    if last_ns == ABSENT:
+        return False
+    return t_ns - last_ns < TRIM_GAP_NS
+
+
+def trim(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduced:
     """The whole excess on the largest position, at most once a real minute. Composed."""
     over = excess(policy, held_limit(policy, standing, ask.equity, ask.l_raw_bp), ask.gross)
     if over == 0:
         return Reduced(0, Reason.NOTHING_TO_DO)
-    if t_ns - ask.last_ns < TRIM_GAP_NS:
+    if too_soon(t_ns, ask.last_ns):
         return Reduced(0, Reason.TOO_SOON)
-    return Reduced(lots_over(over, ask.value_u, left), Reason.TRIM)
+    return Reduced(lots_over(over, ask.value_u, abs(ask.position_lots)), Reason.TRIM)

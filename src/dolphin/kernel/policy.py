@@ -1,7 +1,7 @@
 """The one place of every constant: levels, ceilings, deadbands, waits; and the two profiles.
 
-What belongs here: numbers with unit and source, the `Policy` tuple of what a user may vary (profile, modes, limits), and
-`problems`, which says what is wrong with one. No behaviour. The levels and tables are one versioned policy
+What belongs here: numbers with unit and source, the `Policy` tuple of what a user may vary (profile, modes, limits),
+and `problems`, which says what is wrong with one. No behaviour. The levels and tables are one versioned policy
 (`VERSION`): changing one is a new version, and spec/ and proofs/ are checked against this file.
 """
 

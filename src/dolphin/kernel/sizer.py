@@ -1,8 +1,8 @@
 """AlphaBetSizer: how much leverage the evidence and the posture allow (DESIGN.md 2.3 "one allowed leverage", 2.5).
 
-What belongs here: the estimate `l_raw`, the one allowed leverage that gate, sizer and trimming share, and lots from money.
-Divisions by a variable are checked by multiplication afterwards (`certified`), so that the proof needs no nonlinear
-division: a quotient that fails its check is replaced by the safe value.
+What belongs here: the estimate `l_raw`, the one allowed leverage that gate, sizer and trimming share, and lots from
+money. Divisions by a variable are checked by multiplication afterwards (`certified`), so that the proof needs no
+nonlinear division: a quotient that fails its check is replaced by the safe value.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ def share_of(confidence_ms: int, l_raw_bp: int) -> int:
     return clamp(confidence_ms, 0, FULL_MS) * clamp(l_raw_bp, 0, LEVERAGE_MAX_BP) // FULL_MS
 
 
-@ensure(lambda policy, posture, confidence_ms, l_raw_bp, result: result <= entry_ceiling_bp(policy, posture))
-@ensure(lambda policy, posture, confidence_ms, l_raw_bp, result: result <= LEVERAGE_MAX_BP)
+@ensure(lambda policy, posture, result: result <= entry_ceiling_bp(policy, posture))
+@ensure(lambda result: result <= LEVERAGE_MAX_BP)
+@ensure(lambda posture, result: posture < Posture.TURTLE or result <= 0)
+@ensure(lambda confidence_ms, l_raw_bp, result: result <= share_of(confidence_ms, l_raw_bp))
 def allowed_entry_bp(policy: Policy, posture: Posture, confidence_ms: int, l_raw_bp: int) -> int:
     """Leverage up to which an entry may take the book."""
     return least(entry_ceiling_bp(policy, posture), share_of(confidence_ms, l_raw_bp))
 
 
-@ensure(lambda policy, posture, confidence_ms, l_raw_bp, result: result <= held_ceiling_bp(policy, posture))
+@ensure(lambda policy, posture, result: result <= held_ceiling_bp(policy, posture))
+@ensure(lambda posture, result: posture < Posture.HIBERNATE or result <= 0)
 def allowed_held_bp(policy: Policy, posture: Posture, confidence_ms: int, l_raw_bp: int) -> int:
     """Leverage up to which positions may be held. No estimate (`l_raw` 0) does not liquidate: the ceiling stands in."""
     if l_raw_bp <= 0:

@@ -43,7 +43,7 @@ class Filter(NamedTuple):
     """Earned confidence, the posture it gives, and the R_total under which it is being earned.
 
     `fell` 1: HIBERNATE (or a kill) was reached by a fall, so that what is held goes; 0 for the posture of a first start
-    and of a position that the operator took over.
+    and for a position that the operator took over when he armed.
     """
 
     confidence_ms: int = FULL_MS
@@ -118,8 +118,9 @@ class Feed(NamedTuple):
 class Plan(NamedTuple):
     """What holds until a feed speaks or a stop comes; derived, kept so that a step need not ask every feed.
 
-    `deadline_ns`: when silence next changes something. `second_ns`: when R2 or R4 next may. `credit_ns`: nothing is earned
-    beyond it. `r3_bp`: the minimum over counted instruments. `lost` 1: a heartbeat is.
+    `deadline_ns`: when silence next changes something. `second_ns`: when R2 or R4 next may. `credit_ns`: nothing is
+    earned beyond it. `r3_bp`: the minimum over counted instruments. `lost` 1: a heartbeat is. `stop_ns`: the first of
+    the deadline, the second, and the moment at which earning lifts the posture.
     """
 
     deadline_ns: int = NEVER_NS
@@ -127,6 +128,7 @@ class Plan(NamedTuple):
     credit_ns: int = NEVER_NS
     r3_bp: int = BP
     lost: int = 0
+    stop_ns: int = NEVER_NS
 
 
 class State(NamedTuple):

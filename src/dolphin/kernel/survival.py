@@ -6,7 +6,7 @@ integer. No state, no time: ages and distances are handed in.
 
 from __future__ import annotations
 
-from dolphin.kernel.contracts import ensure
+from dolphin.kernel.contracts import ensure, require
 from dolphin.kernel.policy import DRAWDOWN_FREE_BP, ENVELOPE_DECADE_S, ENVELOPE_FRESH_S, FLOOR_BP, SHOCK_BP
 from dolphin.kernel.tables import R2, R5
 from dolphin.kernel.units import BP, scale
@@ -169,17 +169,20 @@ def r5(drawdown_bp: int) -> int:
     return R5[index]
 
 
-def _in_range(r1_bp: int, r2_bp: int, r3_bp: int, r4_bp: int, r5_bp: int) -> bool:
-    """Whether all five are multipliers (used by the contracts below)."""
-    return 0 <= r1_bp <= BP and 0 <= r2_bp <= BP and 0 <= r3_bp <= BP and 0 <= r4_bp <= BP and 0 <= r5_bp <= BP
-
-
-@ensure(lambda r1_bp, r2_bp, r3_bp, r4_bp, r5_bp, result: not _in_range(r1_bp, r2_bp, r3_bp, r4_bp, r5_bp) or result >= 0)
-@ensure(lambda r1_bp, r2_bp, r3_bp, r4_bp, r5_bp, result: not _in_range(r1_bp, r2_bp, r3_bp, r4_bp, r5_bp) or result <= r1_bp)
-@ensure(lambda r1_bp, r2_bp, r3_bp, r4_bp, r5_bp, result: not _in_range(r1_bp, r2_bp, r3_bp, r4_bp, r5_bp) or result <= r2_bp)
-@ensure(lambda r1_bp, r2_bp, r3_bp, r4_bp, r5_bp, result: not _in_range(r1_bp, r2_bp, r3_bp, r4_bp, r5_bp) or result <= r3_bp)
-@ensure(lambda r1_bp, r2_bp, r3_bp, r4_bp, r5_bp, result: not _in_range(r1_bp, r2_bp, r3_bp, r4_bp, r5_bp) or result <= r4_bp)
-@ensure(lambda r1_bp, r2_bp, r3_bp, r4_bp, r5_bp, result: not _in_range(r1_bp, r2_bp, r3_bp, r4_bp, r5_bp) or result <= r5_bp)
+@require(lambda r1_bp: 0 <= r1_bp <= BP)
+@require(lambda r2_bp: 0 <= r2_bp <= BP)
+@require(lambda r3_bp: 0 <= r3_bp <= BP)
+@require(lambda r4_bp: 0 <= r4_bp <= BP)
+@require(lambda r5_bp: 0 <= r5_bp <= BP)
+@ensure(lambda result: result >= 0)
+@ensure(lambda r1_bp, result: result <= r1_bp)
+@ensure(lambda r2_bp, result: result <= r2_bp)
+@ensure(lambda r3_bp, result: result <= r3_bp)
+@ensure(lambda r4_bp, result: result <= r4_bp)
+@ensure(lambda r5_bp, result: result <= r5_bp)
 def r_total(r1_bp: int, r2_bp: int, r3_bp: int, r4_bp: int, r5_bp: int) -> int:
-    """The product of the five, floored after each factor: never above the real product, never above any factor."""
+    """The product of the five, floored after each factor: never above the real product, never above any factor.
+
+    The one precondition of the kernel, which each of the five functions above and `timing.instrument_bp` guarantee.
+    """
     return scale(scale(scale(scale(r1_bp, r2_bp), r3_bp), r4_bp), r5_bp)

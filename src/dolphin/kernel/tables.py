@@ -5,7 +5,6 @@ lowered by one so that no chord lies above the curve. `R5`: 10,000 * (1+e^(k(0.0
 floored, for drawdowns d of 100 bp (1 %) upwards, one entry a bp; the last entry is the first 0.
 """
 
-# ruff: noqa: E501
 # fmt: off
 from __future__ import annotations
 

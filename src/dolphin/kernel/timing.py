@@ -7,10 +7,10 @@ the one loop over all feeds. Deadlines are real time in every profile; R2 and R4
 from __future__ import annotations
 
 from dolphin.kernel.contracts import ensure
-from dolphin.kernel.policy import ENVELOPE_FRESH_S, GRACE_NS, STALE_NS, Profile
+from dolphin.kernel.policy import ENVELOPE_FRESH_S, FLOOR_BP, GRACE_NS, STALE_NS, Profile
 from dolphin.kernel.state import Clock, Environment, Feed, FeedKind, Plan
 from dolphin.kernel.survival import least, r2, r3_silence, r4
-from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NEVER_NS, NS_PER_MS, NS_PER_S
+from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NEVER_NS, NS_PER_MS, NS_PER_S, never
 
 DAILY_NS_PER_MS = 1_440 * NS_PER_MS
 """1.44 s: a minute of policy time is a day."""
@@ -52,7 +52,7 @@ def age_s(due_ms: int, second_ms: int) -> int:
 
 @ensure(lambda environment, t_ns, second_ms, result: result >= 0)
 @ensure(lambda environment, t_ns, second_ms, result: result <= BP)
-@ensure(lambda environment, t_ns, second_ms, result: environment.envelope_due_ms != ABSENT or result == BP)
+@ensure(lambda environment, result: environment.envelope_due_ms != ABSENT or result == BP)
 def r2_at(environment: Environment, t_ns: int, second_ms: int) -> int:
     """R2 as of the last whole policy second; 0 once the envelope has been unreadable for 10 real seconds."""
     if environment.envelope_due_ms == ABSENT:
@@ -83,7 +83,7 @@ def overdue(error_ns: int, t_ns: int) -> bool:
 
 
 @ensure(lambda environment, now_ms, result: result > now_ms)
-@ensure(lambda environment, now_ms, result: result == NEVER_NS or result % MS_PER_S == 0 or result < 0)
+@ensure(lambda result: result >= NEVER_NS or result % MS_PER_S == 0)
 def next_second(environment: Environment, now_ms: int) -> int:
     """The next whole policy second, in ms, at which R2 or R4 may change; NEVER_NS if nothing is changing."""
     soon_ms = whole_second(now_ms) + MS_PER_S
@@ -91,9 +91,9 @@ def next_second(environment: Environment, now_ms: int) -> int:
         if r4(soon_ms - MS_PER_S - environment.shock_ms) < BP:
             return soon_ms
     if environment.envelope_due_ms == ABSENT:
-        return NEVER_NS + now_ms
+        return never(now_ms)
     if r2(age_s(environment.envelope_due_ms, soon_ms - MS_PER_S)) == 0:
-        return NEVER_NS + now_ms
+        return never(now_ms)
     ageing_ms = whole_second(environment.envelope_due_ms + ENVELOPE_FRESH_S * MS_PER_S) + MS_PER_S
     if ageing_ms > soon_ms:
         return ageing_ms
@@ -117,9 +117,10 @@ def stale(feed: Feed, t_ns: int) -> bool:
     return t_ns > feed.due_ns + STALE_NS
 
 
-@ensure(lambda feed, t_ns, result: result >= 2_000 or result == feed.r3_bp)
-@ensure(lambda feed, t_ns, result: result <= BP or result == feed.r3_bp)
-@ensure(lambda feed, t_ns, result: result <= feed.r3_bp)
+@ensure(lambda feed, result: result >= FLOOR_BP or result == feed.r3_bp)
+@ensure(lambda result: result <= BP)
+@ensure(lambda feed, result: result <= feed.r3_bp)
+@ensure(lambda feed, t_ns, result: t_ns < feed.due_ns + GRACE_NS or result <= FLOOR_BP)
 def instrument_bp(feed: Feed, t_ns: int) -> int:
     """R3 of one instrument: its reading, or what its silence leaves, in steps at whole real seconds past due."""
     late_s = (t_ns - feed.due_ns) // NS_PER_S
@@ -131,7 +132,7 @@ def feed_deadline_ns(feed: Feed, t_ns: int) -> int:
     """The next real time at which this feed's silence changes something, if it goes on."""
     end_ns = feed.due_ns + GRACE_NS
     if end_ns <= t_ns:
-        return NEVER_NS + t_ns
+        return never(t_ns)
     if feed.kind != FeedKind.DATA:
         return end_ns
     if feed.counted != 1:
@@ -150,21 +151,47 @@ def feed_credit_ns(feed: Feed, start_ns: int) -> int:
     return start_ns
 
 
+@ensure(lambda clock, result: result > clock.t_ns)
 def second_stop_ns(profile: Profile, clock: Clock, environment: Environment) -> int:
-    """Real time of the next whole policy second at which R2 or R4 may change. Composed of the functions above."""
+    """Real time of the next whole policy second at which R2 or R4 may change."""
     second_ms = next_second(environment, policy_ms(profile, clock.t_ns - clock.anchor_ns))
     if second_ms >= NEVER_NS:
-        return NEVER_NS + clock.t_ns
+        return never(clock.t_ns)
     return clock.anchor_ns + since_ns(profile, second_ms)
 
 
-@ensure(lambda error_ns, t_ns, result: result > t_ns)
+@ensure(lambda t_ns, result: result > t_ns)
+@ensure(lambda profile, anchor_ns, t_ns, result, rise_ms: result >= NEVER_NS or rise_ms > 0)
+@ensure(lambda credit_ns, result: result >= NEVER_NS or result <= credit_ns)
+def rise_stop_ns(profile: Profile, anchor_ns: int, t_ns: int, credit_ns: int, rise_ms: int) -> int:
+    """Real time at which `rise_ms` more policy ms will have been earned; never where credit ends before that."""
+    if rise_ms <= 0:
+        return never(t_ns)
+    stop_ns = anchor_ns + since_ns(profile, policy_ms(profile, t_ns - anchor_ns) + rise_ms)
+    if stop_ns > credit_ns:
+        return never(t_ns)
+    return stop_ns
+
+
+@ensure(lambda result: result >= 0)
+@ensure(lambda from_ns, to_ns, result: result == 0 or to_ns > from_ns)
+@ensure(lambda from_ns, credit_ns, result: result == 0 or credit_ns > from_ns)
+@ensure(lambda from_ns, to_ns, result: result * NS_PER_MS <= to_ns - from_ns + NS_PER_MS or to_ns < from_ns)
+def earned_ms(profile: Profile, anchor_ns: int, from_ns: int, to_ns: int, credit_ns: int) -> int:
+    """Policy ms between two times that confidence may be earned for: up to the horizon; a difference of floors."""
+    until_ns = least(to_ns, credit_ns)
+    if until_ns <= from_ns:
+        return 0
+    return policy_ms(profile, until_ns - anchor_ns) - policy_ms(profile, from_ns - anchor_ns)
+
+
+@ensure(lambda t_ns, result: result > t_ns)
 def error_deadline_ns(error_ns: int, t_ns: int) -> int:
     """When something unreadable since `error_ns` becomes a fault; never once it has."""
     if error_ns == ABSENT:
-        return NEVER_NS + t_ns
+        return never(t_ns)
     if error_ns + GRACE_NS <= t_ns:
-        return NEVER_NS + t_ns
+        return never(t_ns)
     return error_ns + GRACE_NS
 
 
@@ -176,7 +203,7 @@ def planned(
     deadline_ns = error_deadline_ns(equity_error_ns, t_ns)
     deadline_ns = least(deadline_ns, error_deadline_ns(environment.envelope_error_ns, t_ns))
     deadline_ns = least(deadline_ns, error_deadline_ns(environment.shock_error_ns, t_ns))
-    credit_ns = NEVER_NS + t_ns
+    credit_ns = never(t_ns)
     r3_bp = BP
     lost = 0
     for feed in feeds:
@@ -186,4 +213,5 @@ def planned(
             r3_bp = least(r3_bp, instrument_bp(feed, t_ns))
         if heartbeat_lost(feed, t_ns):
             lost = 1
-    return Plan(deadline_ns, second_stop_ns(profile, clock, environment), credit_ns, r3_bp, lost)
+    second_ns = second_stop_ns(profile, clock, environment)
+    return Plan(deadline_ns, second_ns, credit_ns, r3_bp, lost, least(deadline_ns, second_ns))

@@ -40,6 +40,44 @@ def clamp(value: int, low: int, high: int) -> int:
     return value
 
 
+@ensure(lambda value, result: result in (0, 1))
+@ensure(lambda value, result: (result == 0) == (value == 0))
+def flag(value: int) -> int:
+    """A flag from outside as 0 or 1: whatever is not 0 is set."""
+    if value == 0:
+        return 0
+    return 1
+
+
+@ensure(lambda now, result: result > now)
+@ensure(lambda result: result >= NEVER_NS)
+def never(now: int) -> int:
+    """A time that never comes, seen from `now`, however far off that is."""
+    if now > 0:
+        return NEVER_NS + now
+    return NEVER_NS
+
+
+@ensure(lambda result: result != ABSENT)
+@ensure(lambda time, result: result <= time)
+@ensure(lambda time, result: result == time or time == ABSENT)
+def dated(time: int) -> int:
+    """`time`, told apart from ABSENT: the one moment that looks like it counts as one earlier."""
+    if time == ABSENT:
+        return ABSENT - 1
+    return time
+
+
+@ensure(lambda result: result >= 0)
+@ensure(lambda a, result: result in (a, 0))
+@ensure(lambda a, result: result >= a)
+def positive(a: int) -> int:
+    """a, or 0 where it is negative."""
+    if a < 0:
+        return 0
+    return a
+
+
 @ensure(lambda a_bp, b_bp, result: not (0 <= a_bp <= BP and 0 <= b_bp <= BP) or 0 <= result)
 @ensure(lambda a_bp, b_bp, result: not (0 <= a_bp <= BP and 0 <= b_bp <= BP) or result <= a_bp)
 @ensure(lambda a_bp, b_bp, result: not (0 <= a_bp <= BP and 0 <= b_bp <= BP) or result <= b_bp)
