@@ -121,3 +121,10 @@ def drawdowns(equity: Sequence[Point]) -> tuple[Point, ...]:
         bp = -(-lost * 10_000 // peak) if peak > 0 else 10_000
         found.append(Point(ts_ns, bp))
     return tuple(found)
+
+
+def read_journal(path: Path | str) -> RunResult:
+    """What a journal alone tells of its run, as far as it goes. JournalError where it is none."""
+    from dolphin.app.journal_run import read_run
+
+    return read_run(Path(path))
