@@ -1,0 +1,264 @@
+"""One run through Nautilus' BacktestEngine: a market, a strategy, with the guard or without.
+
+What belongs here: the engine, the recorder that samples the account, the operator that follows a script or re-bases a
+trapped book. The strategy is the user's and knows nothing of any of these. Fees are the instrument's (none for those
+that `data` makes); a market order from `on_bar` fills at that bar's close.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nautilus_trader.backtest.engine import BacktestEngine
+from nautilus_trader.common.actor import Actor
+from nautilus_trader.config import BacktestEngineConfig, ImportableActorConfig, LoggingConfig
+from nautilus_trader.model.enums import AccountType, BookType, OmsType
+from nautilus_trader.model.identifiers import TraderId
+from nautilus_trader.model.objects import Money
+
+from dolphin.app.data import Market
+from dolphin.app.worst import Sample
+from dolphin.kernel.units import ABSENT, NS_PER_S
+
+GUARD = "dolphin.app.actor:DolphinGuard"
+GUARD_CONFIG = "dolphin.app.actor:DolphinGuardConfig"
+COMMAND = "Dolphin.command"
+FIRST, LAST = 8, -1
+"""Priorities: after Portfolio (10), before the guard (5) and strategies (0); after everybody."""
+_TICK_GAP_NS = NS_PER_S
+
+
+class Command(NamedTuple):
+    """One line of a script: what an operator, or a fault, does at a simulated time."""
+
+    ts_ns: int
+    verb: str
+    args: Mapping[str, Any]
+    cause: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """What to run. `guard`: the guard's settings; None runs plain Nautilus. `rebase`: the operator's yearly re-base."""
+
+    market: Market
+    strategy: Callable[[Market], Any]
+    guard: Mapping[str, Any] | None = None
+    script: Sequence[Command] = ()
+    rebase: bool = False
+    balance: int = 1_000_000
+    leverage: int = 100
+    oms: str = "netting"
+    progress: Callable[[int], None] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Ran:
+    """What came of it. `latency`: the guard's decisions, count, p50_ns, p99_ns. `failures`: what went wrong in it."""
+
+    samples: list[Sample] = field(default_factory=list)
+    orders: int = 0
+    fills: int = 0
+    denials: dict[str, int] = field(default_factory=dict)
+    wall_ms: int = 0
+    latency: Mapping[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    journal: Path | None = None
+    minor_per_unit: int = 100
+
+
+class Recorder(Actor):
+    """Samples the account at each price, before anybody decides; of ticks, one a second."""
+
+    def __init__(self, market: Market, progress: Callable[[int], None] | None) -> None:
+        super().__init__()
+        self.market = market
+        self.samples: list[Sample] = []
+        self.progress = progress
+
+    def on_start(self) -> None:
+        """Hear what prices the traded instrument."""
+        traded = self.market.traded
+        venue, symbol = traded.venue.value, traded.symbol.value
+        for topic, handler in (
+            (f"data.bars.{traded.value}-*EXTERNAL", self.hear_bar),
+            (f"data.quotes.{venue}.{symbol}", self.hear_tick),
+            (f"data.trades.{venue}.{symbol}", self.hear_tick),
+        ):
+            self.msgbus.subscribe(topic=topic, handler=handler, priority=FIRST)
+
+    def hear_bar(self, bar: Any) -> None:
+        """A bar: of a bid and an ask bar of one minute, the later counts."""
+        self.sample(bar.ts_init, bar.close.as_double())
+
+    def hear_tick(self, tick: Any) -> None:
+        """A quote or a trade."""
+        if self.samples:
+            if tick.ts_init < self.samples[-1].ts_ns + _TICK_GAP_NS:
+                return
+        price = getattr(tick, "price", None)
+        if price is None:
+            self.sample(tick.ts_init, (tick.bid_price.as_double() + tick.ask_price.as_double()) / 2)
+        else:
+            self.sample(tick.ts_init, price.as_double())
+
+    def sample(self, ts_ns: int, price: float) -> None:
+        """What the account is now."""
+        equity = self.portfolio.equity(self.market.traded.venue).get(self.market.currency)
+        if equity is None:
+            return
+        minor = int(equity.as_decimal() * 10**self.market.currency.precision)
+        held = float(self.portfolio.net_position(self.market.traded))
+        if self.samples:
+            if self.samples[-1].ts_ns == ts_ns:
+                self.samples.pop()
+        self.samples.append(Sample(ts_ns, minor, held, price))
+        if self.progress is not None:
+            if len(self.samples) % 64 == 0:
+                self.progress(ts_ns)
+
+
+class ScriptedOperator(Actor):
+    """Sends the commands of a script, each at its simulated time, to the guard's endpoint."""
+
+    def __init__(self, script: Sequence[Command]) -> None:
+        super().__init__()
+        self.script = script
+
+    def on_start(self) -> None:
+        """Set an alert for each."""
+        for number, command in enumerate(self.script):
+            self.clock.set_time_alert_ns(f"script-{number}", command.ts_ns, self.sender(command))
+
+    def sender(self, command: Command) -> Callable[[Any], None]:
+        """A callback that sends it."""
+
+        def send(_: Any) -> None:
+            self.msgbus.send(COMMAND, {"verb": command.verb, "args": dict(command.args), "cause": command.cause})
+
+        return send
+
+
+class Rebaser(Actor):
+    """The operator's two-step re-base, at most once a year: armed when the book has the right, confirmed a bar later.
+
+    It acts after everybody else at a bar, on what the guard says of its own state; the kernel decides.
+    """
+
+    def __init__(self, market: Market) -> None:
+        super().__init__()
+        self.market = market
+        self.guard: Any = None
+        self.armed = False
+
+    def on_start(self) -> None:
+        """Hear the bars."""
+        topic = f"data.bars.{self.market.traded.value}-*EXTERNAL"
+        self.msgbus.subscribe(topic=topic, handler=self.hear_bar, priority=LAST)
+
+    def hear_bar(self, bar: Any) -> None:
+        """One step at most."""
+        if self.armed:
+            self.armed = False
+            self.say("rebase-confirm")
+        elif self.has_right(bar.ts_init):
+            self.armed = True
+            self.say("rebase-arm")
+
+    def say(self, verb: str) -> None:
+        """Send it."""
+        cause = "trapped for the policy's time; the drawdown is accepted"
+        self.msgbus.send(COMMAND, {"verb": verb, "args": {}, "cause": cause})
+
+    def has_right(self, now_ns: int) -> bool:
+        """Whether the book is trapped for long enough and no re-base is too recent."""
+        if self.guard.parts is None:
+            return False
+        guard = self.guard.parts.guard
+        capital, policy = guard.state.capital, guard.policy
+        if capital.trapped_ns == ABSENT:
+            return False
+        if now_ns - capital.trapped_ns < policy.rebase_trapped_ns:
+            return False
+        if capital.rebased_ns == ABSENT:
+            return True
+        return bool(now_ns - capital.rebased_ns >= policy.rebase_gap_ns)
+
+
+def run(job: Job) -> Ran:
+    """Run it to its end."""
+    began = time.perf_counter()
+    recorder = Recorder(job.market, job.progress)
+    engine = built(job)
+    try:
+        guard = next((actor for actor in engine.trader.actors() if hasattr(actor, "parts")), None)
+        engine.add_actor(recorder)
+        if job.script:
+            engine.add_actor(ScriptedOperator(job.script))
+        if job.rebase:
+            rebaser = Rebaser(job.market)
+            rebaser.guard = guard
+            engine.add_actor(rebaser)
+        engine.add_strategy(job.strategy(job.market))
+        engine.run()
+        ran = _ran(engine, recorder, guard)
+    finally:
+        engine.dispose()
+    ran.wall_ms = int((time.perf_counter() - began) * 1_000)
+    if job.guard is not None:
+        ran.journal = Path(job.guard["state_dir"]) / "journal.jsonl"
+    return ran
+
+
+def built(job: Job) -> BacktestEngine:
+    """The engine with its venue, instruments and rows."""
+    actors = []
+    if job.guard is not None:
+        actors.append(ImportableActorConfig(actor_path=GUARD, config_path=GUARD_CONFIG, config=dict(job.guard)))
+    engine = BacktestEngine(
+        BacktestEngineConfig(
+            trader_id=TraderId("DOLPHIN-001"),
+            logging=LoggingConfig(bypass_logging=True),
+            run_analysis=False,
+            actors=actors,
+        )
+    )
+    market = job.market
+    engine.add_venue(
+        market.traded.venue,
+        OmsType.HEDGING if job.oms == "hedging" else OmsType.NETTING,
+        AccountType.MARGIN,
+        [Money(job.balance, market.currency)],
+        base_currency=market.currency,
+        default_leverage=Decimal(job.leverage),
+        book_type=BookType.L2_MBP if market.l2 else BookType.L1_MBP,
+    )
+    for instrument in market.instruments:
+        engine.add_instrument(instrument)
+    engine.add_data(market.rows, sort=False)
+    engine.sort_data()
+    return engine
+
+
+def _ran(engine: BacktestEngine, recorder: Recorder, guard: Any) -> Ran:
+    ran = Ran(samples=recorder.samples, minor_per_unit=10**recorder.market.currency.precision)
+    own = 0
+    for order in engine.cache.orders():
+        if order.client_order_id.value.startswith("DOLPHIN-"):
+            own += 1
+        if order.filled_qty > 0:
+            ran.fills += 1
+        if order.status_string() in ("DENIED", "REJECTED"):
+            reason = str(getattr(order.last_event, "reason", ""))
+            ran.denials[reason] = ran.denials.get(reason, 0) + 1
+    ran.orders = len(engine.cache.orders()) - own
+    if guard is not None:
+        ran.failures = list(guard.failures)
+        if guard.parts is not None:
+            ran.latency = guard.parts.latency.percentiles()
+    return ran
