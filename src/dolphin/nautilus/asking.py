@@ -1,0 +1,227 @@
+"""Commands as questions: from an order and the book's readings to the kernel's ORDER event.
+
+What belongs here: which reading goes into which field (DESIGN.md 2.4); no answer. Every question is asked after the
+feeds have been read, so that the state knows what the market's last row was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from dolphin.kernel.events import Order
+from dolphin.kernel.units import MICRO
+from dolphin.nautilus.book import Book, Group, Sums, contingency
+from dolphin.nautilus.translate import (
+    TAKES,
+    Scale,
+    ceil_div,
+    lots_of,
+    price_units,
+    scale_of,
+    side_of,
+    style_of,
+)
+from dolphin.nautilus.values import Values
+
+NO_FEED = -1
+
+
+class Unscaled(Exception):
+    """An order on an instrument whose scales are not known: entries are denied, exits pass by the plainest rule."""
+
+
+class Asked(NamedTuple):
+    """A question, whom it is about, and what its answer is applied to."""
+
+    event: Order
+    name: str
+    strategy: str
+    group: Group
+    scale: Scale
+
+
+class Asker:
+    """Builds ORDER events. `catch_up` reads the feeds; `feed_of` gives an instrument's feed in the header."""
+
+    def __init__(
+        self, book: Book, values: Values, scales: dict[str, Scale], cache: Any, clock: Any,
+        catch_up: Callable[[], None], feed_of: Callable[[str], int], l_raw_bp: int,
+    ) -> None:  # fmt: skip
+        self._book = book
+        self._values = values
+        self._scales = scales
+        self._cache = cache
+        self._clock = clock
+        self.catch_up = catch_up
+        self._feed_of = feed_of
+        self._l_raw_bp = l_raw_bp
+
+    def submit(self, command: Any, position_id: Any) -> Asked:
+        """One order. Itself, and the algorithm's order that it is part of, do not count as working beside it."""
+        self.catch_up()
+        order = command.order
+        scale = self._scale(order.instrument_id)
+        self._book.settle()
+        group = self._group(order, position_id)
+        apart = {order.client_order_id.value}
+        if order.exec_spawn_id is not None:
+            apart.add(order.exec_spawn_id.value)
+        side = side_of(order)
+        value = self._values.worth(scale, side)
+        lots = self._lots(order, order.quantity, scale, value)
+        taking = self._style(order, scale, side, _limit(order, None, scale))
+        return self._asked(
+            order, scale, group, group.without(frozenset(apart)), side, lots, taking,
+            int(order.is_quote_quantity), self._named(order, position_id), value, 0,
+        )  # fmt: skip
+
+    def modify(self, command: Any, order: Any) -> Asked:
+        """A modification, by its result: what would still work of the order, whole or not at all."""
+        self.catch_up()
+        scale = self._scale(order.instrument_id)
+        self._book.settle()
+        position_id = self._position_id(order)
+        group = self._group(order, position_id)
+        side = side_of(order)
+        value = self._values.worth(scale, side)
+        quantity = command.quantity
+        if quantity is None:
+            quantity = order.quantity
+        lots = self._lots(order, quantity, scale, value) - lots_of(order.filled_qty, scale)
+        taking = self._style(order, scale, side, _limit(order, command.price, scale))
+        return self._asked(
+            order, scale, group, group.without(frozenset((order.client_order_id.value,))), side, max(lots, 0), taking,
+            1, self._named(order, position_id), value, 0,
+        )  # fmt: skip
+
+    def whole(self, command: Any) -> list[Asked]:
+        """A list with contingencies: one question for each side, on its aggregate; each counts those before it."""
+        self.catch_up()
+        self._book.settle()
+        orders = command.order_list.orders
+        apart = frozenset([order.client_order_id.value for order in orders])
+        asked = []
+        before = 0
+        for part in _parts(orders):
+            made = self._part(part, command.position_id, apart, before)
+            asked.append(made)
+            before += made.event.lots * made.event.value_u // MICRO + 1
+        return asked
+
+    def _part(self, part: list[Any], position_id: Any, apart: frozenset[str], before: int) -> Asked:
+        order = part[0]
+        scale = self._scale(order.instrument_id)
+        group = self._group(order, position_id)
+        side = side_of(order)
+        value = self._values.worth(scale, side)
+        lots = 0
+        taking = 0
+        members: dict[str, int] = {}
+        reduce_only = 1
+        for each in part:
+            key = contingency(each) or each.client_order_id.value
+            members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale, value))
+            taking = _worse(taking, self._style(each, scale, side, _limit(each, None, scale)))
+            if not each.is_reduce_only:
+                reduce_only = 0
+        lots = sum(members.values())
+        made = self._asked(
+            order, scale, group, group.without(apart), side, lots, taking, 1, self._named(order, position_id), value,
+            before,
+        )  # fmt: skip
+        return made._replace(event=made.event._replace(reduce_only=reduce_only))
+
+    def _asked(
+        self, order: Any, scale: Scale, group: Group, sums: Sums, side: int, lots: int, taking: int, whole: int,
+        named: int, value: int, before: int,
+    ) -> Asked:  # fmt: skip
+        sample = self._values.sample()
+        equity = sample.equity
+        if sample.error == 1:
+            equity = 0
+        event = Order(
+            self._clock.timestamp_ns(), self._feed_of(scale.id), side, lots, taking, named,
+            int(order.is_reduce_only), whole, group.lots, sums.resting, sums.own, scale.min_lots, value,
+            sample.gross, self._values.working(group, sums) + before, equity, self._l_raw_bp,
+        )  # fmt: skip
+        return Asked(event, order.client_order_id.value, order.strategy_id.value, group, scale)
+
+    def _scale(self, instrument_id: Any) -> Scale:
+        scale = self._scales.get(instrument_id.value)
+        if scale is not None:
+            return scale
+        instrument = self._cache.instrument(instrument_id)
+        if instrument is None:
+            raise Unscaled(instrument_id.value)
+        scale = scale_of(instrument)
+        self._scales[scale.id] = scale
+        return scale
+
+    def _group(self, order: Any, position_id: Any) -> Group:
+        return self._book.group(order.instrument_id, order.strategy_id, position_id)
+
+    def _named(self, order: Any, position_id: Any) -> int:
+        return int(self._book.named(order.instrument_id, order.strategy_id, position_id))
+
+    def _position_id(self, order: Any) -> Any:
+        working = self._book.working.get(order.client_order_id.value)
+        if working is not None:
+            return _Id(working.group.key)
+        return order.position_id
+
+    def _lots(self, order: Any, quantity: Any, scale: Scale, value: int) -> int:
+        """Lots of an order; a quantity in quote currency converted at the exit side, rounded up."""
+        if not order.is_quote_quantity:
+            return lots_of(quantity, scale)
+        if value <= 0:
+            return 1
+        lots = ceil_div(self._values.minor(quantity, scale) * MICRO, value)
+        self._book.quote_lots[order.client_order_id.value] = lots
+        return lots
+
+    def _style(self, order: Any, scale: Scale, side: int, limit: int | None) -> int:
+        prices = self._values.prices(scale)
+        post_only = False
+        if order.has_price:
+            post_only = bool(order.is_post_only)
+        return style_of(order.order_type, side, limit, post_only, prices.bid, prices.ask, prices.last)
+
+
+class _Id(NamedTuple):
+    """A position id by its text."""
+
+    value: str
+
+
+def _limit(order: Any, price: Any, scale: Scale) -> int | None:
+    if price is not None:
+        return price_units(price, scale)
+    if not order.has_price:
+        return None
+    if order.price is None:
+        return None
+    return price_units(order.price, scale)
+
+
+def _worse(one: int, other: int) -> int:
+    """The style of two orders together: taking at once outranks being triggered outranks resting."""
+    if TAKES in (one, other):
+        return TAKES
+    return max(one, other)
+
+
+def _parts(orders: list[Any]) -> list[list[Any]]:
+    """The orders of a list by side and instrument, without children that cannot be more than their parent is."""
+    parents = {order.client_order_id.value: order for order in orders}
+    parts: dict[tuple[str, int], list[Any]] = {}
+    for order in orders:
+        parent_id = order.parent_order_id
+        if parent_id is not None:
+            parent = parents.get(parent_id.value)
+            if parent is not None:
+                if parent.side != order.side:
+                    if order.quantity <= parent.quantity:
+                        continue
+        parts.setdefault((order.instrument_id.value, side_of(order)), []).append(order)
+    return list(parts.values())

@@ -1,0 +1,116 @@
+"""The plug-in's configuration: plain values that fit a Nautilus configuration file, checked before anything trades.
+
+What belongs here: the fields, what is accepted, and how they become a `Policy`. Every mistake names what was found and
+what is accepted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from nautilus_trader.common.config import ActorConfig
+
+from dolphin.kernel.policy import DAILY, INTRADAY, Hibernate, Policy, problems
+
+PROFILES: Final = {"intraday": INTRADAY, "daily": DAILY}
+_CHOICES: Final = {
+    "profile": tuple(PROFILES),
+    "mode": ("guard", "report"),
+    "durability": ("write", "power"),
+    "resume": ("auto", "always", "never"),
+}
+
+
+class ConfigError(ValueError):
+    """A value that means nothing: which field, what was found, what is accepted."""
+
+
+class PlugConfig(ActorConfig, frozen=True, kw_only=True):
+    """What a user may say.
+
+    `state_dir`: journal, mailbox and status, one directory a book. `mode`: `guard` acts, `report` judges and journals
+    and changes nothing. `policy`: overrides of the profile's policy by field name. `venue`, `currency`: which account,
+    and its base currency, where there are several. `run_id`: in the guard's client order ids. `resume`: whether an
+    earlier journal in `state_dir` is taken up (`auto`: live yes; a backtest sets it aside). `sensors`: settings of the
+    sensors. `seed`: a backtest draws the nonces of re-arms from it. `envelope`: category 2 is configured.
+    """
+
+    state_dir: str
+    profile: str = "intraday"
+    mode: str = "guard"
+    policy: dict[str, Any] = {}
+    durability: str = "write"
+    venue: str = ""
+    currency: str = ""
+    run_id: str = "run"
+    resume: str = "auto"
+    sensors: dict[str, Any] = {}
+    seed: int = 0
+    envelope: bool = False
+
+    @classmethod
+    def parse(cls, raw: bytes | str) -> Any:
+        """As Nautilus parses a configuration, and an unknown key is an error that names the accepted ones."""
+        given = msgspec.json.decode(raw)
+        accepted = cls.__struct_fields__
+        for name in given:
+            if name not in accepted:
+                raise ConfigError(f"{cls.__name__}: unknown key {name!r}; accepted: {', '.join(accepted)}")
+        return super().parse(raw)
+
+    def __post_init__(self) -> None:
+        for name, accepted in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in accepted:
+                raise ConfigError(f"{name}: found {value!r}; accepted: {', '.join(accepted)}")
+        if not self.state_dir:
+            raise ConfigError("state_dir: empty; accepted: a directory for journal, mailbox and status")
+        if not _is_word(self.run_id):
+            raise ConfigError(f"run_id: found {self.run_id!r}; accepted: letters, digits, '.', '_', at most 32")
+        self.made_policy()
+
+    def made_policy(self) -> Policy:
+        """The policy of the profile with the overrides. ConfigError names what contradicts."""
+        base = PROFILES[self.profile]
+        values: dict[str, Any] = {}
+        for name, value in self.policy.items():
+            values[name] = _policy_value(name, value)
+        policy = base._replace(**values)
+        found = problems(policy)
+        if found:
+            raise ConfigError(f"policy: {'; '.join(found)}")
+        return policy
+
+
+def _is_word(text: str) -> bool:
+    if not text:
+        return False
+    if len(text) > 32:
+        return False
+    return text.replace(".", "").replace("_", "").isalnum()
+
+
+def _policy_value(name: str, value: Any) -> Any:
+    accepted = [field for field in Policy._fields if field != "profile"]
+    if name not in accepted:
+        raise ConfigError(f"policy.{name}: unknown; accepted: {', '.join(accepted)}")
+    if name == "hibernate":
+        return _hibernate(value)
+    if isinstance(value, bool):
+        value = int(value)
+    if isinstance(value, str):
+        if value.removeprefix("-").isdecimal():
+            value = int(value)
+    if not isinstance(value, int):
+        raise ConfigError(f"policy.{name}: found {value!r}; accepted: a whole number")
+    return value
+
+
+def _hibernate(value: Any) -> Hibernate:
+    name = str(value).upper()
+    if name in Hibernate.__members__:
+        return Hibernate[name]
+    if value in tuple(Hibernate):
+        return Hibernate(value)
+    raise ConfigError(f"policy.hibernate: found {value!r}; accepted: flatten, glide, hold")

@@ -1,0 +1,98 @@
+"""When a sample of the account becomes an EQUITY record (docs/design/flight-core.md, quick readings, few records).
+
+What belongs here: the rules of that, and COUNTED, which says which instruments' R3 the book takes; no reading.
+
+A sample is told where the kernel would know something else by it: a changed drawdown in bp, a changed flat, an error that
+begins or ends, more held than may be; and a possible rise of the mark, at most once a policy second, by steps of 1 bp or
+once the mark's window has passed: a mark that is less than 1 bp too low changes no drawdown.
+"""
+
+from __future__ import annotations
+
+from dolphin.kernel.capital import drawdown
+from dolphin.kernel.events import Counted, Equity, Event
+from dolphin.kernel.handlers import standing
+from dolphin.kernel.orders import excess, held_limit
+from dolphin.kernel.policy import MARK_WINDOW_NS, Policy, Profile
+from dolphin.kernel.state import State
+from dolphin.kernel.timing import DAILY_NS_PER_MS
+from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NS_PER_S
+from dolphin.nautilus.values import Sample
+
+TRIM_AGAIN_NS = 60 * NS_PER_S
+
+
+def second_ns(policy: Policy) -> int:
+    """A policy second in real ns."""
+    if policy.profile == Profile.DAILY:
+        return DAILY_NS_PER_MS * MS_PER_S
+    return NS_PER_S
+
+
+class Sampler:
+    """Remembers what was told last."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._second_ns = second_ns(policy)
+        self._told_ns = ABSENT
+        self._told = 0
+        self._excess_ns = ABSENT
+
+    def event(self, state: State, sample: Sample, now_ns: int, stood: bool) -> Equity | None:
+        """The event that this sample is worth, or None."""
+        if sample.known == 0:
+            return None
+        if not self._tells(state, sample, now_ns):
+            return None
+        self._told_ns = now_ns
+        self._told = sample.equity
+        if sample.error == 1:
+            return Equity(now_ns, 0, sample.gross, 0, 0, 1)
+        return Equity(now_ns, sample.equity, sample.gross, sample.flat, int(stood), 0)
+
+    def _tells(self, state: State, sample: Sample, now_ns: int) -> bool:
+        capital = state.capital
+        if sample.error == 1:
+            return capital.error_ns == ABSENT
+        if capital.error_ns != ABSENT:
+            return True
+        if sample.flat != capital.flat:
+            return True
+        if capital.mark == 0:
+            return True
+        if drawdown(capital.mark, sample.equity) != capital.drawdown_bp:
+            return True
+        if sample.equity > capital.mark:
+            if self._may_rise(state, sample, now_ns):
+                return True
+        return self._exceeds(state, sample, now_ns)
+
+    def _may_rise(self, state: State, sample: Sample, now_ns: int) -> bool:
+        if now_ns - self._told_ns < self._second_ns:
+            return False
+        if abs(sample.equity - self._told) * BP >= state.capital.mark:
+            return True
+        return now_ns - self._told_ns > MARK_WINDOW_NS
+
+    def _exceeds(self, state: State, sample: Sample, now_ns: int) -> bool:
+        if sample.gross == 0:
+            return False
+        most = held_limit(self._policy, standing(state, -1), sample.equity, self._policy.l_raw_bp)
+        if excess(self._policy, most, sample.gross) == 0:
+            self._excess_ns = ABSENT
+            return False
+        if self._excess_ns != ABSENT:
+            if now_ns - self._excess_ns < TRIM_AGAIN_NS:
+                return False
+        self._excess_ns = now_ns
+        return True
+
+
+def counted(state: State, exposed: dict[int, int], now_ns: int) -> list[Event]:
+    """COUNTED for each feed whose instrument began or ceased to have exposure or working orders."""
+    events: list[Event] = []
+    for index, value in exposed.items():
+        if state.feeds[index].counted != value:
+            events.append(Counted(now_ns, index, value))
+    return events

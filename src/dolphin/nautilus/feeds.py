@@ -1,0 +1,230 @@
+"""Market data to SEEN and SHOCK events: read in strides, stamped with the rows' own times.
+
+What belongs here: subscriptions, the queues, and when a reading becomes an event. There is no Python frame per quote: the
+message bus appends to a deque, which is read before any event is emitted, so that SEEN is never later than what follows.
+
+SEEN is emitted where the kernel would know something else by it: the feed's first row, another R3 or error, or a due
+time that has passed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from nautilus_trader.model.enums import BarAggregation
+
+from dolphin.kernel.events import Event, Seen, SensorError, Shock
+from dolphin.kernel.state import Feed, FeedKind
+from dolphin.kernel.units import NEVER_NS
+from dolphin.nautilus.hook import PRIORITY
+from dolphin.nautilus.ports import Bar, FeedSpec, Quote, Reading, Sensor, SensorSource, Sessions, Trade
+from dolphin.nautilus.translate import Scale, size_of, ticks_of
+
+_UNITS_NS = {
+    BarAggregation.MILLISECOND: 10**6,
+    BarAggregation.SECOND: 10**9,
+    BarAggregation.MINUTE: 60 * 10**9,
+    BarAggregation.HOUR: 3_600 * 10**9,
+    BarAggregation.DAY: 86_400 * 10**9,
+    BarAggregation.WEEK: 7 * 86_400 * 10**9,
+}
+
+
+class Line(NamedTuple):
+    """One feed: its index in the header, what it is, its sensor and sessions, its instrument's scales, its queues."""
+
+    index: int
+    spec: FeedSpec
+    sensor: Sensor
+    sessions: Sessions
+    scale: Scale | None
+    quotes: deque[Any]
+    trades: deque[Any]
+
+
+def interval_ns(bar_type: Any) -> int:
+    """The interval that a bar type declares; 0 for bars that are not of time."""
+    spec = bar_type.spec
+    return int(spec.step) * _UNITS_NS.get(spec.aggregation, 0)
+
+
+class Feeds:
+    """All feeds of a run. `emit` takes the events; `first` is the header's index of the first of these feeds."""
+
+    def __init__(
+        self, msgbus: Any, source: SensorSource, specs: tuple[FeedSpec, ...], scales: dict[str, Scale], first: int
+    ) -> None:
+        self._msgbus = msgbus
+        self.lines: list[Line] = []
+        self.by_instrument: dict[str, Line] = {}
+        self._by_source: dict[str, Line] = {}
+        self.stalled: dict[int, int] = {}
+        self._said: dict[int, Reading] = {}
+        self._subscribed: list[tuple[str, Callable[[Any], None]]] = []
+        for offset, spec in enumerate(specs):
+            scale = scales.get(spec.instrument)
+            line = Line(first + offset, spec, source.sensor(spec), source.sessions(spec), scale, deque(), deque())
+            self.lines.append(line)
+            if spec.source:
+                self._by_source[spec.source] = line
+            if spec.kind == FeedKind.DATA:
+                self.by_instrument.setdefault(spec.instrument, line)
+
+    def subscribe(self) -> None:
+        """Let the message bus fill the queues: quotes and trades of each instrument that has a feed of DATA."""
+        for line in self.lines:
+            if line.spec.kind != FeedKind.DATA:
+                continue
+            if line.scale is None:
+                continue
+            instrument_id = line.scale.instrument_id
+            topic = f"{instrument_id.venue}.{instrument_id.symbol}"
+            self._listen(f"data.quotes.{topic}", line.quotes.append)
+            self._listen(f"data.trades.{topic}", line.trades.append)
+
+    def _listen(self, topic: str, handler: Callable[[Any], None]) -> None:
+        self._msgbus.subscribe(topic=topic, handler=handler, priority=PRIORITY)
+        self._subscribed.append((topic, handler))
+
+    def unsubscribe(self) -> None:
+        """Take the queues off the message bus."""
+        for topic, handler in self._subscribed:
+            self._msgbus.unsubscribe(topic=topic, handler=handler)
+        self._subscribed.clear()
+
+    def waiting(self) -> bool:
+        """Whether a row waits in any queue."""
+        for line in self.lines:
+            if line.quotes:
+                return True
+            if line.trades:
+                return True
+        return False
+
+    def line_of(self, instrument: str) -> Line | None:
+        """The feed that judges orders on this instrument."""
+        return self.by_instrument.get(instrument)
+
+    def drain(self, feeds: tuple[Feed, ...], now_ns: int, always: bool = False) -> list[Event]:
+        """Read all queues; the events that follow, oldest first."""
+        events: list[Event] = []
+        for line in self.lines:
+            if line.quotes:
+                self._quotes(line)
+            elif line.trades:
+                pass
+            elif not always:
+                continue
+            if line.trades:
+                self._trades(line)
+            self._read(line, feeds[line.index], now_ns, events)
+        if len(events) > 1:
+            events.sort(key=_time)
+        return events
+
+    def bar(self, bar: Any, feeds: tuple[Feed, ...], now_ns: int) -> list[Event]:
+        """Take a bar; the events that follow."""
+        bar_type = bar.bar_type
+        line = self._by_source.get(str(bar_type))
+        if line is None:
+            line = self.by_instrument.get(bar_type.instrument_id.value)
+        if line is None:
+            return []
+        if line.scale is None:
+            return []
+        if self._is_stalled(line, bar.ts_init):
+            return []
+        row = Bar(bar.ts_event, bar.ts_init, ticks_of(bar.close, line.scale), interval_ns(bar_type))
+        events: list[Event] = []
+        shock = line.sensor.bar(row)
+        self._read(line, feeds[line.index], now_ns, events)
+        if shock:
+            events.append(Shock(bar.ts_init))
+        return events
+
+    def _is_stalled(self, line: Line, ts_ns: int) -> bool:
+        return ts_ns < self.stalled.get(line.index, 0)
+
+    def _quotes(self, line: Line) -> None:
+        scale = line.scale
+        rows = []
+        for tick in line.quotes:
+            if self._is_stalled(line, tick.ts_init):
+                continue
+            rows.append(
+                Quote(
+                    tick.ts_event, tick.ts_init, ticks_of(tick.bid_price, scale), ticks_of(tick.ask_price, scale),
+                    size_of(tick.bid_size, scale), size_of(tick.ask_size, scale),
+                )
+            )  # fmt: skip
+        line.quotes.clear()
+        if rows:
+            line.sensor.quotes(rows)
+
+    def _trades(self, line: Line) -> None:
+        scale = line.scale
+        rows = []
+        for tick in line.trades:
+            if self._is_stalled(line, tick.ts_init):
+                continue
+            rows.append(Trade(tick.ts_event, tick.ts_init, ticks_of(tick.price, scale), size_of(tick.size, scale)))
+        line.trades.clear()
+        if rows:
+            line.sensor.trades(rows)
+
+    def _read(self, line: Line, feed: Feed, now_ns: int, events: list[Event]) -> None:
+        reading = line.sensor.reading(now_ns)
+        if reading.seen_ns <= 0:
+            return
+        if not _tells(reading, feed, now_ns):
+            return
+        events.append(Seen(reading.seen_ns, line.index, reading.due_ns, reading.r3_bp, reading.error))
+        if line.spec.kind == FeedKind.ENVIRONMENT:
+            before = self._said.get(line.index)
+            if reading.error != _error_of(before):
+                events.append(SensorError(reading.seen_ns, 4, reading.error))
+            self._said[line.index] = reading
+
+    def fresh(self, line: Line, feed: Feed, now_ns: int) -> bool:
+        """Whether an own order may leave: not late, and inside a session, or at the very row that ends one."""
+        if feed.heard == 0:
+            return False
+        if now_ns > feed.due_ns:
+            return False
+        reading = line.sensor.reading(now_ns)
+        if reading.error == 1:
+            return False
+        if reading.seen_ns == now_ns:
+            return True
+        if reading.seen_ns <= 0:
+            return False
+        return line.sessions.open_at(now_ns)
+
+
+def _error_of(reading: Reading | None) -> int:
+    if reading is None:
+        return 0
+    return reading.error
+
+
+def _time(event: Event) -> int:
+    return event.ts_ns
+
+
+def _tells(reading: Reading, feed: Feed, now_ns: int) -> bool:
+    """Whether the kernel would know something else by this reading."""
+    if feed.heard == 0:
+        return True
+    if reading.r3_bp != feed.r3_bp:
+        return True
+    if reading.error != feed.error:
+        return True
+    if feed.due_ns >= NEVER_NS:
+        return reading.due_ns < NEVER_NS
+    if reading.due_ns >= NEVER_NS:
+        return True
+    if reading.due_ns <= feed.due_ns:
+        return False
+    return feed.due_ns <= now_ns

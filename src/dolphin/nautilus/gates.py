@@ -1,0 +1,338 @@
+"""The two gates: every command that may change exposure becomes an ORDER event, and its verdict an act on the host.
+
+What belongs here: which event a command is, and what each verdict means for it. Deciding is the kernel's, reading is
+book's and values', acting is action's.
+
+Theory of operation. Gate 1 stands before the RiskEngine and judges; what it passes carries a token (episode, posture,
+quantity) that gate 2, before the ExecEngine, accepts while the latch is the same and the posture no worse. What comes to
+gate 2 without one (an emulated release, a command sent straight to the endpoint) is judged there. Cancels and queries are
+forwarded before anything else is looked at. Nothing escapes: an exception here denies entries, lets exits pass by the
+plainest rule, and is a Category 1 event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import ModifyOrder, SubmitOrder, SubmitOrderList
+
+from dolphin.kernel.events import Verdict
+from dolphin.kernel.policy import Posture
+from dolphin.kernel.reasons import Reason
+from dolphin.nautilus.action import Host, text_of
+from dolphin.nautilus.asking import Asked, Asker, Unscaled
+from dolphin.nautilus.book import OWN_PREFIX, Book
+from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.latency import Latency
+from dolphin.nautilus.translate import quantity_of
+
+type Forward = Callable[[Any], None]
+type Failed = Callable[[str, BaseException], None]
+
+
+class Token(NamedTuple):
+    """What gate 1 passed, and under which standing."""
+
+    episode: int
+    posture: Posture
+    quantity: Any
+
+
+class Gates:
+    """Both gates of one book."""
+
+    def __init__(
+        self, guard: Guard, asker: Asker, book: Book, host: Host, latency: Latency, cache: Any, failed: Failed,
+        displace: Callable[[Any, int], None], told: Callable[[str, str], None],
+    ) -> None:  # fmt: skip
+        self._guard = guard
+        self._asker = asker
+        self._book = book
+        self._host = host
+        self._latency = latency
+        self._cache = cache
+        self._failed = failed
+        self._displace = displace
+        self._told = told
+        self._tokens: dict[str, Token] = {}
+
+    def at_risk(self, command: Any, forward: Forward) -> None:
+        """Gate 1."""
+        self._at(command, forward, 1)
+
+    def at_exec(self, command: Any, forward: Forward) -> None:
+        """Gate 2."""
+        self._at(command, forward, 2)
+
+    def _at(self, command: Any, forward: Forward, gate: int) -> None:
+        if isinstance(command, SubmitOrder):
+            passed = self._wrapped(self._submit, command, gate)
+        elif isinstance(command, SubmitOrderList):
+            passed = self._wrapped(self._submit_list, command, gate)
+        elif isinstance(command, ModifyOrder):
+            passed = self._wrapped(self._modify, command, gate)
+        else:
+            passed = [command]
+        for each in passed:
+            forward(each)
+
+    def _wrapped(self, judge: Callable[[Any, int], list[Any]], command: Any, gate: int) -> list[Any]:
+        """The commands to forward; whatever goes wrong, exits by the plainest rule."""
+        try:
+            begin_ns = self._latency.begin()
+            passed = judge(command, gate)
+            self._latency.end(begin_ns)
+        except Exception as error:
+            return self._fallback(command, error)
+        return passed
+
+    def _submit(self, command: Any, gate: int) -> list[Any]:
+        order = command.order
+        if gate == 2:
+            if self._holds(order):
+                return [command]
+        asked = self._asker.submit(command, self._position_id(command, order))
+        verdict, reason = self._verdict(asked, gate)
+        if self._guard.report:
+            self._tokens[order.client_order_id.value] = self._token(order)
+            return [command]
+        if verdict.lots <= 0:
+            self._deny(order, asked, verdict, reason)
+            return []
+        if verdict.lots < asked.event.lots:
+            self._host.shrink(order, quantity_of(verdict.lots, asked.scale))
+            self._told("SHRUNK", text_of(reason, order=order.client_order_id.value, lots=verdict.lots))
+        if verdict.cancel_lots > 0:
+            self._displace(asked.group, verdict.cancel_lots)
+        self._book.seen(order, self._position_id(command, order))
+        if gate == 1:
+            self._tokens[order.client_order_id.value] = self._token(order)
+        return [command]
+
+    def _position_id(self, command: Any, order: Any) -> Any:
+        position_id = command.position_id
+        if position_id is None:
+            position_id = order.position_id
+        if position_id is None:
+            position_id = self._cache.position_id(order.client_order_id)
+        return position_id
+
+    def _verdict(self, asked: Asked, gate: int) -> tuple[Verdict, Reason]:
+        """Ask, and let an entry part that was not acknowledged go no further: only what reduces is left of it."""
+        verdict = self._guard.judge(asked.event, self._note(asked, gate))
+        reason = verdict.reason
+        if not self._guard.acknowledged:
+            if verdict.lots > verdict.exit_lots:
+                reason = Reason.JOURNAL
+                lots = verdict.exit_lots
+                if asked.event.whole == 1:
+                    lots = 0
+                verdict = verdict._replace(lots=lots, reason=reason)
+        self._guard.count(reason.name)
+        return verdict, reason
+
+    def _note(self, asked: Asked, gate: int) -> str:
+        if self._guard.report:
+            return f'{{"id":"{asked.name}","strategy":"{asked.strategy}","gate":{gate},"mode":"report"}}'
+        return f'{{"id":"{asked.name}","strategy":"{asked.strategy}","gate":{gate}}}'
+
+    def _deny(self, order: Any, asked: Asked, verdict: Verdict, reason: Reason) -> None:
+        text = self._text(asked, verdict, reason)
+        self._told("DENIED", f"{order.client_order_id.value} {text}")
+        self._host.deny(order, text)
+
+    def _text(self, asked: Asked, verdict: Verdict, reason: Reason) -> str:
+        event = asked.event
+        return text_of(
+            reason, posture=self._guard.state.filter.posture.name, lots=event.lots, position=event.position_lots,
+            allowed_bp=verdict.allowed_bp, gross=event.gross, working=event.working, equity=event.equity,
+        )  # fmt: skip
+
+    def _token(self, order: Any) -> Token:
+        state = self._guard.state
+        return Token(state.latch.episode, state.filter.posture, order.quantity)
+
+    def _holds(self, order: Any) -> bool:
+        """Whether gate 1 passed this very order, and nothing got worse since."""
+        token = self._tokens.pop(order.client_order_id.value, None)
+        if token is None:
+            return False
+        if self._guard.report:
+            return True
+        self._asker.catch_up()
+        state = self._guard.state
+        if token.episode != state.latch.episode:
+            return False
+        if not self._guard.running():
+            return False
+        if state.filter.posture > token.posture:
+            return False
+        return bool(token.quantity == order.quantity)
+
+    def _submit_list(self, command: Any, gate: int) -> list[Any]:
+        orders = command.order_list.orders
+        if gate == 2:
+            if self._hold_all(orders):
+                return [command]
+        if not _contingent(orders):
+            return self._one_by_one(command, gate)
+        groups = self._asker.whole(command)
+        for asked in groups:
+            verdict, reason = self._verdict(asked, gate)
+            if self._guard.report:
+                continue
+            if verdict.lots < asked.event.lots:
+                for order in orders:
+                    self._deny(order, asked, verdict, reason)
+                return []
+            if verdict.cancel_lots > 0:
+                self._displace(asked.group, verdict.cancel_lots)
+        self._passed(orders, command, gate)
+        return [command]
+
+    def _hold_all(self, orders: list[Any]) -> bool:
+        held = True
+        for order in orders:
+            if not self._holds(order):
+                held = False
+        return held
+
+    def _passed(self, orders: list[Any], command: Any, gate: int) -> None:
+        for order in orders:
+            self._book.seen(order, command.position_id)
+            if gate == 1:
+                self._tokens[order.client_order_id.value] = self._token(order)
+
+    def _one_by_one(self, command: Any, gate: int) -> list[Any]:
+        """A list without contingencies: each order for itself; the list as it is where all of them pass whole."""
+        singles = []
+        untouched = True
+        for order in command.order_list.orders:
+            single = SubmitOrder(
+                command.trader_id, command.strategy_id, order, UUID4(), command.ts_init, command.position_id,
+                command.client_id, command.params,
+            )  # fmt: skip
+            passed = self._submit(single, gate)
+            if not passed:
+                untouched = False
+            singles.extend(passed)
+        if untouched:
+            return [command]
+        return singles
+
+    def _modify(self, command: Any, gate: int) -> list[Any]:
+        order = self._cache.order(command.client_order_id)
+        if order is None:
+            return [command]
+        if gate == 2:
+            if self._tokens.pop(f"modify {command.id.value}", None) is not None:
+                if self._unchanged(order):
+                    return [command]
+        asked = self._asker.modify(command, order)
+        verdict, reason = self._verdict(asked, gate)
+        if self._guard.report:
+            self._tokens[f"modify {command.id.value}"] = self._token(order)
+            return [command]
+        if verdict.lots < asked.event.lots:
+            text = self._text(asked, verdict, reason)
+            self._told("DENIED", f"modify {order.client_order_id.value} {text}")
+            self._host.reject_modify(command, order, text)
+            return []
+        working = self._book.working.get(order.client_order_id.value)
+        if working is not None:
+            working.pending_lots = asked.event.lots
+            working.group.sums = None
+        if verdict.cancel_lots > 0:
+            self._displace(asked.group, verdict.cancel_lots)
+        if gate == 1:
+            self._tokens[f"modify {command.id.value}"] = self._token(order)
+        return [command]
+
+    def _unchanged(self, order: Any) -> bool:
+        self._asker.catch_up()
+        if self._guard.report:
+            return True
+        return self._guard.running()
+
+    def _fallback(self, command: Any, error: Exception) -> list[Any]:
+        """The guard itself failed: entries are denied, exits pass by the plainest rule; nothing escapes."""
+        if not isinstance(error, Unscaled):
+            self._failed("gate", error)
+        if self._guard.report:
+            return [command]
+        passed = []
+        try:
+            if isinstance(command, ModifyOrder):
+                self._host.reject_modify(command, self._cache.order(command.client_order_id), _internal(error))
+            elif isinstance(command, SubmitOrderList):
+                passed = self._plain_list(command, error)
+            elif plainly_reduces(self._cache, command.order, command.position_id):
+                passed = [command]
+            else:
+                self._host.deny(command.order, _internal(error))
+        except Exception as second:
+            self._told("FAILED", f"{type(second).__name__} in the fallback")
+        return passed
+
+    def _plain_list(self, command: Any, error: Exception) -> list[Any]:
+        for order in command.order_list.orders:
+            if not plainly_reduces(self._cache, order, command.position_id):
+                for each in command.order_list.orders:
+                    self._host.deny(each, _internal(error))
+                return []
+        return [command]
+
+
+def _internal(error: BaseException) -> str:
+    return text_of(Reason.INTERNAL, error=type(error).__name__)
+
+
+def _contingent(orders: list[Any]) -> bool:
+    for order in orders:
+        if order.is_contingency:
+            return True
+    return False
+
+
+def plainly_reduces(cache: Any, order: Any, position_id: Any) -> bool:
+    """Whether an order shrinks its position, by nothing but the cache: for when everything else failed."""
+    if order.client_order_id.value.startswith(OWN_PREFIX):
+        return True
+    for position in cache.positions_open(None, order.instrument_id, order.strategy_id):
+        if position_id is not None:
+            if position.id != position_id:
+                continue
+        if position.is_opposite_side(order.side):
+            if order.quantity <= position.quantity:
+                return True
+    return False
+
+
+def plain_gate(command: Any, forward: Forward, cache: Any, host: Host) -> None:
+    """The gates before the start and after a failed one: entries are denied, exits pass by the plainest rule."""
+    text = text_of(Reason.INTERNAL, error="the guard has not started")
+    try:
+        passed = _plainly(command, cache, host, text)
+    except Exception:
+        passed = False
+    if passed:
+        forward(command)
+
+
+def _plainly(command: Any, cache: Any, host: Host, text: str) -> bool:
+    if isinstance(command, ModifyOrder):
+        host.reject_modify(command, cache.order(command.client_order_id), text)
+        return False
+    orders = []
+    if isinstance(command, SubmitOrder):
+        orders = [command.order]
+    if isinstance(command, SubmitOrderList):
+        orders = command.order_list.orders
+    for order in orders:
+        if not plainly_reduces(cache, order, command.position_id):
+            for each in orders:
+                host.deny(each, text)
+            return False
+    return True

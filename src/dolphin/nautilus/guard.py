@@ -1,0 +1,173 @@
+"""The core of the plug-in: one event, one step, one record, and then what is to be done about it. No Nautilus type.
+
+Rules of this file: state changes only in `emit`, and records stand in the journal in the order of the steps, so that the
+journal's fold is the state. What cannot be written is kept and written first when writing works again.
+
+Theory of operation. `emit` steps, encodes and records. Where the step tripped the latch or fell into HIBERNATE, the
+listener acts first and the record follows (DESIGN.md 2.6); events that the acting brings about are stepped at once and
+recorded after it. An entry asks with `must`: everything that waits is written before it, and `acknowledged` says whether
+it was. A record that cannot be written trips the latch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from dolphin.journal import JournalError
+from dolphin.journal.codec import encode
+from dolphin.kernel.events import KIND, Effect, Event, Fault, Moved, Order, Tick, Tripped, Verdict
+from dolphin.kernel.machine import step
+from dolphin.kernel.policy import Policy, Posture
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import Mode, State
+
+type Effects = tuple[Effect, ...]
+type Listener = Callable[[Event, Effects], None]
+
+WAITING_MAX: Final = 200_000
+"""Records kept while the journal cannot be written; after that the newest are lost, and the fold ends at the GAP."""
+
+
+class Waiting(NamedTuple):
+    """A record that is not in the journal yet."""
+
+    ts_ns: int
+    kind: str
+    data: str
+
+
+class Guard:
+    """State, journal and counters of one book."""
+
+    def __init__(self, policy: Policy, state: State, journal: Any, listener: Listener, report: bool) -> None:
+        self.policy = policy
+        self.state = state
+        self.journal = journal
+        self.listener = listener
+        self.report = report
+        self.acknowledged = True
+        self.failing = False
+        self.lost = 0
+        self.records = 0
+        self.reasons: dict[str, int] = {}
+        self._waiting: deque[Waiting] = deque()
+        self._acting = 0
+
+    def emit(self, event: Event, note: str = "", must: bool = False) -> Effects:
+        """Step, record, act. With `must`, `acknowledged` then says whether the journal has it."""
+        self.state, effects = step(self.policy, self.state, event)
+        if type(event) is Tick:
+            if not effects:
+                return effects
+        record = Waiting(event.ts_ns, KIND[type(event)], encode(event, effects, self.state, note))
+        if not effects:
+            self._record(record, must)
+            return effects
+        if _acts_first(effects):
+            self._act_first(event, effects, record)
+            return effects
+        self._record(record, must)
+        if type(event) is not Order:
+            self.listener(event, effects)
+        elif len(effects) > 1:
+            self.listener(event, effects)
+        return effects
+
+    def judge(self, order: Order, note: str) -> Verdict:
+        """The verdict on an order. One with an entry part waits for its acknowledgement: see `acknowledged`."""
+        effects = self.emit(order, note, must=True)
+        verdict = effects[-1]
+        if type(verdict) is not Verdict:
+            raise TypeError(f"the kernel answered {verdict!r} to an order")
+        return verdict
+
+    def write(self, ts_ns: int, kind: str, data: str) -> None:
+        """Record something that is no kernel event (FILL, OWN, ADOPT, COMMAND, NOTE)."""
+        self._record(Waiting(ts_ns, kind, data), False)
+
+    def next_seq(self) -> int:
+        """The number of the next record, if everything that waits can be written."""
+        if self.journal is None:
+            return self.records
+        seq: int = self.journal.head.seq
+        return seq + 1 + len(self._waiting)
+
+    def count(self, name: str) -> None:
+        """One more of this reason."""
+        self.reasons[name] = self.reasons.get(name, 0) + 1
+
+    def running(self) -> bool:
+        """Whether the latch is RUNNING."""
+        return self.state.latch.mode == Mode.RUNNING
+
+    def emptying(self) -> bool:
+        """Whether nothing increasing may work: a kill, or HIBERNATE."""
+        if not self.running():
+            return True
+        return self.state.filter.posture == Posture.HIBERNATE
+
+    def flush(self) -> bool:
+        """Write what waits, oldest first. False where the journal refused."""
+        waiting = self._waiting
+        while waiting:
+            if not self._append(waiting[0]):
+                self._failed(waiting[0].ts_ns)
+                return False
+            waiting.popleft()
+        return True
+
+    def _act_first(self, event: Event, effects: Effects, record: Waiting) -> None:
+        self._keep(record)
+        self._acting += 1
+        try:
+            self.listener(event, effects)
+        finally:
+            self._acting -= 1
+            if self._acting == 0:
+                self.acknowledged = self.flush()
+
+    def _record(self, record: Waiting, must: bool) -> None:
+        self._keep(record)
+        if self._acting > 0:
+            if not must:
+                return
+        self.acknowledged = self.flush()
+
+    def _keep(self, record: Waiting) -> None:
+        if len(self._waiting) >= WAITING_MAX:
+            self.lost += 1
+            return
+        self._waiting.append(record)
+
+    def _append(self, record: Waiting) -> bool:
+        if self.journal is None:
+            return False
+        try:
+            self.journal.append(*record)
+        except (JournalError, OSError):
+            return False
+        self.failing = False
+        self.records += 1
+        return True
+
+    def _failed(self, ts_ns: int) -> None:
+        """The journal refused: the latch trips, once; what waits is tried again with the next record."""
+        if self.failing:
+            return
+        self.failing = True
+        if self.state.latch.mode != Mode.KILLED:
+            self.emit(Fault(ts_ns, Cause.JOURNAL_WRITE))
+
+
+def _acts_first(effects: Effects) -> bool:
+    """Whether the step tripped the latch or fell into HIBERNATE, so that cancels and exits leave before the record."""
+    for effect in effects:
+        kind = type(effect)
+        if kind is Tripped:
+            return True
+        if kind is Moved:
+            if effect.after == Posture.HIBERNATE:  # type: ignore[union-attr]
+                return True
+    return False

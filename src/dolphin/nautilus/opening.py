@@ -1,0 +1,177 @@
+"""How a run begins: its HEADER, or the journal of an earlier run taken up again.
+
+What belongs here: what the header says, setting an old journal of a backtest aside, and the fold of a recovered one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dolphin.journal import Journal, recover
+from dolphin.journal.codec import begin, decode, policy_hash, policy_object
+from dolphin.kernel.events import EVENTS
+from dolphin.kernel.machine import step
+from dolphin.kernel.policy import Policy
+from dolphin.kernel.state import State
+from dolphin.nautilus.ports import FeedSpec
+from dolphin.nautilus.translate import Scale
+
+NAME = "journal.jsonl"
+PACKAGES = ("dolphin-survival", "nautilus_trader", "arch", "exchange_calendars")
+
+
+class Opened(NamedTuple):
+    """A journal that is being written, and the state that it stands for. `resumed`: it was there before.
+
+    `adopted`: the positions that an earlier run wrote ADOPT for and nobody has decided on.
+    """
+
+    journal: Journal
+    state: State
+    resumed: bool
+    adopted: tuple[str, ...]
+
+
+class OtherFeeds(ValueError):
+    """The journal in the state directory is of a run with other feeds or another policy."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides and of what it is plugged into."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def feed_entry(spec: FeedSpec) -> dict[str, Any]:
+    """A feed as the header writes it."""
+    return {
+        "name": spec.name, "kind": spec.kind.name, "instrument": spec.instrument, "source": spec.source,
+        "first_ns": spec.first_ns, "last_ns": spec.last_ns,
+    }  # fmt: skip
+
+
+def scale_entry(scale: Scale) -> dict[str, Any]:
+    """An instrument's scales as the header writes them: all exact, as text."""
+    return {
+        "id": scale.id,
+        "lot": f"{scale.lot_units}/{scale.size_power}",
+        "tick": f"{scale.tick_units}/{scale.price_power}",
+        "currency": scale.currency.code,
+        "inverse": int(scale.inverse),
+        "min_lots": scale.min_lots,
+        "value_num": str(scale.value_num),
+        "value_den": str(scale.value_den),
+    }
+
+
+def header_of(
+    policy: Policy,
+    start_ns: int,
+    confidence_ms: int,
+    envelope: int,
+    feeds: tuple[FeedSpec, ...],
+    said: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The header of a new journal; `said`: what else pins the run."""
+    return {
+        "versions": versions(),
+        "policy": policy_object(policy),
+        "start_ns": start_ns,
+        "anchor_ns": start_ns,
+        "confidence_ms": confidence_ms,
+        "envelope": envelope,
+        "feeds": [feed_entry(spec) for spec in feeds],
+        **said,
+    }
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename an earlier journal, so that a new one can begin; where it went, or None if there was none."""
+    if not path.exists():
+        return None
+    number = 1
+    while path.with_name(f"journal-{number}.jsonl").exists():
+        number += 1
+    target = path.with_name(f"journal-{number}.jsonl")
+    os.rename(path, target)
+    head = path.with_name(f"{path.name}.head")
+    if head.exists():
+        os.rename(head, path.with_name(f"{target.name}.head"))
+    return target
+
+
+def opened(
+    state_dir: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any, again: bool
+) -> Opened:
+    """Begin a journal, or take up the one that is there if `again`. JournalError; OtherFeeds; OSError."""
+    path = state_dir / NAME
+    if again:
+        if path.exists():
+            return _resumed(path, policy, header, now_ns, durability)
+    set_aside(path)
+    journal = Journal.create(str(path), header, policy_hash=policy_hash(policy), ts_ns=now_ns, durability=durability)
+    return Opened(journal, begin(header).state, False, ())
+
+
+class _Fold:
+    """The state that the records of a journal make."""
+
+    def __init__(self) -> None:
+        self.policy: Policy | None = None
+        self.state: State | None = None
+        self.header: Mapping[str, Any] = {}
+        self.adopted: dict[str, int] = {}
+
+    def each(self, record: Any) -> None:
+        """Take one record."""
+        if record.kind == "HEADER":
+            self.header = record.data
+            self.policy, self.state = begin(record.data)
+            return
+        if record.kind == "ADOPT":
+            self.adopted = dict.fromkeys(record.data.get("positions", ()), 0)
+            return
+        if record.kind == "COMMAND":
+            self._decided(record.data)
+            return
+        if record.kind in EVENTS:
+            assert self.policy is not None
+            assert self.state is not None
+            event = decode(record.kind, record.ts_ns, record.data)
+            self.state, _ = step(self.policy, self.state, event)
+
+    def _decided(self, data: Mapping[str, Any]) -> None:
+        if data.get("verb") not in ("adopt", "flatten"):
+            return
+        for name in data.get("answer", {}).get("positions", ()):
+            self.adopted.pop(name, None)
+
+
+def fold(path: str) -> tuple[Any, State, dict[str, int], Mapping[str, Any]]:
+    """Recovery, state, undecided positions and header of the journal at `path`. JournalError."""
+    made = _Fold()
+    recovery = recover(path, each=made.each)
+    assert made.state is not None
+    return recovery, made.state, made.adopted, made.header
+
+
+def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any) -> Opened:
+    recovery, state, adopted, was = fold(str(path))
+    before = [(feed["name"], feed["kind"]) for feed in was["feeds"]]
+    now = [(feed["name"], feed["kind"]) for feed in header["feeds"]]
+    if before != now:
+        raise OtherFeeds(f"{path}: was written with feeds {before}, now there are {now}; move it away to begin anew")
+    journal = Journal.resume(
+        str(path), ts_ns=max(now_ns, recovery.last_ts_ns), policy_hash=policy_hash(policy), durability=durability,
+        recovery=recovery,
+    )  # fmt: skip
+    return Opened(journal, state, True, tuple(adopted))

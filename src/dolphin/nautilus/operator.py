@@ -1,0 +1,248 @@
+"""Commands of operators and fault scripts: each becomes a kernel event and a COMMAND record with its cause.
+
+What belongs here: verbs, their arguments, and the answers; whether a request is granted is the kernel's. From outside come
+the verbs of mailbox.VERBS only; the message bus endpoint takes the verbs of fault scripts too, since who calls it is code
+of this process.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from dolphin.journal import encode
+from dolphin.kernel.events import (
+    Answer,
+    Arm,
+    Confirm,
+    Effect,
+    Event,
+    Fault,
+    Flow,
+    Kill,
+    RebaseArm,
+    RebaseConfirm,
+    SensorError,
+    Shock,
+)
+from dolphin.kernel.reasons import Cause
+from dolphin.nautilus.feeds import Feeds
+from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.own import LEAVING, TAKEN, Own
+
+SCRIPTED: Final = ("fault", "shock", "sensor-error", "stall", "flow")
+NONCE_BITS: Final = 53
+
+
+class Refused(ValueError):
+    """A command that means nothing; the text says what is accepted."""
+
+
+class Operator:
+    """Acts on commands. `seed`: a backtest draws its nonces from it; None draws them from the system."""
+
+    def __init__(
+        self, guard: Guard, own: Own, feeds: Feeds, clock: Any, seed: int | None, status: Callable[[], dict[str, Any]],
+        flat: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self._guard = guard
+        self._own = own
+        self._feeds = feeds
+        self._clock = clock
+        self._status = status
+        self._flat = flat
+        self._random = None
+        if seed is not None:
+            self._random = random.Random(seed)
+        self._verbs: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+            "kill": self._kill,
+            "arm": self._arm,
+            "confirm": self._confirm,
+            "rebase-arm": self._rebase_arm,
+            "rebase-confirm": self._rebase_confirm,
+            "adopt": self._adopt,
+            "flatten": self._flatten,
+            "status": self._say,
+            "fault": self._fault,
+            "shock": self._shock,
+            "sensor-error": self._sensor_error,
+            "stall": self._stall,
+            "flow": self._flow,
+        }
+
+    def act(self, verb: str, args: Mapping[str, Any], cause: str) -> dict[str, Any]:
+        """Do what is asked; the answer says `ok`, and `error` or what came of it. Journalled, refusals too."""
+        now_ns = self._clock.timestamp_ns()
+        answer: dict[str, Any]
+        try:
+            handler = self._verbs.get(verb)
+            if handler is None:
+                raise Refused(f"verb {verb!r}; accepted {', '.join(self._verbs)}")
+            answer = {"ok": True, "verb": verb, **handler(args)}
+        except Refused as error:
+            answer = {"ok": False, "verb": verb, "error": str(error)}
+        if verb != "status":
+            said = {"verb": verb, "args": _plain(args), "cause": cause, "answer": _plain(answer)}
+            self._guard.write(now_ns, "COMMAND", encode(said))
+        return answer
+
+    def _emit(self, event: Event) -> tuple[Effect, ...]:
+        return self._guard.emit(event)
+
+    def _now_ns(self) -> int:
+        ts_ns: int = self._clock.timestamp_ns()
+        return ts_ns
+
+    def _nonce(self) -> int:
+        if self._random is None:
+            return secrets.randbelow(1 << NONCE_BITS)
+        return self._random.getrandbits(NONCE_BITS)
+
+    def _answered(self, effects: tuple[Effect, ...], granted: tuple[str, ...]) -> dict[str, Any]:
+        for effect in effects:
+            if isinstance(effect, Answer):
+                name = effect.reason.name
+                if name in granted:
+                    return {"reason": name, **self._standing()}
+                return {"ok": False, "reason": name, "error": f"refused: {name}", **self._standing()}
+        raise Refused("the kernel did not answer")
+
+    def _standing(self) -> dict[str, Any]:
+        state = self._guard.state
+        return {"mode": state.latch.mode.name, "episode": state.latch.episode, "posture": state.filter.posture.name}
+
+    def _kill(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ())
+        self._emit(Kill(self._now_ns()))
+        return self._standing()
+
+    def _arm(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ("episode", "observed_flat", "accepted"))
+        nonce = self._nonce()
+        flat = 0
+        if _whole(args, "observed_flat", 0) == 1:
+            flat = int(self._flat())
+        episode = _whole(args, "episode", self._guard.state.latch.episode)
+        event = Arm(self._now_ns(), episode, nonce, flat, _whole(args, "accepted", 0))
+        answer = self._answered(self._emit(event), ("ARMED",))
+        if answer["reason"] == "ARMED":
+            answer["nonce"] = nonce
+        return answer
+
+    def _confirm(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ("nonce",))
+        nonce = _whole(args, "nonce", self._guard.state.latch.nonce)
+        return self._answered(self._emit(Confirm(self._now_ns(), nonce)), ("CONFIRMED",))
+
+    def _rebase_arm(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ())
+        nonce = self._nonce()
+        answer = self._answered(self._emit(RebaseArm(self._now_ns(), nonce)), ("ARMED",))
+        return {**answer, "nonce": nonce}
+
+    def _rebase_confirm(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ("nonce",))
+        nonce = _whole(args, "nonce", self._guard.state.capital.rebase_nonce)
+        return self._answered(self._emit(RebaseConfirm(self._now_ns(), nonce)), ("REBASED",))
+
+    def _adopt(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        return self._decided(args, TAKEN)
+
+    def _flatten(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        return self._decided(args, LEAVING)
+
+    def _decided(self, args: Mapping[str, Any], standing: int) -> dict[str, Any]:
+        """The operator takes over what was found at the start, or wants it gone; `flatten` may name any position."""
+        _only(args, ("position",))
+        name = args.get("position")
+        found = []
+        for key in self._held(standing):
+            if name in (None, key):
+                self._own.adopted[key] = standing
+                found.append(key)
+        if not found:
+            raise Refused(f"position {name!r}: nothing of that name waits or is held")
+        self._own.begin()
+        return {"positions": found, **self._standing()}
+
+    def _held(self, standing: int) -> list[str]:
+        if standing == TAKEN:
+            return list(self._own.adopted)
+        return self._own.positions()
+
+    def _say(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ())
+        return {"status": self._status()}
+
+    def _fault(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ("cause",))
+        name = str(args.get("cause", "")).upper().replace("-", "_")
+        if name not in Cause.__members__:
+            raise Refused(f"cause {name!r}; accepted {', '.join(Cause.__members__)}")
+        self._emit(Fault(self._now_ns(), Cause[name]))
+        return self._standing()
+
+    def _shock(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ())
+        self._emit(Shock(self._now_ns()))
+        return self._standing()
+
+    def _sensor_error(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ("category", "error"))
+        category = _whole(args, "category", 0)
+        if category not in (2, 4):
+            raise Refused(f"category {category}; accepted 2, 4")
+        self._emit(SensorError(self._now_ns(), category, _whole(args, "error", 1)))
+        return self._standing()
+
+    def _stall(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The rows of a feed (its name, or all) are not heard until then."""
+        _only(args, ("feed", "until_ns"))
+        until_ns = _whole(args, "until_ns", 0)
+        name = args.get("feed")
+        found = []
+        for line in self._feeds.lines:
+            if name in (None, line.spec.name):
+                self._feeds.stalled[line.index] = until_ns
+                found.append(line.spec.name)
+        if not found:
+            raise Refused(f"feed {name!r}: no such feed")
+        return {"feeds": found}
+
+    def _flow(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """A deposit or withdrawal, in minor units of the base currency."""
+        _only(args, ("amount",))
+        self._emit(Flow(self._now_ns(), _whole(args, "amount", 0)))
+        return self._standing()
+
+
+def _only(args: Mapping[str, Any], accepted: tuple[str, ...]) -> None:
+    for name in args:
+        if name not in accepted:
+            raise Refused(f"argument {name!r}; accepted {', '.join(accepted) or 'none'}")
+
+
+def _whole(args: Mapping[str, Any], name: str, default: int) -> int:
+    """A whole number: a bool, an int, or a decimal string."""
+    value = args.get(name, default)
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        if value.removeprefix("-").isdecimal():
+            return int(value)
+    raise Refused(f"{name} {value!r}; accepted a whole number")
+
+
+def _plain(value: Any) -> Any:
+    """What the journal can write: text for whatever else a caller sent."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(member) for key, member in value.items()}
+    if isinstance(value, bool | int | str | None):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(member) for member in value]
+    return repr(value)[:200]

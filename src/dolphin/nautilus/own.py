@@ -1,0 +1,218 @@
+"""The guard's own orders: trim, flatten, kill (DESIGN.md 2.3, 2.7). Reduce-only, never crossing zero.
+
+What belongs here: when the kernel is asked by REDUCE, and what is sent upon its answer; how much and whether is the
+kernel's. One own order a position works at a time. What a rejection, a partial fill or an entry that fills late leaves is
+asked for again, by the next event or row, until nothing is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nautilus_trader.model.identifiers import PositionId
+
+from dolphin.journal import encode
+from dolphin.kernel.events import Reduce, Reduced
+from dolphin.kernel.policy import TRIM_GAP_NS
+from dolphin.kernel.reasons import Reason
+from dolphin.kernel.units import ABSENT, notional
+from dolphin.nautilus.action import TAG, Host
+from dolphin.nautilus.book import OWN_PREFIX, Book, Group
+from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.translate import Scale, quantity_of
+from dolphin.nautilus.values import Values
+
+WAITING, TAKEN, LEAVING = 0, 1, 2
+"""A position found at a first live start waits for the operator, or he took it over, or he wants it gone."""
+
+NEVER_TRIMMED = -(1 << 62)
+
+
+class Own:
+    """Own orders of one book."""
+
+    def __init__(
+        self, guard: Guard, book: Book, values: Values, scales: dict[str, Scale], host: Host, cache: Any, clock: Any,
+        fresh: Callable[[str], bool], feed_of: Callable[[str], int], run_id: str,
+    ) -> None:  # fmt: skip
+        self._guard = guard
+        self._book = book
+        self._values = values
+        self._scales = scales
+        self._host = host
+        self._cache = cache
+        self._clock = clock
+        self._fresh = fresh
+        self._feed_of = feed_of
+        self._run_id = run_id
+        self._last_ns: dict[str, int] = {}
+        self._asking = False
+        self._again = False
+        self._done: set[str] = set()
+        self.adopted: dict[str, int] = {}
+        self.due = False
+        self.due_ns = ABSENT
+        self.sent = 0
+        self._refused_ns: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Something fell, or more is held than may be: every position is asked about."""
+        self.due = True
+        self._done.clear()
+        self.ask()
+
+    def ask(self) -> None:
+        """Ask about every position, largest notional first, and send what may be sent. Not re-entered."""
+        if not self.due:
+            return
+        if self._guard.report:
+            return
+        if self._asking:
+            self._again = True
+            return
+        self._asking = True
+        try:
+            self._round()
+            rounds = 0
+            while self._again:
+                self._again = False
+                rounds += 1
+                if rounds > len(self._book.groups) + 8:
+                    break
+                self._round()
+        finally:
+            self._asking = False
+            self._again = False
+
+    def _round(self) -> None:
+        now_ns = self._clock.timestamp_ns()
+        self.due_ns = ABSENT
+        left = False
+        for group in self._largest_first():
+            if group.key in self._done:
+                continue
+            left = True
+            self._position(group, now_ns)
+        if not left:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Nothing to ask about: while a target of zero holds, a late fill may bring something."""
+        self.due = self._guard.emptying()
+        if self.adopted:
+            self.due = True
+
+    def _largest_first(self) -> list[Group]:
+        ranked = []
+        for group in self._book.held():
+            worth = self._values.worth(self._scales[group.instrument], group.lots)
+            ranked.append((-notional(abs(group.lots), worth), group.key, group))
+        ranked.sort()
+        return [group for _, _, group in ranked]
+
+    def _position(self, group: Group, now_ns: int) -> None:
+        sums = group.summed()
+        if sums.own > 0:
+            return
+        if not self._fresh(group.instrument):
+            return
+        if self._refused_ns.get(group.key, NEVER_TRIMMED) == now_ns:
+            return
+        last_ns = self._last_ns.get(group.key, NEVER_TRIMMED)
+        if not self._guard.emptying():
+            if self.adopted.get(group.key, TAKEN) == TAKEN:
+                if now_ns - last_ns < TRIM_GAP_NS:
+                    self._later(last_ns + TRIM_GAP_NS)
+                    return
+        answer = self._answer(group, now_ns, last_ns)
+        if answer.lots > 0:
+            self._send(group, answer, now_ns)
+            return
+        if answer.reason in (Reason.NOTHING_TO_DO, Reason.MODE_OFF, Reason.ADOPTED):
+            self._done.add(group.key)
+
+    def _later(self, at_ns: int) -> None:
+        if self.due_ns == ABSENT:
+            self.due_ns = at_ns
+        self.due_ns = min(self.due_ns, at_ns)
+
+    def _answer(self, group: Group, now_ns: int, last_ns: int) -> Reduced:
+        scale = self._scales[group.instrument]
+        sample = self._values.sample()
+        equity = sample.equity
+        if sample.error == 1:
+            equity = 0
+        worth = self._values.worth(scale, group.lots)
+        event = Reduce(
+            now_ns, self._feed_of(group.instrument), group.lots, 0, worth, max(0, sample.gross - self._leaving()),
+            equity, self._guard.policy.l_raw_bp, 1, last_ns, self.adopted.get(group.key, TAKEN),
+        )  # fmt: skip
+        note = encode({"position": group.key})
+        effects = self._guard.emit(event, note)
+        answer = effects[-1]
+        if not isinstance(answer, Reduced):
+            raise TypeError(f"the kernel answered {answer!r} to a reduction")
+        return answer
+
+    def _leaving(self) -> int:
+        """What the own orders that work already will take off."""
+        total = 0
+        for group in self._book.groups.values():
+            own = group.summed().own
+            if own > 0:
+                total += notional(own, self._values.worth(self._scales[group.instrument], group.lots))
+        return total
+
+    def _send(self, group: Group, answer: Reduced, now_ns: int) -> None:
+        scale = self._scales[group.instrument]
+        position = self._cache.position(PositionId(group.key))
+        if position is None:
+            self._done.add(group.key)
+            return
+        self.displace(group, abs(group.lots) - answer.lots)
+        self._last_ns[group.key] = now_ns
+        self.sent += 1
+        name = f"{OWN_PREFIX}{self._run_id}-{self._guard.next_seq() - 1}"
+        self._guard.count(answer.reason.name)
+        side = 1
+        if group.lots > 0:
+            side = -1
+        tag = TAG[answer.reason]
+        said = {
+            "id": name, "position": group.key, "instrument": group.instrument, "strategy": group.strategy, "side": side,
+            "lots": answer.lots, "tag": tag, "reason": answer.reason.name,
+        }  # fmt: skip
+        self._guard.write(now_ns, "OWN", encode(said))
+        self._host.reduce(position, side, self._quantity(position, group, answer, scale), name, tag)
+
+    def _quantity(self, position: Any, group: Group, answer: Reduced, scale: Scale) -> Any:
+        """The position's own quantity where all of it goes: it need not be whole lots."""
+        if answer.lots >= abs(group.lots):
+            return position.quantity
+        return quantity_of(answer.lots, scale)
+
+    def displace(self, group: Group, room: int) -> None:
+        """Cancel resting exits, newest first, until what rests fits into `room`; contingent ones the venue resizes."""
+        resting = group.summed().resting
+        for working in group.exits():
+            if resting <= room:
+                return
+            if working.contingency:
+                if working.reduce_only:
+                    continue
+            resting -= working.most()
+            self._host.cancel(working.order)
+
+    def ended(self, group: Group | None, rejected: bool) -> None:
+        """An own order ended: what remains is asked for, after a rejection not at this very instant."""
+        if group is None:
+            return
+        if rejected:
+            self._refused_ns[group.key] = self._clock.timestamp_ns()
+        self._done.discard(group.key)
+        self.due = True
+
+    def positions(self) -> list[str]:
+        """The keys of all positions that are held."""
+        return [group.key for group in self._book.held()]

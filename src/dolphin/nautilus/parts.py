@@ -1,0 +1,389 @@
+"""The parts of one run, put together, and what is done about the kernel's effects.
+
+What belongs here: construction in order, the reaction to a fall, a kill and an excess, closing, status. No rule.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dolphin.journal import JournalError, encode
+from dolphin.kernel.events import Effect, Event, Excess, Fault, Moved, Resume, Seen, Tripped
+from dolphin.kernel.policy import Posture
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import FeedKind, State
+from dolphin.kernel.units import FULL_MS, NEVER_NS
+from dolphin.nautilus import mailbox
+from dolphin.nautilus.action import Host
+from dolphin.nautilus.asking import NO_FEED, Asker
+from dolphin.nautilus.book import Book
+from dolphin.nautilus.config import PlugConfig
+from dolphin.nautilus.equity import Sampler
+from dolphin.nautilus.feeds import Feeds
+from dolphin.nautilus.flow import TIMER, TIMER_NS, FlowOfEvents
+from dolphin.nautilus.gates import Gates
+from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.hook import Hook
+from dolphin.nautilus.killing import Killing
+from dolphin.nautilus.latency import Latency
+from dolphin.nautilus.opening import Opened, header_of, opened, scale_entry
+from dolphin.nautilus.operator import Operator
+from dolphin.nautilus.own import WAITING, Own
+from dolphin.nautilus.ports import FeedSpec
+from dolphin.nautilus.translate import Scale, scale_of
+from dolphin.nautilus.values import Values
+
+PROCESS: Final = FeedSpec("process", FeedKind.HEARTBEAT)
+WATCH_S: Final = 0.02
+STATUS_S: Final = 1.0
+
+
+class Parts:
+    """Everything of one run. `actor` gives clock, cache, message bus, log and the wrapped handlers."""
+
+    def __init__(self, actor: Any, settings: PlugConfig, hook: Hook, live: bool) -> None:
+        self.actor = actor
+        self.settings = settings
+        self.hook = hook
+        self.live = live
+        self.cache = actor.cache
+        self.letter_flag = True
+        self.closed = False
+        self._ending = False
+        self._subscribed: list[tuple[str, Any]] = []
+        self._sleeping: list[str] = []
+        self._watching = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._status_s = 0.0
+        self.scales: dict[str, Scale] = {}
+        for instrument in self.cache.instruments():
+            scale = scale_of(instrument)
+            self.scales[scale.id] = scale
+        source = actor.sensor_source(settings.sensors)
+        specs = source.specs(sorted(self.scales))
+        first = 0
+        self.all_specs = tuple(specs)
+        if live:
+            first = 1
+            self.all_specs = (PROCESS, *specs)
+        self.policy = settings.made_policy()
+        self.book = Book(self.cache, self.scales)
+        self.values = Values(self.cache, actor.portfolio, self.scales, self.book)
+        self.feeds = Feeds(actor.msgbus, source, specs, self.scales, first)
+        self.sampler = Sampler(self.policy)
+        self.latency = Latency()
+        self.host = Host(actor.msgbus, self.cache, actor.clock, hook)
+        found = self._opened(actor.clock.timestamp_ns())
+        self.resumed = found.resumed
+        self.undecided = found.adopted
+        report = settings.mode == "report"
+        self.guard = Guard(self.policy, found.state, found.journal, self.react, report)
+        self.killing = Killing(self.guard, self.book, self.host)
+        self.own = Own(
+            self.guard, self.book, self.values, self.scales, self.host, self.cache, actor.clock, self.fresh,
+            self.feed_of, settings.run_id,
+        )  # fmt: skip
+        self.flow = FlowOfEvents(self)
+        self.asker = Asker(
+            self.book, self.values, self.scales, self.cache, actor.clock, self.flow.catch_up, self.feed_of,
+            self.policy.l_raw_bp,
+        )  # fmt: skip
+        self.gates = Gates(
+            self.guard, self.asker, self.book, self.host, self.latency, self.cache, actor.failed, self.own.displace,
+            actor.tell,
+        )  # fmt: skip
+        seed = settings.seed
+        self.operator = Operator(
+            self.guard, self.own, self.feeds, actor.clock, None if live else seed, self.status, self.observed_flat
+        )
+
+    def _opened(self, now_ns: int) -> Opened:
+        settings = self.settings
+        mailbox.make(settings.state_dir)
+        again = self.live
+        if settings.resume == "always":
+            again = True
+        if settings.resume == "never":
+            again = False
+        confidence_ms = FULL_MS
+        if self.live:
+            confidence_ms = 0
+        header = header_of(
+            self.policy, now_ns, confidence_ms, int(settings.envelope), self.all_specs, self._said(settings)
+        )
+        return opened(Path(settings.state_dir), self.policy, header, now_ns, settings.durability, again)
+
+    def _said(self, settings: PlugConfig) -> dict[str, Any]:
+        kinds = {spec.kind for spec in self.all_specs}
+        absent = []
+        if not settings.envelope:
+            absent.append(2)
+        if FeedKind.DATA not in kinds:
+            absent.append(3)
+        if FeedKind.ENVIRONMENT not in kinds:
+            absent.append(4)
+        return {
+            "mode": settings.mode,
+            "host": "live" if self.live else "backtest",
+            "run": settings.run_id,
+            "trader": self.actor.trader_id.value,
+            "profile": settings.profile,
+            "absent": absent,
+            "instruments": [scale_entry(self.scales[name]) for name in sorted(self.scales)],
+            "configuration": json.loads(settings.json()),
+        }
+
+    # --- beginning ----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Subscribe, say what is known of the feeds, test the host, know what is held."""
+        actor = self.actor
+        now_ns = actor.clock.timestamp_ns()
+        for topic, handler in (
+            ("data.bars.*", actor.hear_bar),
+            ("events.order.*", actor.hear_order),
+            ("events.position.*", actor.hear_position),
+            ("events.account.*", actor.hear_account),
+            ("events.system.*", actor.hear_system),
+        ):
+            actor.listen(topic, handler)
+            self._subscribed.append((topic, handler))
+        self.feeds.subscribe()
+        self.sleep()
+        self._spoken(now_ns)
+        self._tested()
+        self.book.loaded()
+        self._adopt(now_ns)
+        self._watch()
+        if self.live:
+            actor.clock.set_timer_ns(TIMER, TIMER_NS, 0, 0, actor.hear_timer)
+        self.flow.plan()
+        self.write_status(True)
+
+    def _spoken(self, now_ns: int) -> None:
+        """A restart; the process's first beat; in a backtest a feed is absent before its first row."""
+        if self.resumed:
+            self.guard.emit(Resume(now_ns))
+        if self.live:
+            self.guard.emit(Seen(now_ns, 0, now_ns + 1_000_000_000))
+            return
+        for line in self.feeds.lines:
+            self.guard.emit(Seen(now_ns, line.index, NEVER_NS))
+
+    def _tested(self) -> None:
+        found = self.hook.self_test()
+        if found:
+            self.actor.tell("SELF-TEST", "; ".join(found))
+            self.note({"what": "self-test", "found": found})
+            self.guard.emit(Fault(self.actor.clock.timestamp_ns(), Cause.SELF_TEST))
+
+    def check_hook(self) -> None:
+        """Whether the endpoints are still ours."""
+        found = self.hook.not_ours()
+        if found:
+            if self.guard.running():
+                self.actor.tell("SELF-TEST", "; ".join(found))
+                self.note({"what": "self-test", "found": found})
+                self.guard.emit(Fault(self.actor.clock.timestamp_ns(), Cause.SELF_TEST))
+
+    def _adopt(self, now_ns: int) -> None:
+        """Positions that a first live start finds wait for the operator; those of an earlier run are known."""
+        for name in self.undecided:
+            self.own.adopted[name] = WAITING
+        if not self.live:
+            return
+        if self.resumed:
+            return
+        held = self.own.positions()
+        if held:
+            self.guard.write(now_ns, "ADOPT", encode({"positions": held}))
+            self.own.adopted.update(dict.fromkeys(held, WAITING))
+            self.actor.tell("ADOPT", f"{len(held)} positions wait for `adopt` or `flatten`")
+
+    def _watch(self) -> None:
+        """In a backtest a thread looks for letters; live the timer does."""
+        if self.live:
+            return
+        self._watcher = threading.Thread(target=self._look, name="dolphin-mailbox", daemon=True)
+        self._watcher.start()
+
+    def _look(self) -> None:
+        while not self._watching.wait(WATCH_S):
+            if mailbox.waiting(self.settings.state_dir):
+                self.letter_flag = True
+
+    def sleep(self) -> None:
+        """Be woken by the next quote or trade."""
+        if self._sleeping:
+            return
+        if self.live:
+            return
+        for line in self.feeds.lines:
+            if line.scale is not None:
+                where = line.scale.instrument_id
+                for kind in ("quotes", "trades"):
+                    topic = f"data.{kind}.{where.venue}.{where.symbol}"
+                    self.actor.listen(topic, self.actor.hear_wake)
+                    self._sleeping.append(topic)
+
+    def sleepless(self) -> None:
+        """No frame a row while rows come."""
+        for topic in self._sleeping:
+            self.actor.msgbus.unsubscribe(topic=topic, handler=self.actor.hear_wake)
+        self._sleeping.clear()
+
+    # --- what parts ask ------------------------------------------------------------------------------------------------
+
+    def feed_of(self, instrument: str) -> int:
+        """The header's index of the feed that judges orders on this instrument."""
+        line = self.feeds.line_of(instrument)
+        if line is None:
+            return NO_FEED
+        return line.index
+
+    def fresh(self, instrument: str) -> bool:
+        """Whether own orders on this instrument may leave."""
+        line = self.feeds.line_of(instrument)
+        if line is None:
+            return False
+        return self.feeds.fresh(line, self.guard.state.feeds[line.index], self.actor.clock.timestamp_ns())
+
+    def observed_flat(self) -> bool:
+        """Nothing held, nothing in flight, nothing unknown."""
+        if self.guard.state.capital.error_ns >= 0:
+            return False
+        return self.book.flat()
+
+    # --- reacting -----------------------------------------------------------------------------------------------------
+
+    def react(self, event: Event, effects: tuple[Effect, ...]) -> None:
+        """Act on what a step brought: tell, cancel, ask for own orders."""
+        fell = False
+        emptied = False
+        for effect in effects:
+            if isinstance(effect, Moved):
+                self._tell_move(effect)
+                if effect.after > effect.before:
+                    fell = True
+                if effect.after == Posture.HIBERNATE:
+                    emptied = True
+            elif isinstance(effect, Tripped):
+                self.actor.tell("KILLED", f"cause={effect.cause.name} episode={effect.episode} ts={effect.ts_ns}")
+                emptied = True
+            elif isinstance(effect, Excess):
+                fell = True
+        if emptied:
+            self.killing.all()
+            self.own.begin()
+        elif fell:
+            self.own.begin()
+
+    def _tell_move(self, effect: Moved) -> None:
+        way = "MOVED UP"
+        if effect.after > effect.before:
+            way = "FELL"
+        readings = self.guard.state.readings
+        self.actor.tell(
+            way,
+            f"{effect.before.name} -> {effect.after.name} confidence_ms={effect.confidence_ms} "
+            f"R={list(readings)} ts={effect.ts_ns}",
+        )
+
+    def fault(self, text: str) -> None:
+        """An exception in a handler: Category 1, and a note of what it was."""
+        self.guard.emit(Fault(self.actor.clock.timestamp_ns(), Cause.EXCEPTION), encode({"error": text[:500]}))
+
+    def note(self, said: Mapping[str, Any]) -> None:
+        """A NOTE record."""
+        self.guard.write(self.actor.clock.timestamp_ns(), "NOTE", encode(said))
+
+    # --- status and end -----------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """What an operator wants to know."""
+        state: State = self.guard.state
+        return {
+            "ts": str(state.clock.t_ns),
+            "mode": state.latch.mode.name,
+            "episode": state.latch.episode,
+            "cause": state.latch.cause.name,
+            "posture": state.filter.posture.name,
+            "confidence_ms": state.filter.confidence_ms,
+            "readings_bp": list(state.readings),
+            "equity": str(state.capital.equity),
+            "mark": str(state.capital.mark),
+            "drawdown_bp": state.capital.drawdown_bp,
+            "flat": self.book.flat(),
+            "positions": {group.key: group.lots for group in self.book.held()},
+            "working": len(self.book.working),
+            "waiting": [name for name, standing in self.own.adopted.items() if standing == WAITING],
+            "report": self.guard.report,
+            "reasons": dict(self.guard.reasons),
+            "failures": len(self.actor.failures),
+            "head": self._head(),
+        }
+
+    def _head(self) -> str:
+        head: str = self.guard.journal.head.anchor
+        return head
+
+    def write_status(self, always: bool) -> None:
+        """status.json, whole or not at all; a failure is no harm."""
+        try:
+            mailbox.write(Path(self.settings.state_dir) / "status.json", self.status())
+        except OSError as error:
+            self.actor.failures.append(f"status: {error}")
+
+    def system(self, event: Any) -> None:
+        """The ExecEngine has stopped: what strategies sent at their end has been sent."""
+        if event.state.name != "STOPPED":
+            return
+        if event.component_id.value in ("ExecEngine", "ExecutionEngine"):
+            self._ending = True
+            self.try_close()
+
+    def stopping(self) -> None:
+        """The actor stops; strategies stop after it."""
+        self.flow.catch_up()
+
+    def try_close(self) -> None:
+        """Close once everything has ended and nothing is in flight."""
+        if not self._ending:
+            return
+        if self.book.moving:
+            return
+        self.close()
+
+    def close(self) -> None:
+        """The last sample, CLOSE with the totals, the head to the log."""
+        if self.closed:
+            return
+        self.closed = True
+        self._watching.set()
+        self.flow.finish()
+        self.guard.flush()
+        self.write_status(True)
+        totals = {"reasons": dict(self.guard.reasons), "records": self.guard.records, "own": self.own.sent}
+        try:
+            head = self.guard.journal.close(self.actor.clock.timestamp_ns(), encode(totals))
+        except (JournalError, ValueError) as error:
+            self.actor.tell("JOURNAL", f"not closed: {error}")
+            return
+        self.actor.log.info(f"journal {self.settings.state_dir} ends at {head.anchor}")
+
+    def unsubscribe(self) -> None:
+        """Hear nothing any more: before another run of the same engine."""
+        self.sleepless()
+        for topic, handler in self._subscribed:
+            self.actor.msgbus.unsubscribe(topic=topic, handler=handler)
+        self._subscribed.clear()
+        self.feeds.unsubscribe()
+
+
+def assembled(actor: Any, settings: PlugConfig, hook: Hook, live: bool) -> Parts:
+    """The parts of a run that starts now."""
+    return Parts(actor, settings, hook, live)

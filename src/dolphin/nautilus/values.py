@@ -1,0 +1,185 @@
+"""What positions, orders and the account are worth now: the readings of a verdict, in minor units of one currency.
+
+What belongs here: prices at the exit side, exchange rates, gross and working notional, equity; no decision. Everything
+rounds against the book: exposure up. What cannot be priced is 0 for a lot and makes the sample an error.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any, NamedTuple
+
+from nautilus_trader.model.enums import PriceType
+from nautilus_trader.model.identifiers import Venue
+
+from dolphin.kernel.units import notional
+from dolphin.nautilus.book import Book, Group, Sums
+from dolphin.nautilus.translate import RATE_ONE, Scale, ceil_div, price_units, rate_of, units, value_u
+
+
+class Prices(NamedTuple):
+    """An instrument's bid, ask and last price in price units; 0 for one that is not known."""
+
+    bid: int
+    ask: int
+    last: int
+
+
+class Sample(NamedTuple):
+    """A reading of the account. `known` 0: there is none yet, which is not an error."""
+
+    known: int
+    equity: int
+    gross: int
+    flat: int
+    error: int
+
+
+NOT_YET = Sample(0, 0, 0, 0, 0)
+
+
+class Values:
+    """Prices and money of one account, read from Nautilus' cache and portfolio when asked."""
+
+    def __init__(self, cache: Any, portfolio: Any, scales: dict[str, Scale], book: Book) -> None:
+        self._cache = cache
+        self._portfolio = portfolio
+        self._scales = scales
+        self._book = book
+        self.closes: dict[str, int] = {}
+        self.base: Any = None
+        self.account: Any = None
+        self.venue: Any = None
+
+    def found(self, venue: str, currency: str) -> bool:
+        """Find the account (of this venue, if one is named) and its base currency. False: there is none yet."""
+        if self.account is not None:
+            return True
+        for account in self._cache.accounts():
+            if self._is_meant(account, venue):
+                base = account.base_currency
+                for candidate in account.balances_total():
+                    if base is None:
+                        base = candidate
+                    if candidate.code == currency:
+                        base = candidate
+                if base is not None:
+                    self.account = account
+                    self.base = base
+                    self.venue = Venue(account.id.get_issuer())
+                    return True
+        return False
+
+    def _is_meant(self, account: Any, venue: str) -> bool:
+        if not venue:
+            return True
+        return account.id.get_issuer() == venue
+
+    def prices(self, scale: Scale) -> Prices:
+        """What is known of the market now."""
+        quote = self._cache.quote_tick(scale.instrument_id)
+        last = self.closes.get(scale.id, 0)
+        trade = self._cache.trade_tick(scale.instrument_id)
+        if trade is not None:
+            last = _price(trade.price, scale)
+        if quote is None:
+            return Prices(0, 0, last)
+        return Prices(_price(quote.bid_price, scale), _price(quote.ask_price, scale), last)
+
+    def worth(self, scale: Scale, side: int) -> int:
+        """Micro-units of one lot that is (or would be) long or short, at the side at which it is left."""
+        quote = self._cache.quote_tick(scale.instrument_id)
+        if quote is None:
+            return value_u(self.prices(scale).last, scale, self.rate(scale))
+        if side > 0:
+            return value_u(_price(quote.bid_price, scale), scale, self.rate(scale))
+        return value_u(_price(quote.ask_price, scale), scale, self.rate(scale))
+
+    def rate(self, scale: Scale) -> int:
+        """From minor units of the instrument's currency to those of the base currency; 0 where unknown."""
+        if self.base is None:
+            return 0
+        if scale.currency == self.base:
+            return RATE_ONE
+        return self._rate(scale.instrument_id.venue, scale.currency)
+
+    def _rate(self, venue: Any, currency: Any) -> int:
+        rate = self._cache.get_xrate(venue, currency, self.base, PriceType.MID)
+        return rate_of(rate, currency.precision, self.base.precision)
+
+    def minor(self, quantity: Any, scale: Scale) -> int:
+        """A quantity in the instrument's quote currency, in minor units of the base currency."""
+        amount = units(quantity, 10**scale.currency.precision)
+        return ceil_div(amount * self.rate(scale), RATE_ONE)
+
+    def gross(self) -> tuple[int, int]:
+        """What all positions are worth, long and short added, and 1 where one of them has no price."""
+        total = 0
+        error = 0
+        for group in self._book.groups.values():
+            if group.lots == 0:
+                continue
+            worth = self.worth(self._scales[group.instrument], group.lots)
+            if worth == 0:
+                error = 1
+            total += notional(abs(group.lots), worth)
+        return total, error
+
+    def working(self, group: Group, sums: Sums) -> int:
+        """What all working entries are worth, with `sums` in place of the group's own. Unpriced ones deny: see gates."""
+        total = 0
+        for other in self._book.groups.values():
+            if not other.orders:
+                continue
+            counted = other.summed()
+            if other is group:
+                counted = sums
+            total += self._entries(other, counted)
+        return total
+
+    def _entries(self, group: Group, sums: Sums) -> int:
+        if sums.buy + sums.sell == 0:
+            return 0
+        scale = self._scales[group.instrument]
+        return notional(sums.buy, self.worth(scale, 1)) + notional(sums.sell, self.worth(scale, -1))
+
+    def sample(self) -> Sample:
+        """The account now."""
+        if self.account is None:
+            return NOT_YET
+        gross, error = self.gross()
+        flat = int(self._book.flat())
+        equity = self._equity()
+        if equity is None:
+            return Sample(1, 0, gross, 0, 1)
+        if error == 1:
+            return Sample(1, equity, gross, 0, 1)
+        return Sample(1, equity, gross, flat, 0)
+
+    def _equity(self) -> int | None:
+        """Equity in minor units of the base currency; None where a part of it cannot be read."""
+        account = self.account
+        found = self._portfolio.equity(account_id=account.id)
+        if not found:
+            return None
+        total = 0
+        for currency, money in found.items():
+            if not isfinite(money.as_double()):
+                return None
+            amount = units(money, 10**currency.precision)
+            if currency == self.base:
+                total += amount
+                continue
+            if amount == 0:
+                continue
+            rate = self._rate(self.venue, currency)
+            if rate == 0:
+                return None
+            total += amount * rate // RATE_ONE
+        return total
+
+
+def _price(price: Any, scale: Scale) -> int:
+    if not isfinite(price.as_double()):
+        return 0
+    return price_units(price, scale)
