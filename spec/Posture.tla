@@ -68,15 +68,15 @@ Plus(a, b) == LET nanos == a[2] + b[2]
 AtLeast(a, b) == a[1] > b[1] \/ (a[1] = b[1] /\ a[2] >= b[2])
 UpTo(a, limit) == IF AtLeast(a, limit) THEN limit ELSE a  \* a wait is only ever compared with its limit
 ------------------------------------------------------------------------------
-(* Five categories: DOL-SENSE-001 *)
+(* Five categories: DOL-FILTER-001, DOL-FILTER-010 *)
 
 Scale(a, b) == (a * b) \div Bp                            \* floored: never above the real product
-Total(m, p, r) == IF m = RUNNING THEN Scale(p, r) ELSE 0  \* R1 is 0 unless RUNNING: DOL-KILL-001
+Total(m, p, r) == IF m = RUNNING THEN Scale(p, r) ELSE 0  \* R1 is 0 unless RUNNING: DOL-POSTURE-005
 ------------------------------------------------------------------------------
 (* The filter *)
 
 Deserved(r) == MsPerBp * r
-Earn(c, r, ms) == Min(Deserved(r), c + ms)                \* DOL-FILTER-001: at most one ms per ms
+Earn(c, r, ms) == Min(Deserved(r), c + ms)                \* DOL-FILTER-002: at most one ms per ms
 Cut(c, r) == Min(c, Deserved(r))                          \* DOL-FILTER-002: lost at once
 ------------------------------------------------------------------------------
 (* Postures: DOL-POSTURE-001. Every level that is met is passed; ties go to the worse on the way down. *)
@@ -93,7 +93,7 @@ Move(p, c) == IF p < Fallen(c) THEN Fallen(c)
               ELSE IF p > Risen(c) THEN Risen(c)
               ELSE p
 ------------------------------------------------------------------------------
-(* The order of one step: DOL-FILTER-003, DOL-TIME-001 *)
+(* The order of one step: DOL-TIME-002, DOL-FILTER-003 *)
 
 Filtered(c, p, r, ms, new) ==                             \* ms of policy time under r, then new
     LET earned == Earn(c, r, ms)
@@ -101,7 +101,7 @@ Filtered(c, p, r, ms, new) ==                             \* ms of policy time u
         left == Cut(earned, new)
     IN [confidence |-> left, posture |-> Move(rose, left), rose |-> rose]
 
-Plain == [act |-> "Start", credit |-> 0, rose |-> HIBERNATE, elapsed |-> Zero, trip |-> FALSE, done |-> FALSE,
+Plain == [act |-> "Start", credit |-> 0, rose |-> HIBERNATE, elapsed |-> Zero, back |-> Zero, trip |-> FALSE, done |-> FALSE,
           named |-> NoNonce, clear |-> FALSE, green |-> FALSE]
 Label(act) == [Plain EXCEPT !.act = act]
 Noted(label, ms, rose) == [label EXCEPT !.credit = ms, !.rose = rose]
@@ -117,7 +117,7 @@ Land(label, ms, m, p, r) ==                               \* the latch is now m,
        /\ mode' = m
        /\ step' = Noted(label, ms, after.rose)
 ------------------------------------------------------------------------------
-(* The latch: DOL-KILL-001, DOL-REARM-001 to 003 *)
+(* The latch: DOL-KILL-001, DOL-REARM-001 to DOL-REARM-005 *)
 
 AfterTrip(m) == KILLED                                    \* also from ARM_PENDING
 EpisodeAfter(before, after) ==                            \* a trip while KILLED changes nothing
@@ -155,7 +155,7 @@ Settle(e, f, n) ==                                        \* what every step doe
     /\ nonce' = NonceAfter(mode, mode', n)
     /\ trapped' = TrappedAfter(f, capital', e)
 
-\* Time passes: ms of it are credited, e of real time elapse, a deadline may be missed, readings may be new.
+\* Time passes: ms of it are credited, e of real time elapse, a deadline may be missed, readings may be new (DOL-TIME-005).
 Visit(ms, e, missed, p, r, f) ==
     /\ Land([Label("Visit") EXCEPT !.elapsed = e, !.trip = missed],
             ms, IF missed THEN AfterTrip(mode) ELSE mode, p, r)
@@ -175,12 +175,12 @@ Trip ==
     /\ Settle(Zero, flat, NoNonce)
     /\ UNCHANGED <<rebased, request>>
 
-\* the host's clock says b before the latest time seen, and is judged at the latest (DOL-TIME-002, DOL-TIME-003):
+\* the host's clock says b before the latest time seen, and is judged at the latest (DOL-TIME-003):
 TooFarBack(b) == ~AtLeast(ClockBack, b)
 CreditOfStepBack(b) == 0
 ModeAfterStepBack(b) == IF TooFarBack(b) THEN AfterTrip(mode) ELSE mode
 StepBack(b) ==
-    /\ Land([Label("StepBack") EXCEPT !.trip = TooFarBack(b)], CreditOfStepBack(b), ModeAfterStepBack(b), product, capital)
+    /\ Land([Label("StepBack") EXCEPT !.back = b, !.trip = TooFarBack(b)], CreditOfStepBack(b), ModeAfterStepBack(b), product, capital)
     /\ Settle(Zero, flat, NoNonce)
     /\ UNCHANGED <<rebased, request>>
 
@@ -218,7 +218,7 @@ RebaseConfirm(n, priced) ==
        /\ rebased' = IF done THEN Zero ELSE rebased
        /\ request' = IF done THEN NoNonce ELSE request
 ------------------------------------------------------------------------------
-(* A whole system: a backtest starts at full confidence, a live run at 0 (DESIGN.md 2.2). *)
+(* A whole system: a backtest starts at full confidence, a live run at 0: DOL-TIME-007 *)
 
 InitAt(c, p) ==
     /\ confidence = c

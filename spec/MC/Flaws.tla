@@ -12,6 +12,9 @@ DampedCut(c, r) == Max(MsPerBp * r, c - 6)                \* confidence falls as
 Jump(c, r, ms) == MsPerBp * r                             \* full recovery as soon as readings are good
 NoCeiling(c, r, ms) == c + ms                             \* credit is not bounded by the R in force
 SlowerThanTime(c, r, ms) == Min(MsPerBp * r, c + (ms + 1) \div 2)
+RoundedEachTime(c, r, ms) == Min(MsPerBp * r, c + 2 * (ms \div 2)) \* a floor of differences
+CompoundRecovery(c, r, ms) == Min(MsPerBp * r, c + ms + (c + ms) \div 10)
+ZeroIsMissing(c, r) == IF r = 0 THEN c ELSE Min(c, MsPerBp * r)     \* a reading of 0 is taken for none
 CreditUnderTheNewR(c, p, r, ms, new) ==                   \* the reading of now, applied to the time before it
     LET earned == Min(MsPerBp * new, c + ms)
     IN [confidence |-> earned, posture |-> Move(p, earned), rose |-> Move(p, earned)]

@@ -34,10 +34,12 @@ LiveSpec ==
 
 Holding == ~flat /\ capital < TrappedBelowBp
 
-NominalEventuallyApex == settled ~> (posture = APEX \/ Holding)
+NominalEventuallyApex ==                                  \* DOL-FILTER-006
+    settled ~> (posture = APEX \/ Holding)
 KilledEventuallyRunning == (settled /\ mode # RUNNING) ~> (mode = RUNNING)
 KilledEventuallyHibernate == (mode = KILLED) ~> (posture = HIBERNATE)
-TrappedEventuallyFree == (settled /\ flat /\ capital < TrappedBelowBp) ~> (capital = Bp)
+TrappedEventuallyFree ==                                  \* DOL-CAPITAL-004
+    (settled /\ flat /\ capital < TrappedBelowBp) ~> (capital = Bp)
 ------------------------------------------------------------------------------
 (* Flaws *)
 

@@ -69,28 +69,44 @@ TypeOK ==
     /\ nonce \in Nonces \union {NoNonce}
     /\ request \in Nonces \union {NoNonce}
 
-ConfidenceInRange == confidence \in 0..FullMs
-ConfidenceNeverAboveHeldR == confidence <= MsPerBp * held
-RTotalNeverAboveTheProduct == held * Bp <= product * capital
+ConfidenceInRange == confidence \in 0..FullMs            \* DOL-FILTER-003
+ConfidenceNeverAboveHeldR == confidence <= MsPerBp * held \* DOL-FILTER-002
+RTotalNeverAboveTheProduct == held * Bp <= product * capital \* DOL-FILTER-001, DOL-FILTER-010
 RTotalLosesLessThanOneBp == mode = RUNNING => product * capital < (held + 1) * Bp
-KilledMeansHibernateInTheSameStep == mode # RUNNING => posture = HIBERNATE
-NoConfidenceWhileKilled == mode # RUNNING => confidence = 0
+KilledMeansHibernateInTheSameStep == mode # RUNNING => posture = HIBERNATE \* DOL-POSTURE-005
+NoConfidenceWhileKilled == mode # RUNNING => confidence = 0 \* DOL-POSTURE-005
 NothingIsDeservedWhileKilled == mode # RUNNING => held = 0
-FallIsImmediate ==
+FallIsImmediate ==                                        \* DOL-POSTURE-001
     /\ confidence <= FallApexMs => posture # APEX
     /\ confidence <= FallStalkerMs => posture \in {TURTLE, HIBERNATE}
     /\ confidence <= FallTurtleMs => posture = HIBERNATE
-ReturnIsImmediate ==
+ReturnIsImmediate ==                                      \* DOL-POSTURE-001
     /\ confidence >= ReturnApexMs => posture = APEX
     /\ confidence >= ReturnStalkerMs => posture \in {APEX, STALKER}
     /\ confidence >= ReturnTurtleMs => posture # HIBERNATE
+AskingOftenChangesNothing ==                              \* two visits under one reading are one: DOL-TIME-002
+    \A a, b \in Credits:
+        LET first == Filtered(confidence, posture, held, a, held)
+            second == Filtered(first.confidence, first.posture, held, b, held)
+            once == Filtered(confidence, posture, held, a + b, held)
+        IN second.confidence = once.confidence /\ second.posture = once.posture
+AWorseReadingNeverGivesMore ==                            \* DOL-FILTER-004
+    \A a, b \in Products, ms \in Credits:
+        a <= b => LET worse == Filtered(confidence, posture, held, ms, a)
+                      better == Filtered(confidence, posture, held, ms, b)
+                  IN worse.confidence <= better.confidence /\ worse.posture >= better.posture
+NeighboursNeverPart ==                                    \* hence no two states move further apart: DOL-FILTER-005
+    \A ms \in Credits, new \in Products:
+        LET less == Filtered(confidence - 1, posture, held, ms, new)
+            more == Filtered(confidence, posture, held, ms, new)
+        IN confidence > 0 => more.confidence - less.confidence \in {0, 1}
 ANonceIsHeldExactlyWhilePending == (nonce # NoNonce) <=> (mode = ARM_PENDING)
 ------------------------------------------------------------------------------
 (* Properties of steps *)
 
-UpSlopeAtMostOne == [][confidence' <= confidence + step'.credit]_all
-NothingIsEarnedUnderAReadingNotYetHeld == [][confidence' <= MsPerBp * held]_all
-GoodTimeIsCreditedInFull ==                               \* with UpSlopeAtMostOne: 100 minutes nominal give APEX
+UpSlopeAtMostOne == [][confidence' <= confidence + step'.credit]_all \* DOL-FILTER-002
+NothingIsEarnedUnderAReadingNotYetHeld == [][confidence' <= MsPerBp * held]_all \* DOL-TIME-002
+GoodTimeIsCreditedInFull ==                               \* hence 100 minutes nominal give APEX: DOL-FILTER-006
     [][held = Bp /\ held' = Bp /\ confidence + step'.credit <= FullMs => confidence' >= confidence + step'.credit]_all
 PostureFallsOnlyAtItsLevel ==
     [][posture' > posture =>
@@ -99,30 +115,39 @@ PostureRisesOnlyAtItsLevel ==                             \* a cut in the same s
     [][posture' < posture =>
         confidence + step'.credit >= (CASE posture' = APEX -> ReturnApexMs [] posture' = STALKER -> ReturnStalkerMs
                                         [] posture' = TURTLE -> ReturnTurtleMs)]_all
-UpwardEntriesAreSevenMinutesApart == [][\A q \in {APEX, STALKER, TURTLE}: Cross(q) => Later(q) >= ClaimedGapMs]_all
-TimeFaultNeverRaisesConfidence == [][step'.act = "StepBack" => confidence' <= confidence]_all
-ALargeStepBackKills == [][step'.act = "StepBack" /\ step'.trip => mode' = KILLED]_all
+UpwardEntriesAreSevenMinutesApart ==                      \* DOL-POSTURE-002
+    [][\A q \in {APEX, STALKER, TURTLE}: Cross(q) => Later(q) >= ClaimedGapMs]_all
+TimeFaultNeverRaisesConfidence ==                         \* DOL-TIME-003
+    [][step'.act = "StepBack" => confidence' <= confidence]_all
+ALargeStepBackKills == [][step'.act = "StepBack" /\ ~AtLeast(ClockBack, step'.back) => mode' = KILLED]_all
 ASmallStepBackChangesNothing ==
-    [][step'.act = "StepBack" /\ ~step'.trip => confidence' = confidence /\ posture' = posture /\ mode' = mode]_all
+    [][step'.act = "StepBack" /\ AtLeast(ClockBack, step'.back) => confidence' = confidence /\ posture' = posture /\ mode' = mode]_all
 
-ATripAlwaysLatches == [][step'.trip => mode' = KILLED]_all
+ATripAlwaysLatches == [][step'.trip => mode' = KILLED]_all \* DOL-KILL-001, DOL-REARM-005
 OnlyOperatorLeavesKilled == [][mode = KILLED /\ mode' # KILLED => step'.act = "Arm"]_all
 OnlyATripKills == [][mode # KILLED /\ mode' = KILLED => step'.trip]_all
-EveryKillIsANewEpisode ==
+EveryKillIsANewEpisode ==                                 \* DOL-KILL-001, DOL-REARM-005
     [][IF mode # KILLED /\ mode' = KILLED THEN episode' = (episode + 1) % EpisodeModulus ELSE episode' = episode]_all
-RearmNeedsTwoSteps == [][mode = KILLED => mode' # RUNNING]_all
-RearmNeedsSixtySeconds == [][mode = ARM_PENDING /\ mode' = RUNNING => AtLeast(pending, ArmWait)]_all
-RearmNamesThePendingRequest == [][mode = ARM_PENDING /\ mode' = RUNNING => step'.act = "Confirm" /\ step'.named = nonce]_all
-RearmNeedsFlatOrAccepted == [][mode = KILLED /\ mode' = ARM_PENDING => step'.clear]_all
-RearmNeedsGreen == [][mode # RUNNING /\ mode' \notin {mode, KILLED} => step'.green]_all
-RearmStartsAtZero == [][mode # RUNNING /\ mode' = RUNNING => confidence' = 0 /\ posture' = HIBERNATE]_all
-RefusedConfirmStaysPending ==
+RearmNeedsTwoSteps == [][mode = KILLED => mode' # RUNNING]_all \* DOL-REARM-002
+RearmNeedsSixtySeconds ==                                 \* DOL-REARM-003
+    [][mode = ARM_PENDING /\ mode' = RUNNING => AtLeast(pending, ArmWait)]_all
+RearmNamesThePendingRequest ==                            \* DOL-REARM-002
+    [][mode = ARM_PENDING /\ mode' = RUNNING => step'.act = "Confirm" /\ step'.named = nonce]_all
+RearmNeedsFlatOrAccepted ==                               \* DOL-REARM-001
+    [][mode = KILLED /\ mode' = ARM_PENDING => step'.clear]_all
+RearmNeedsGreen ==                                        \* DOL-REARM-002
+    [][mode # RUNNING /\ mode' \notin {mode, KILLED} => step'.green]_all
+RearmStartsAtZero ==                                      \* DOL-REARM-004
+    [][mode # RUNNING /\ mode' = RUNNING => confidence' = 0 /\ posture' = HIBERNATE]_all
+RefusedConfirmStaysPending ==                             \* DOL-REARM-003
     [][step'.act = "Confirm" /\ ~step'.done => mode' = mode /\ nonce' = nonce /\ waited' = waited]_all
 
 MarkMoved == step'.act = "RebaseConfirm" /\ capital' # capital
-RebaseOnlyWhenTrapped == [][MarkMoved => flat /\ capital < TrappedBelowBp /\ caught = RebaseTrapped]_all
-RebaseIsRateLimited == [][MarkMoved => spent = RebaseGap]_all
-RebaseNeedsTwoSteps == [][MarkMoved => request # NoNonce /\ step'.named = request]_all
+RebaseOnlyWhenTrapped ==                                  \* DOL-CAPITAL-004
+    [][MarkMoved => flat /\ capital < TrappedBelowBp /\ caught = RebaseTrapped]_all
+RebaseIsRateLimited == [][MarkMoved => spent = RebaseGap]_all \* DOL-CAPITAL-005
+RebaseNeedsTwoSteps ==                                    \* DOL-CAPITAL-004
+    [][MarkMoved => request # NoNonce /\ step'.named = request]_all
 RebaseRestoresR5 == [][MarkMoved => capital' = Bp]_all
 RebaseEarnsNothing == [][step'.act = "RebaseConfirm" => confidence' <= confidence /\ posture' >= posture]_all
 ------------------------------------------------------------------------------
@@ -136,8 +161,7 @@ NeverRisesSeveralLevelsAtOnce == [][~(posture = HIBERNATE /\ posture' = APEX)]_a
 NeverRisesAndIsCutInOneStep == [][~(step'.rose < posture /\ posture' > posture)]_all
 NeverTiesOnTheWayDown == ~(confidence = FallApexMs /\ posture = STALKER)
 NeverTiesOnTheWayUp == ~(confidence = ReturnApexMs /\ posture = APEX /\ held < Bp)
-NeverStepsBackExactlyToTheLimit ==
-    [][~(step'.act = "StepBack" /\ ~step'.trip)]_all
+NeverStepsBackExactlyToTheLimit == [][~(step'.act = "StepBack" /\ step'.back = ClockBack)]_all
 NeverRoundsAProduct == held * Bp = product * capital \/ mode # RUNNING
 NeverReachesApexAfterAKill == ~(posture = APEX /\ episode > 0)
 NeverRefusedForBeingEarly == [][~(step'.act = "Confirm" /\ ~step'.done /\ step'.green /\ step'.named = nonce /\ mode = ARM_PENDING)]_all
@@ -146,5 +170,6 @@ NeverCarriesANanosecond == waited # OneSecond
 NeverRebased == [][~MarkMoved]_all
 NeverRefusedForTheRate ==
     [][~(step'.act = "RebaseConfirm" /\ ~step'.done /\ caught = RebaseTrapped /\ request # NoNonce /\ step'.named = request /\ spent # RebaseGap)]_all
+NeverRebasedWhileStillInApex == [][~(MarkMoved /\ posture = APEX)]_all \* the gap of hysteresis: see README.md
 NeverReturnsFromTheTrap == ~(spent # RebaseGap /\ posture = APEX /\ rebased # Zero)
 ==============================================================================

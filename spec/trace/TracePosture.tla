@@ -6,11 +6,12 @@
 (*                                                                                                                        *)
 (* Run with -deadlock (a trace ends) and one worker. Neither TLC has a module for JSON: records are TLA+ literals, in     *)
 (* chunks of a thousand, since a parser's stack and a tuple's length have limits.                                         *)
-EXTENDS Shipped, Records, TLC
+EXTENDS Posture, Records, TLC
 
-VARIABLES confidence, posture, held, product, capital, flat, mode, episode, waited, nonce, trapped, rebased, request, step, i
+VARIABLE i                                                \* how many records have been consumed
 
-INSTANCE Posture
+OneMinute == <<60, 0>>
+OneSecond == <<1, 0>>
 
 View == i                                                 \* the cursor alone tells the states apart
 ------------------------------------------------------------------------------
@@ -28,10 +29,11 @@ R4(r) == r[7]
 R5(r) == r[8]
 Flat(r) == r[9] = 1
 Missed(r) == r[10] = 1                                    \* a Category 1 event: a deadline, a fault, the operator's kill
-Named(r) == r[11]                                         \* the nonce of an operator's request, as a small index
-NamedEpisode(r) == r[12]
-Clear(r) == r[13] = 1                                     \* arm: flat or accepted; re-base: equity above zero
-Green(r) == r[14] = 1
+                                                          \* 11 to 15 is what the journal says, see Agrees
+Named(r) == r[16]                                         \* operator only: the nonce of the request, as a small index
+NamedEpisode(r) == r[17]
+Clear(r) == r[18] = 1                                     \* arm: flat or accepted; re-base: equity above zero
+Green(r) == r[19] = 1
 
 Product(r) == Scale(Scale(R2(r), R3(r)), R4(r))           \* floored after each factor
 ------------------------------------------------------------------------------
@@ -57,11 +59,11 @@ Agrees(r) ==
     /\ Same("r234_bp", product', Product(r))
     /\ Same("r5_bp", capital', R5(r))
     /\ Same("flat", AsBit(flat'), r[9])
-    /\ Same("mode", mode', r[17])
-    /\ Same("episode", episode', r[19])
-    /\ Same("held_bp", held', r[18])
-    /\ Same("confidence_ms", confidence', r[15])
-    /\ Same("posture", posture', r[16])
+    /\ Same("mode", mode', r[13])
+    /\ Same("episode", episode', r[15])
+    /\ Same("held_bp", held', r[14])
+    /\ Same("confidence_ms", confidence', r[11])
+    /\ Same("posture", posture', r[12])
 
 HandOver ==                                               \* the next window starts here
     IF i' = Count

