@@ -216,7 +216,7 @@ def honest(runs: Sequence[RunResult]) -> str:
                 )
             if run.figures.rebases:
                 said.append(
-                    f"{run.name}: {counted(run.figures.rebases, 're-base')}. Each one forgets the drawdown before it: the"
+                    f"{run.name}: {counted(run.figures.rebases, 're-base')}. Each forgets the drawdown before it: the"
                     " guard's own mark is lower than the account's peak from there on."
                 )
         said += [f"{run.name}: {note}" for note in run.notes]

@@ -1,0 +1,138 @@
+"""What a journal says of its book now: by folding all of it, or from its last records alone.
+
+What belongs here: reading only. `folded` checks the chain and rebuilds the state (seconds for a long journal); `tail`
+looks at the end of a file that may be being written (no chain is checked, the audit is for that).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dolphin.app.errors import UserError
+from dolphin.journal import codec
+from dolphin.journal.reader import Record
+from dolphin.journal.recovery import Recovery, recover
+from dolphin.kernel.events import EVENTS
+from dolphin.kernel.machine import step
+from dolphin.kernel.policy import Policy
+from dolphin.kernel.state import Outcome, State
+
+TAIL_BYTES: Final = 4 << 20
+
+
+@dataclass(slots=True)
+class Folded:
+    """A book as its journal makes it. `waiting`: positions written in ADOPT that nobody has decided on."""
+
+    header: Mapping[str, Any] = field(default_factory=dict)
+    policy: Policy | None = None
+    state: State | None = None
+    waiting: dict[str, None] = field(default_factory=dict)
+    gross: int = 0
+    cause: str = ""
+    kill_text: str = ""
+
+    def each(self, record: Record) -> None:
+        """Take one record, in order."""
+        if record.kind == "HEADER":
+            self.header = record.data
+            self.policy, self.state = codec.begin(record.data)
+        elif record.kind == "ADOPT":
+            self.waiting = dict.fromkeys(record.data.get("positions", ()))
+        elif record.kind == "COMMAND":
+            self._command(record.data)
+        elif record.kind in EVENTS:
+            assert self.policy is not None
+            assert self.state is not None
+            event = codec.decode(record.kind, record.ts_ns, record.data)
+            self.state, _ = step(self.policy, self.state, event)
+            if record.kind == "EQUITY":
+                self.gross = codec.integer("gross", record.data["gross"])
+
+    def _command(self, data: Mapping[str, Any]) -> None:
+        verb = data.get("verb")
+        if verb == "kill":
+            self.kill_text = str(data.get("cause", ""))
+        if verb in ("adopt", "flatten"):
+            for name in data.get("answer", {}).get("positions", ()):
+                self.waiting.pop(name, None)
+
+
+def folded(path: Path) -> tuple[Recovery, Folded]:
+    """The journal's end and the book that it makes. JournalError names the first bad record."""
+    made = Folded()
+    try:
+        return recover(str(path), each=made.each), made
+    except codec.Malformed as error:
+        raise UserError(
+            f"a record's data is not what its kind demands ({error})", path=path, fix="run `trace-audit` on it"
+        ) from error
+
+
+@dataclass(slots=True)
+class Tail:
+    """The end of a journal: header, the last outcome, the last equity; None where it is not in the last 4 MiB."""
+
+    header: Mapping[str, Any]
+    outcome: Outcome | None = None
+    outcome_ns: int = 0
+    equity: Mapping[str, Any] | None = None
+    last_ns: int = 0
+    last_kind: str = ""
+    records: int = 0
+    spoke_ns: dict[int, int] = field(default_factory=dict)
+
+
+def tail(path: Path) -> Tail:
+    """The end of the journal `path`, which may be growing. UserError where it is none."""
+    try:
+        with open(path, "rb") as file:
+            first = file.readline(1 << 20)
+            size = os.fstat(file.fileno()).st_size
+            start = max(len(first), size - TAIL_BYTES)
+            file.seek(start)
+            block = file.read(TAIL_BYTES)
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", path=path, fix="run as its owner") from error
+    header = _parsed(first)
+    if header is None or header.get("kind") != "HEADER":
+        raise UserError("is no journal that Dolphin wrote", path=path, line=1, fix="name a journal")
+    lines = block.split(b"\n")[:-1]
+    if start > len(first):
+        lines = lines[1:]
+    found = Tail(header["data"], last_ns=int(header["ts"]), last_kind="HEADER", records=1)
+    for line in lines:
+        record = _parsed(line)
+        if record is not None:
+            _take(found, record)
+    return found
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    if not {"seq", "ts", "kind", "data"} <= value.keys():
+        return None
+    return value
+
+
+def _take(found: Tail, record: Mapping[str, Any]) -> None:
+    data = record["data"]
+    found.last_ns, found.last_kind, found.records = int(record["ts"]), str(record["kind"]), int(record["seq"]) + 1
+    if record["kind"] not in EVENTS:
+        return
+    found.outcome = Outcome(*(codec.integer("out", value) for value in data["out"]))  # type: ignore[arg-type]
+    found.outcome_ns = found.last_ns
+    if record["kind"] == "EQUITY":
+        found.equity = data
+    if record["kind"] == "SEEN":
+        found.spoke_ns[codec.integer("feed", data["feed"])] = found.last_ns

@@ -1,0 +1,290 @@
+"""The operator's hand: status, kill, arm, confirm, rebase, adopt, on a running or a stopped book.
+
+What belongs here: the commands' arguments and what is printed. A running book is asked by letter (its mailbox), a
+stopped one acted upon in its journal (`stopped`); both are journalled with their cause, refusals too. No network.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from dolphin.app import args
+from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
+from dolphin.app.state_dir import Holder, StateDir, checked, holder
+from dolphin.kernel.policy import ARM_WAIT_NS
+from dolphin.kernel.reasons import REQUIREMENT, Reason
+
+EXIT_SILENT: Final = 3
+"""A running book did not answer in time: whether it acted is in its journal."""
+
+_CODES: Final = {
+    0: "done",
+    1: "refused; the reason and its requirement are printed, and journalled",
+    3: "the running book did not answer in time",
+}
+_FIX: Final[dict[Reason, str]] = {
+    Reason.NOT_KILLED: "the latch is not KILLED, so there is nothing to arm (a pending request is ended by a new kill)",
+    Reason.WRONG_EPISODE: "that episode is over; `dolphin status` shows the present one",
+    Reason.NOT_FLAT: "the book holds something: wait for the flatten to end, or take it over with --accept-position",
+    Reason.NOT_GREEN: "a feed is silent or equity is unreadable; every feed must have spoken since the start. A stopped"
+    " book hears none: start it first, it stays killed",
+    Reason.NOT_PENDING: "no request is pending: the first step comes first",
+    Reason.WRONG_NONCE: "that nonce is of another request; only the latest request can be confirmed",
+    Reason.TOO_EARLY: f"{ARM_WAIT_NS // 10**9} real seconds must pass after the first step; the request stays pending",
+    Reason.NOT_TRAPPED: "only a flat book that drawdown alone keeps out, for as long as the policy says, may re-base",
+    Reason.REBASE_RATE: "the policy's rate of re-bases is spent; `dolphin policy show` says how long to wait",
+    Reason.UNPRICED: "equity is not above zero: there is nothing to re-base to",
+}
+
+
+def moment(ts_ns: int) -> str:
+    """`2026-11-21 09:30:00 UTC`."""
+    return f"{datetime.fromtimestamp(ts_ns / 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _parser(verb: str, what: str, example: str) -> args.Parser:
+    parser = args.parser(f"dolphin {verb}", what, example, _CODES)
+    parser.add_argument("--state", required=True, type=Path, metavar="DIR", help="the book's state directory")
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="how long to wait for a running book")
+    return parser
+
+
+def _with_cause(parser: args.Parser) -> args.Parser:
+    parser.add_argument("--cause", default="", metavar="TEXT", help="why; journalled with the command")
+    return parser
+
+
+def ask(state: StateDir, verb: str, said: Mapping[str, Any], cause: str, timeout_s: float) -> dict[str, Any]:
+    """Have `verb` done by whoever can: the running book, or the stopped one's journal. The answer is the guard's."""
+    who = holder(state)
+    if who is None:
+        from dolphin.app import stopped
+
+        return stopped.act(state, verb, said, cause)
+    return _posted(state, who, verb, said, cause, timeout_s)
+
+
+def _posted(
+    state: StateDir, who: Holder, verb: str, said: Mapping[str, Any], cause: str, timeout_s: float
+) -> dict[str, Any]:
+    if who.operator:
+        raise UserError(
+            f"another operator's command is at work on this book (process {who.pid})",
+            path=state.path,
+            fix="wait for it to end, then look at `dolphin status` before you repeat yours",
+        )
+    from dolphin.nautilus.mailbox import MailboxError, post
+
+    try:
+        return post(state.path, verb, said, cause, timeout_s)
+    except MailboxError as error:
+        raise UserError(
+            f"process {who.pid} runs this book and does not answer: {error}",
+            path=state.path,
+            fix=f"look at that process; if it hangs, end it and repeat the command: a stopped book obeys at once"
+            f" ({verb} is then in its journal before the next start)",
+            code=EXIT_SILENT,
+        ) from error
+
+
+def refused(answer: Mapping[str, Any]) -> int:
+    """Say why not, with the requirement that stands against it."""
+    name = str(answer.get("reason", ""))
+    if name in Reason.__members__:
+        reason = Reason[name]
+        print(f"refused: {name} [{REQUIREMENT[reason]}]: {_FIX.get(reason, 'see the guide, docs/guide/operate.md')}")
+    else:
+        print(f"refused: {answer.get('error', 'no reason was given')}")
+    return EXIT_NEGATIVE
+
+
+def _granted(answer: Mapping[str, Any]) -> bool:
+    return answer.get("ok") is True
+
+
+def status(argv: list[str]) -> int:
+    """`dolphin status`."""
+    parser = _parser(
+        "status",
+        "Show a book: posture, confidence, R1..R5, latch, equity, drawdown, last record, feeds. Changes nothing.\n"
+        "A stopped book's journal is folded and its chain checked; of a running one the last records are read.",
+        """
+        dolphin status --state ~/book
+        dolphin status --state ~/book --json
+        """,
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+    given = parser.parse_args(argv)
+    from dolphin.app import status as book_status
+
+    state = checked(given.state)
+    said = book_status.of(state, holder(state))
+    print(json.dumps(said, indent=2) if given.json else book_status.told(said))
+    return EXIT_OK
+
+
+def kill(argv: list[str]) -> int:
+    """`dolphin kill`."""
+    given = _with_cause(
+        _parser(
+            "kill",
+            "Trip the kill switch: no entry leaves, increasing orders are cancelled, positions are flattened.\n"
+            "It stays tripped over restarts, until `dolphin arm` and `dolphin confirm`. A stopped book is latched in\n"
+            "its journal, and flattens when it is started.",
+            """
+            dolphin kill --state ~/book --cause "fills do not match the venue"
+            """,
+        )
+    ).parse_args(argv)
+    state = checked(given.state)
+    answer = ask(state, "kill", {}, given.cause, given.timeout)
+    if not _granted(answer):
+        return refused(answer)
+    print(f"killed: episode {answer['episode']}, latch {answer['mode']}, posture {answer['posture']}")
+    print(f"next: {_command('status', state)}; when the cause is mended, {_command('arm', state)}")
+    return EXIT_OK
+
+
+def _command(verb: str, state: StateDir, more: str = "") -> str:
+    return f"dolphin {verb} {more + ' ' if more else ''}--state {shlex.quote(str(state.path))}"
+
+
+def arm(argv: list[str]) -> int:
+    """`dolphin arm`."""
+    parser = _with_cause(
+        _parser(
+            "arm",
+            "First step of the re-arm after a kill. Prints the episode, why it was killed, what is held, and the exact\n"
+            f"command of the second step, which is accepted {ARM_WAIT_NS // 10**9} real seconds later.\n"
+            "Granted only for the present episode, with every feed green, and flat (the guard looks itself) or\n"
+            "with the position explicitly taken over.",
+            """
+            dolphin arm --state ~/book --cause "feed handler replaced"
+            dolphin arm --state ~/book --accept-position --cause "hedge, stays"
+            """,
+        )
+    )
+    settled = parser.add_mutually_exclusive_group()
+    settled.add_argument("--flat", action="store_true", help="the book is flat; the guard checks it (default)")
+    settled.add_argument("--accept-position", action="store_true", help="what is held is known and taken over")
+    parser.add_argument("--episode", type=int, help="the episode you mean (default: the present one)")
+    given = parser.parse_args(argv)
+    state = checked(given.state)
+    from dolphin.app import status as book_status
+
+    now = book_status.of(state, holder(state))
+    for line in book_status.killed(now):
+        print(line)
+    said: dict[str, Any] = {"observed_flat": int(not given.accept_position), "accepted": int(given.accept_position)}
+    if given.episode is not None:
+        said["episode"] = given.episode
+    answer = ask(state, "arm", said, given.cause, given.timeout)
+    if not _granted(answer):
+        return refused(answer)
+    print(f"armed: episode {answer['episode']}, waiting for the second step")
+    return _second(answer, _command("confirm", state, str(answer["nonce"])))
+
+
+def _second(answer: Mapping[str, Any], command: str, wait_ns: int = ARM_WAIT_NS) -> int:
+    at_ns = int(answer.get("ts_ns") or _now_ns()) + wait_ns
+    if wait_ns:
+        print(f"accepted from {moment(at_ns)} on:")
+    print(f"  {command}")
+    return EXIT_OK
+
+
+def _now_ns() -> int:
+    return int(datetime.now(UTC).timestamp() * 10**9)
+
+
+def confirm(argv: list[str]) -> int:
+    """`dolphin confirm`."""
+    parser = _with_cause(
+        _parser(
+            "confirm",
+            "Second step of the re-arm, with the nonce that `dolphin arm` printed. The book runs again at confidence\n"
+            "0 and earns its way back; entries return with STALKER.",
+            """
+            dolphin confirm 4823917 --state ~/book
+            """,
+        )
+    )
+    parser.add_argument("nonce", type=int, help="as `dolphin arm` printed it")
+    given = parser.parse_args(argv)
+    state = checked(given.state)
+    answer = ask(state, "confirm", {"nonce": given.nonce}, given.cause, given.timeout)
+    if not _granted(answer):
+        return refused(answer)
+    print(f"running: latch {answer['mode']}, posture {answer['posture']}, confidence 0, earned back from here")
+    return EXIT_OK
+
+
+def rebase(argv: list[str]) -> int:
+    """`dolphin rebase`."""
+    parser = _with_cause(
+        _parser(
+            "rebase",
+            "Re-base the high-water mark to the present equity, in two steps. Only a trapped book may: flat, and kept\n"
+            "out by its drawdown alone for as long as the policy says; and only as often as the policy says. Each\n"
+            "re-base forgets the drawdown behind it, for good; the report counts them.",
+            """
+            dolphin rebase --state ~/book --cause "yearly review, board minute 12"
+            dolphin rebase --state ~/book --confirm 4823917
+            """,
+        )
+    )
+    parser.add_argument("--confirm", type=int, metavar="NONCE", help="second step, as the first one printed it")
+    given = parser.parse_args(argv)
+    state = checked(given.state)
+    verb, said = ("rebase-arm", {}) if given.confirm is None else ("rebase-confirm", {"nonce": given.confirm})
+    answer = ask(state, verb, said, given.cause, given.timeout)
+    if not _granted(answer):
+        return refused(answer)
+    if given.confirm is None:
+        print("requested: nothing has changed yet; whether the book has the right to it is decided at the second step:")
+        return _second(answer, _command("rebase", state, f"--confirm {answer['nonce']}"), 0)
+    print(f"re-based: the mark is the equity; posture {answer['posture']}, confidence is earned back from where it is")
+    return EXIT_OK
+
+
+def adopt(argv: list[str]) -> int:
+    """`dolphin adopt`."""
+    parser = _with_cause(
+        _parser(
+            "adopt",
+            "Decide on positions that the guard found at a first live start: it leaves them alone until you take them\n"
+            "over (they are then trimmed and flattened as any other), or want them gone (--flatten; running books).",
+            """
+            dolphin adopt --state ~/book
+            dolphin adopt --state ~/book --position P-123 --flatten
+            """,
+        )
+    )
+    parser.add_argument("--position", help="one of them (default: all that wait)")
+    parser.add_argument("--flatten", action="store_true", help="sell it instead")
+    given = parser.parse_args(argv)
+    state = checked(given.state)
+    said = {} if given.position is None else {"position": given.position}
+    answer = ask(state, "flatten" if given.flatten else "adopt", said, given.cause, given.timeout)
+    if not _granted(answer):
+        return refused(answer)
+    print(f"{'flattening' if given.flatten else 'adopted'}: {', '.join(answer.get('positions', ()))}")
+    return EXIT_OK
+
+
+def fresh_instance() -> str:
+    """The instance id of an operator's own short-lived writer."""
+    from dolphin.app.state_dir import OPERATOR
+
+    return f"{OPERATOR}{secrets.token_hex(8)}"
+
+
+COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
+    "status": status, "kill": kill, "arm": arm, "confirm": confirm, "rebase": rebase, "adopt": adopt,
+}  # fmt: skip

@@ -1,0 +1,193 @@
+"""What `dolphin status` says of a book, as a dict and in words.
+
+What belongs here: gathering (journal, status.json) and wording. It reads only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from dolphin.app.book import Folded, Tail, folded, tail
+from dolphin.app.state_dir import Holder, StateDir
+from dolphin.journal.errors import JournalError
+from dolphin.kernel.policy import ARM_WAIT_NS, Posture
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import Mode, Outcome, State, outcome
+from dolphin.kernel.units import ABSENT, FULL_MS, NEVER_NS
+
+
+def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
+    """The book now. A stopped one is folded whole; of a running one the last records and status.json are read."""
+    if who is None:
+        recovery, book = folded(state.journal)
+        assert book.state is not None
+        found = _common(book.header, outcome(book.state), recovery.last_ts_ns)
+        found |= {"running": False, "closed": recovery.closed, "records": recovery.head.seq + 1}
+        found |= {"gaps": recovery.gaps, "torn_bytes": recovery.torn_bytes, "chain": "checked"}
+        return found | _inner(book, book.state)
+    seen = tail(state.journal)
+    found = _common(seen.header, seen.outcome, seen.last_ns)
+    found |= {"running": True, "pid": who.pid, "records": seen.records, "chain": "not checked; `trace-audit` does"}
+    if seen.equity is not None:
+        found |= {name: int(seen.equity[name]) for name in ("equity", "gross", "flat")}
+    found["feeds"] = _heard(seen)
+    found["guard"] = _said(state)
+    if found.get("mode", "RUNNING") != Mode.RUNNING.name:
+        found |= _latch_of(state)
+    return found
+
+
+def _latch_of(state: StateDir) -> dict[str, Any]:
+    """Why a running book is latched: the tail may have forgotten, so the journal is folded, up to what is written."""
+    try:
+        _, book = folded(state.journal)
+    except JournalError:
+        return {}
+    if book.state is None:
+        return {}
+    return _latch(book, book.state)
+
+
+def _said(state: StateDir) -> Any:
+    """status.json as the guard wrote it; None where there is none that can be read."""
+    try:
+        return json.loads(state.status.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _common(header: Mapping[str, Any], out: Outcome | None, last_ns: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"last_record_ns": str(last_ns), "policy_hash": header.get("policy_hash", "")}
+    found["absent"] = header.get("absent", [])
+    if out is None:
+        return found
+    return found | {
+        "posture": Posture(out.posture).name,
+        "confidence_ms": out.confidence_ms,
+        "r_bp": [out.r1_bp, out.r2_bp, out.r3_bp, out.r4_bp, out.r5_bp],
+        "r_total_bp": out.held_bp,
+        "mode": Mode(out.mode).name,
+        "episode": out.episode,
+        "drawdown_bp": out.drawdown_bp,
+        "mark": out.mark,
+    }
+
+
+def _latch(book: Folded, state: State) -> dict[str, Any]:
+    latch = state.latch
+    found: dict[str, Any] = {"cause": Cause(latch.cause).name, "cause_text": book.kill_text}
+    if latch.tripped_ns != ABSENT:
+        found["tripped_ns"] = str(latch.tripped_ns)
+    if latch.mode == Mode.ARM_PENDING:
+        found["confirm_from_ns"] = str(latch.armed_ns + ARM_WAIT_NS)
+    return found
+
+
+def _inner(book: Folded, state: State) -> dict[str, Any]:
+    capital = state.capital
+    found: dict[str, Any] = {"equity": capital.equity, "gross": book.gross, "flat": capital.flat}
+    found |= {"rebases": capital.rebases, "waiting_positions": list(book.waiting)}
+    if capital.trapped_ns != ABSENT:
+        found["trapped_since_ns"] = str(capital.trapped_ns)
+    names = [feed.get("name", "?") for feed in book.header.get("feeds", [])]
+    found["feeds"] = [
+        {
+            "name": name,
+            "heard": feed.heard,
+            "r3_bp": feed.r3_bp,
+            "error": feed.error,
+            "due_ns": None if feed.due_ns >= NEVER_NS else str(feed.due_ns),
+        }
+        for name, feed in zip(names, state.feeds, strict=False)
+    ]
+    return found | _latch(book, state)
+
+
+def _heard(seen: Tail) -> list[dict[str, Any]]:
+    names = [feed.get("name", "?") for feed in seen.header.get("feeds", [])]
+    return [
+        {"name": name, "last_ns": None if index not in seen.spoke_ns else str(seen.spoke_ns[index])}
+        for index, name in enumerate(names)
+    ]
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+
+def _time(text: Any) -> str:
+    return f"{datetime.fromtimestamp(int(text) / 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def told(found: Mapping[str, Any]) -> str:
+    """The status as lines for a terminal."""
+    lines = []
+    running = f"running (process {found['pid']})" if found["running"] else "stopped"
+    if not found["running"]:
+        running += ", closed properly" if found["closed"] else ", NOT closed: it crashed or was killed"
+    lines.append(("book", running))
+    if "posture" in found:
+        share = found["confidence_ms"] / FULL_MS
+        lines.append(("posture", f"{found['posture']}, confidence {share:.2%} ({found['confidence_ms']:,} ms)"))
+        factors = "  ".join(f"R{n} {bp / 100:g} %" for n, bp in enumerate(found["r_bp"], start=1))
+        lines.append(("multipliers", f"{factors}  = {found['r_total_bp'] / 100:g} %"))
+        lines.append(("latch", _latch_line(found)))
+    if "equity" in found:
+        held = "flat" if found["flat"] == 1 else f"holding {found['gross']:,}"
+        lines.append(("equity", f"{found['equity']:,} minor units, {held}"))
+    if "mark" in found:
+        lines.append(("drawdown", f"{found['drawdown_bp'] / 100:g} % from the mark {found['mark']:,}"))
+    if "trapped_since_ns" in found:
+        lines.append(("trapped", f"since {_time(found['trapped_since_ns'])}; `dolphin rebase` may be due"))
+    if found.get("waiting_positions"):
+        lines.append(("adopt", f"waiting for you: {', '.join(found['waiting_positions'])}"))
+    lines.append(
+        ("last record", f"{_time(found['last_record_ns'])}, {found['records']:,} records, chain {found['chain']}")
+    )
+    if found["absent"]:
+        lines.append(("absent", ", ".join(str(name) for name in found["absent"])))
+    lines += [("feed", _feed_line(feed)) for feed in found.get("feeds", ())]
+    return "\n".join(f"{name:<12} {text}" for name, text in lines)
+
+
+def _latch_line(found: Mapping[str, Any]) -> str:
+    if found["mode"] == Mode.RUNNING.name:
+        return "RUNNING"
+    return f"{found['mode']}, {_episode(found)}"
+
+
+def _episode(found: Mapping[str, Any]) -> str:
+    said = f"episode {found['episode']}"
+    if "cause" in found:
+        said += f", cause {found['cause']}"
+        if found["cause"] == Cause.OPERATOR.name:
+            said += f" ({found.get('cause_text') or 'none given'})"
+    if "tripped_ns" in found:
+        said += f", since {_time(found['tripped_ns'])}"
+    if "confirm_from_ns" in found:
+        said += f"; confirm is accepted from {_time(found['confirm_from_ns'])}"
+    return said
+
+
+def _feed_line(feed: Mapping[str, Any]) -> str:
+    if "heard" in feed:
+        state = "silent since the start" if feed["heard"] == 0 else f"R3 {feed['r3_bp'] / 100:g} %"
+        due = "" if feed["due_ns"] is None else f", next due {_time(feed['due_ns'])}"
+        return f"{feed['name']}: {state}{', in error' if feed['error'] else ''}{due}"
+    last = feed["last_ns"]
+    return f"{feed['name']}: {'not in the last records' if last is None else f'last spoke {_time(last)}'}"
+
+
+def killed(found: Mapping[str, Any]) -> list[str]:
+    """What an operator must see before he arms: episode, cause, what is held."""
+    if found.get("mode") == Mode.RUNNING.name:
+        return ["latch: RUNNING"]
+    lines = [f"latch: {found.get('mode', 'unknown')}, {_episode(found)}" if "mode" in found else "latch: unknown"]
+    if "equity" in found:
+        held = "nothing, the book is flat" if found["flat"] == 1 else f"{found['gross']:,} minor units of exposure"
+        lines.append(f"held: {held}; equity {found['equity']:,}")
+    else:
+        lines.append("held: unknown (no sample among the last records); unknown is not flat")
+    return lines

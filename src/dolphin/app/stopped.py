@@ -1,0 +1,137 @@
+"""Commands on a stopped book: its journal is recovered, folded, and taken up by the operator for a few records.
+
+What belongs here: the same verbs as the running guard's, with the same answers and the same COMMAND record, so that
+nobody who reads the journal need know which of the two it was. RESUME comes first: downtime earns nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from dolphin.app.book import Folded, folded
+from dolphin.app.errors import UserError
+from dolphin.app.operator import fresh_instance
+from dolphin.app.state_dir import StateDir
+from dolphin.journal import Journal, JournalLocked, codec, encode
+from dolphin.kernel.events import KIND, Answer, Arm, Confirm, Event, Kill, RebaseArm, RebaseConfirm, Resume
+from dolphin.kernel.machine import step
+from dolphin.kernel.policy import Policy
+from dolphin.kernel.state import State
+
+GRANTED: Final = frozenset(("ARMED", "CONFIRMED", "REBASED"))
+_NONCE_BITS: Final = 53
+
+
+class Hand:
+    """One command on one stopped book."""
+
+    def __init__(self, journal: Journal, book: Folded, policy: Policy, state: State, now_ns: int) -> None:
+        self.journal = journal
+        self.book = book
+        self.policy = policy
+        self.state = state
+        self.now_ns = now_ns
+
+    def emit(self, event: Event) -> tuple[object, ...]:
+        self.state, effects = step(self.policy, self.state, event)
+        self.journal.append(self.now_ns, KIND[type(event)], codec.encode(event, effects, self.state))
+        return effects
+
+    def standing(self) -> dict[str, Any]:
+        latch = self.state.latch
+        return {"mode": latch.mode.name, "episode": latch.episode, "posture": self.state.filter.posture.name}
+
+    def answered(self, event: Event) -> dict[str, Any]:
+        for effect in self.emit(event):
+            if isinstance(effect, Answer):
+                name = effect.reason.name
+                if name in GRANTED:
+                    return {"reason": name, **self.standing()}
+                return {"ok": False, "reason": name, "error": f"refused: {name}", **self.standing()}
+        raise AssertionError("the kernel answers every request")
+
+
+def _kill(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
+    hand.emit(Kill(hand.now_ns))
+    return hand.standing()
+
+
+def _arm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
+    nonce = secrets.randbelow(1 << _NONCE_BITS)
+    episode = int(said.get("episode", hand.state.latch.episode))
+    # Nobody looks at a venue here: flat is what the journal last knew.
+    flat = int(said.get("observed_flat", 0)) * hand.state.capital.flat
+    answer = hand.answered(Arm(hand.now_ns, episode, nonce, flat, int(said.get("accepted", 0))))
+    if answer["reason"] == "ARMED":
+        answer["nonce"] = nonce
+    return answer
+
+
+def _confirm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
+    return hand.answered(Confirm(hand.now_ns, int(said["nonce"])))
+
+
+def _rebase_arm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
+    nonce = secrets.randbelow(1 << _NONCE_BITS)
+    return {**hand.answered(RebaseArm(hand.now_ns, nonce)), "nonce": nonce}
+
+
+def _rebase_confirm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
+    return hand.answered(RebaseConfirm(hand.now_ns, int(said["nonce"])))
+
+
+def _adopt(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
+    name = said.get("position")
+    found = [position for position in hand.book.waiting if name in (None, position)]
+    if not found:
+        waiting = ", ".join(hand.book.waiting) or "none"
+        return {"ok": False, "error": f"position {name!r}: nothing of that name waits (waiting: {waiting})"}
+    return {"positions": found, **hand.standing()}
+
+
+def _flatten(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "ok": False,
+        "error": "a stopped book cannot send orders; start it, then repeat, or `dolphin kill` it first",
+    }
+
+
+_VERBS: Final[dict[str, Callable[[Hand, Mapping[str, Any]], dict[str, Any]]]] = {
+    "kill": _kill,
+    "arm": _arm,
+    "confirm": _confirm,
+    "rebase-arm": _rebase_arm,
+    "rebase-confirm": _rebase_confirm,
+    "adopt": _adopt,
+    "flatten": _flatten,
+}
+
+
+def act(state: StateDir, verb: str, said: Mapping[str, Any], cause: str) -> dict[str, Any]:
+    """Do `verb` on the stopped book; the answer, as the running guard gives it. UserError, JournalError."""
+    path = str(state.journal)
+    recovery, book = folded(state.journal)
+    assert book.policy is not None
+    assert book.state is not None
+    now_ns = max(time.time_ns(), recovery.last_ts_ns)
+    try:
+        journal = Journal.resume(path, ts_ns=now_ns, recovery=recovery, instance=fresh_instance())
+    except JournalLocked as error:
+        raise UserError(
+            f"somebody took this book up at the same moment ({error.holder})",
+            path=state.path,
+            fix="look at `dolphin status`, then repeat the command",
+        ) from error
+    try:
+        hand = Hand(journal, book, book.policy, book.state, now_ns)
+        hand.emit(Resume(now_ns))
+        answer: dict[str, Any] = {"ok": True, "verb": verb, **_VERBS[verb](hand, said)}
+        record = {"verb": verb, "args": dict(said), "cause": cause, "answer": answer, "by": "operator, book stopped"}
+        journal.append(now_ns, "COMMAND", encode(record))
+        journal.close(now_ns)
+    finally:
+        journal.release()
+    return {**answer, "ts_ns": now_ns}

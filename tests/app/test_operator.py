@@ -1,0 +1,325 @@
+"""The operator's hand: on a stopped book, on a running one, refusals with their requirement, and who may not."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dolphin.app.book import folded
+from dolphin.app.cli import main
+from dolphin.app.state_dir import checked, holder
+from dolphin.journal import Journal, verify
+from dolphin.journal.recovery import recover
+from dolphin.kernel.events import Equity, Kill
+from dolphin.kernel.policy import DAY_NS, INTRADAY
+from dolphin.kernel.state import Mode
+from dolphin.nautilus import mailbox
+from tests.app.books import T0, Book
+
+S = 10**9
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    made = Book(tmp_path / "book", INTRADAY)
+    made.emit(Equity(T0 + S, 1_000_000, flat=1))
+    return made
+
+
+def said(path: Path) -> list[tuple[str, dict[str, object]]]:
+    return [(record.kind, record.data) for record in recover(str(path / "journal.jsonl")).records()]
+
+
+# --- a stopped book ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-KILL-001")
+def test_a_kill_of_a_stopped_book_latches_its_journal(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.close()
+    assert main(["kill", "--state", str(book.path), "--cause", "bad fills"]) == 0
+    assert "episode 1" in capsys.readouterr().out
+    kinds = [kind for kind, _ in said(book.path)]
+    assert kinds[-5:] == ["NOTE", "RESUME", "KILL", "COMMAND", "CLOSE"]
+    command = said(book.path)[-2][1]
+    assert command["cause"] == "bad fills"
+    assert command["verb"] == "kill"
+    found = verify(str(book.path / "journal.jsonl"))
+    assert found.closed
+    _, made = folded(book.path / "journal.jsonl")
+    assert made.state is not None
+    assert made.state.latch.mode is Mode.KILLED
+
+
+@pytest.mark.req("DOL-TIME-007")
+def test_downtime_earns_nothing(book: Book) -> None:
+    book.emit(Kill(T0 + 2 * S))
+    book.close()
+    main(["rebase", "--state", str(book.path)])
+    _, made = folded(book.path / "journal.jsonl")
+    assert made.state is not None
+    assert made.state.filter.confidence_ms == 0
+
+
+@pytest.mark.req("DOL-REARM-001", "DOL-REARM-003")
+def test_the_two_steps_on_a_stopped_book(
+    book: Book, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.close()
+    where = ["--state", str(book.path)]
+    main(["kill", *where, "--cause", "drill"])
+    capsys.readouterr()
+    assert main(["arm", *where, "--episode", "7"]) == 1
+    assert "WRONG_EPISODE [DOL-REARM-001]" in capsys.readouterr().out
+    assert main(["arm", *where, "--cause", "drill over"]) == 0
+    out = capsys.readouterr().out
+    assert "episode 1, cause OPERATOR (drill)" in out
+    assert "held: nothing, the book is flat" in out
+    assert "accepted from" in out
+    command = out.splitlines()[-1].split()
+    assert command[:2] == ["dolphin", "confirm"]
+    assert main(["confirm", "1", *where]) == 1
+    assert "WRONG_NONCE [DOL-REARM-002]" in capsys.readouterr().out
+    assert main(command[1:]) == 1
+    assert "TOO_EARLY [DOL-REARM-003]" in capsys.readouterr().out
+    later = time.time_ns() + 61 * S
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    # A book without feeds is green at once; a command restarts the wait for feeds, not the one of the arm.
+    assert main(command[1:]) == 0
+    assert "running: latch RUNNING, posture HIBERNATE" in capsys.readouterr().out
+    assert main(["confirm", "1", *where]) == 1
+    assert "NOT_PENDING" in capsys.readouterr().out
+
+
+@pytest.mark.req("DOL-REARM-002")
+def test_a_stopped_book_with_feeds_is_not_green(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = Book(tmp_path / "b", INTRADAY, ("SPX",))
+    book.emit(Kill(T0 + S))
+    book.close()
+    assert main(["arm", "--state", str(book.path)]) == 1
+    assert "NOT_GREEN [DOL-REARM-002]" in capsys.readouterr().out
+
+
+def test_a_position_must_be_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = Book(tmp_path / "b", INTRADAY)
+    book.emit(Equity(T0 + S, 1_000_000, gross=500_000, flat=0))
+    book.emit(Kill(T0 + 2 * S))
+    book.close()
+    where = ["--state", str(book.path)]
+    assert main(["arm", *where]) == 1
+    out = capsys.readouterr().out
+    assert "held: 500,000 minor units of exposure" in out
+    assert "NOT_FLAT [DOL-REARM-001]" in out
+    assert main(["arm", *where, "--accept-position"]) == 0
+    assert main(["arm", *where, "--flat", "--accept-position"]) == 2
+
+
+@pytest.mark.req("DOL-CAPITAL-004", "DOL-CAPITAL-005")
+def test_a_rebase_is_refused_until_trapped_then_granted_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = Book(tmp_path / "b", INTRADAY, start_ns=time.time_ns() - 40 * DAY_NS)
+    t_ns = book.ts_ns
+    book.emit(Equity(t_ns + S, 1_000_000, flat=1, stood=1))
+    book.close()
+    where = ["--state", str(book.path)]
+    assert main(["rebase", *where, "--confirm", "5"]) == 1
+    assert "NOT_PENDING" in capsys.readouterr().out
+    assert main(["rebase", *where]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].split()
+    assert main(command[1:]) == 1
+    assert "NOT_TRAPPED [DOL-CAPITAL-004]" in capsys.readouterr().out
+
+    trapped = Book(tmp_path / "c", INTRADAY, start_ns=t_ns)
+    trapped.emit(Equity(t_ns + S, 1_000_000, flat=1, stood=1))
+    trapped.emit(Equity(t_ns + 2 * S, 800_000, flat=1, stood=1))
+    trapped.close()
+    where = ["--state", str(trapped.path)]
+    main(["rebase", *where, "--cause", "review"])
+    command = capsys.readouterr().out.splitlines()[-1].split()
+    assert main(command[1:]) == 0
+    assert "re-based" in capsys.readouterr().out
+    assert main(["status", *where, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rebases"] == 1
+
+
+def test_adopt_on_a_stopped_book(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.write("ADOPT", positions=["P-1", "P-2"])
+    book.close()
+    where = ["--state", str(book.path)]
+    assert main(["adopt", *where, "--position", "P-9"]) == 1
+    assert "waiting: P-1, P-2" in capsys.readouterr().out
+    assert main(["adopt", *where, "--flatten"]) == 1
+    assert main(["adopt", *where, "--position", "P-1"]) == 0
+    assert "adopted: P-1" in capsys.readouterr().out
+    assert main(["status", *where]) == 0
+    assert "waiting for you: P-2" in capsys.readouterr().out
+
+
+def test_status_of_a_stopped_book(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.journal.release()
+    assert main(["status", "--state", str(book.path)]) == 0
+    out = capsys.readouterr().out
+    for text in (
+        "NOT closed",
+        "APEX, confidence 100.00%",
+        "R1 100 %",
+        "latch        RUNNING",
+        "1,000,000",
+        "R2 struct",
+    ):
+        assert text in out
+
+
+# --- a running book ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def running(book: Book) -> Iterator[Callable[[dict[str, object]], list[mailbox.Letter]]]:
+    """A guard of straw that holds the lock and answers every letter with what it is given."""
+    stop = threading.Event()
+    threads: list[threading.Thread] = []
+    heard: list[mailbox.Letter] = []
+
+    def serve(answer: dict[str, object]) -> list[mailbox.Letter]:
+        def loop() -> None:
+            while not stop.is_set():
+                for letter in mailbox.take(book.path):
+                    heard.append(letter)
+                    mailbox.answer(book.path, letter, answer)
+                time.sleep(0.002)
+
+        threads.append(threading.Thread(target=loop))
+        threads[0].start()
+        return heard
+
+    mailbox.make(book.path)
+    yield serve
+    stop.set()
+    for thread in threads:
+        thread.join()
+    book.journal.release()
+
+
+RUNNING = {"ok": True, "mode": "KILLED", "episode": 3, "posture": "HIBERNATE"}
+
+
+def test_a_running_book_is_asked_by_letter(
+    book: Book, running: Callable[..., list[mailbox.Letter]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard = running(RUNNING)
+    assert main(["kill", "--state", str(book.path), "--cause", "drill"]) == 0
+    assert "episode 3" in capsys.readouterr().out
+    assert (heard[0].verb, heard[0].cause) == ("kill", "drill")
+
+
+def test_arm_on_a_running_book_prints_the_second_step(
+    book: Book, running: Callable[..., list[mailbox.Letter]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    book.emit(Kill(T0 + 2 * S))
+    heard = running({**RUNNING, "mode": "ARM_PENDING", "nonce": 42})
+    assert main(["arm", "--state", str(book.path)]) == 0
+    out = capsys.readouterr().out
+    assert "episode 1, cause OPERATOR" in out
+    assert f"dolphin confirm 42 --state {book.path}" in out
+    assert dict(heard[0].args) == {"observed_flat": 1, "accepted": 0}
+
+
+def test_a_refusal_of_a_running_book_names_its_requirement(
+    book: Book, running: Callable[..., list[mailbox.Letter]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    running({"ok": False, "reason": "WRONG_NONCE", "error": "refused: WRONG_NONCE"})
+    assert main(["confirm", "5", "--state", str(book.path)]) == 1
+    assert "WRONG_NONCE [DOL-REARM-002]" in capsys.readouterr().out
+
+
+def test_status_of_a_running_book(
+    book: Book, running: Callable[..., list[mailbox.Letter]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--state", str(book.path)]) == 0
+    out = capsys.readouterr().out
+    assert f"running (process {os.getpid()})" in out
+    assert "APEX" in out
+
+
+def test_a_book_that_does_not_answer(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["kill", "--state", str(book.path), "--timeout", "0.05"]) == 3
+    err = capsys.readouterr().err
+    assert f"process {os.getpid()} runs this book and does not answer" in err
+    assert "withdrawn" in err
+    book.journal.release()
+
+
+# --- who may not ------------------------------------------------------------------------------------------------------
+
+
+def test_two_operators_at_once(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.close()
+    first = Journal.resume(str(book.path / "journal.jsonl"), ts_ns=time.time_ns(), instance="operator-1")
+    assert main(["kill", "--state", str(book.path)]) == 2
+    assert "another operator's command is at work" in capsys.readouterr().err
+    first.release()
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+def test_a_directory_that_others_write_to_is_refused(book: Book, mode: int, capsys: pytest.CaptureFixture[str]) -> None:
+    book.close()
+    book.path.chmod(mode)
+    assert main(["status", "--state", str(book.path)]) == 2
+    err = capsys.readouterr().err
+    assert "others may write to" in err
+    assert f"found '{mode:o}'" in err
+    assert "chmod 700" in err
+
+
+def test_a_mailbox_or_journal_that_others_write_to_is_refused(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.close()
+    mailbox.make(book.path).chmod(0o777)
+    assert main(["kill", "--state", str(book.path)]) == 2
+    (book.path / "mailbox").chmod(0o700)
+    (book.path / "journal.jsonl").chmod(0o666)
+    assert main(["kill", "--state", str(book.path)]) == 2
+    assert "journal that others may write to" in capsys.readouterr().err
+
+
+def test_another_users_directory_is_refused(
+    book: Book, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.close()
+    monkeypatch.setattr(os, "geteuid", lambda: 4_242_424)
+    assert main(["kill", "--state", str(book.path)]) == 2
+    assert "another user" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["missing", "file", "empty"])
+def test_what_is_no_state_directory_is_refused(tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x"
+    if what == "file":
+        path.write_text("")
+    if what == "empty":
+        path.mkdir(mode=0o700)
+    assert main(["status", "--state", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err
+
+
+def test_a_broken_journal_is_not_acted_upon(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.close()
+    path = book.path / "journal.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"1000000", b"1000001", 1))
+    before = path.read_bytes()
+    assert main(["kill", "--state", str(book.path)]) == 2
+    assert "journal.jsonl:2: record 1" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_the_lock_tells_running_from_stopped(book: Book) -> None:
+    who = holder(checked(book.path))
+    assert who is not None
+    assert (who.pid, who.instance, who.operator) == (os.getpid(), "guard-1", False)
+    book.close()
+    assert holder(checked(book.path)) is None
