@@ -160,8 +160,8 @@ def arm(argv: list[str]) -> int:
     parser = _with_cause(
         _parser(
             "arm",
-            "First step of the re-arm after a kill. Prints the episode, why it was killed, what is held, and the exact\n"
-            f"command of the second step, which is accepted {ARM_WAIT_NS // 10**9} real seconds later.\n"
+            "First step of the re-arm after a kill. Prints the episode, why it was killed, what is held, and the\n"
+            f"exact command of the second step, which is accepted {ARM_WAIT_NS // 10**9} real seconds later.\n"
             "Granted only for the present episode, with every feed green, and flat (the guard looks itself) or\n"
             "with the position explicitly taken over.",
             """
