@@ -131,7 +131,6 @@ class Rig:
     def run(self, data):
         self.engine.add_data(data)
         self.engine.run()
-        self.engine.dispose()
         return self
 
     @property

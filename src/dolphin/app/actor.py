@@ -14,7 +14,7 @@ from dolphin.nautilus.ports import SensorSource
 from dolphin.sensors.source import build
 
 
-class DolphinGuardConfig(PlugConfig, frozen=True, kw_only=True):
+class DolphinGuardConfig(PlugConfig, frozen=True, kw_only=True):  # type: ignore[call-arg]
     """See `PlugConfig`; `sensors` is handed to `dolphin.sensors.source.build`."""
 
 

@@ -120,7 +120,7 @@ class Asker:
         members: dict[str, int] = {}
         reduce_only = 1
         for each in part:
-            key = contingency(each) or each.client_order_id.value
+            key = _member(each)
             members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale, value))
             taking = _worse(taking, self._style(each, scale, side, _limit(each, None, scale)))
             if not each.is_reduce_only:
@@ -209,6 +209,14 @@ def _worse(one: int, other: int) -> int:
     if TAKES in (one, other):
         return TAKES
     return max(one, other)
+
+
+def _member(order: Any) -> str:
+    """Members of one OCO or OUO group share a name."""
+    name = contingency(order)
+    if name:
+        return name
+    return str(order.client_order_id.value)
 
 
 def _parts(orders: list[Any]) -> list[list[Any]]:

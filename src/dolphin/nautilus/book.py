@@ -5,9 +5,9 @@ position and the orders that name it: under NETTING `<instrument>-<strategy>`, u
 under HEDGING that name none are in the group of that first name, which holds no position there.
 
 Rules. An order counts until it is closed, in whatever hands it is: open, in flight, emulated, parked at an algorithm,
-held by the venue for its parent. Contingent orders (OCO, OUO) count as the largest of them. What opposes the position is
-a resting exit up to its size and an entry beyond; a reduce-only order, or a child of a parent that is not filled, is
-never an entry. PENDING_CANCEL is no resting exit any more, but still an entry.
+held by the venue for its parent. Contingent orders (OCO, OUO) count as the largest of them. What opposes the position
+is a resting exit up to its size and an entry beyond; a reduce-only order, or a child of a parent that is not filled,
+is never an entry. PENDING_CANCEL is no resting exit any more, but still an entry.
 """
 
 from __future__ import annotations
@@ -26,7 +26,19 @@ _MOVING = frozenset((OrderStatus.SUBMITTED, OrderStatus.PENDING_UPDATE, OrderSta
 class Working:
     """One order that is not closed. `pending_lots`: what a modify in flight would make of it."""
 
-    __slots__ = ("_all", "canceling", "cid", "contingency", "group", "lots", "order", "own", "pending_lots", "side")
+    __slots__ = (
+        "_all",
+        "canceling",
+        "cid",
+        "contingency",
+        "group",
+        "key",
+        "lots",
+        "order",
+        "own",
+        "pending_lots",
+        "side",
+    )
 
     def __init__(self, order: Any, group: Group, everything: Mapping[str, Working]) -> None:
         self._all = everything
@@ -36,6 +48,9 @@ class Working:
         self.side = side_of(order)
         self.own = self.cid.startswith(OWN_PREFIX)
         self.contingency = contingency(order)
+        self.key = self.cid
+        if self.contingency:
+            self.key = self.contingency
         self.canceling = False
         self.lots = 0
         self.pending_lots = 0
@@ -166,7 +181,7 @@ def _protects(working: Working, lots: int) -> bool:
 
 def _larger(found: dict[str, int], working: Working) -> None:
     """Count a contingent group as its largest member; any other order for itself."""
-    key = working.contingency or working.cid
+    key = working.key
     found[key] = max(found.get(key, 0), working.most())
 
 
@@ -182,7 +197,10 @@ def contingency(order: Any) -> str:
     if order.contingency_type not in (ContingencyType.OCO, ContingencyType.OUO):
         return ""
     name: str = order.client_order_id.value
-    for linked in order.linked_order_ids or ():
+    linked_ids = order.linked_order_ids
+    if linked_ids is None:
+        return f"group {name}"
+    for linked in linked_ids:
         name = min(name, linked.value)
     return f"group {name}"
 
@@ -214,7 +232,7 @@ class Book:
         return found
 
     def named(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> bool:
-        """Whether an order names the position of its group: it gives an id, or nothing else is held that it could mean."""
+        """Whether an order names the position of its group: it gives an id, or could mean no other."""
         if position_id is not None:
             return True
         name = f"{instrument_id.value}-{strategy_id.value}"
@@ -237,7 +255,7 @@ class Book:
         self._unknown[event.client_order_id.value] = event.client_order_id
 
     def settle(self) -> None:
-        """Look up the orders that were announced and have been heard of in no other way: those parked at an algorithm."""
+        """Look up the orders that were announced and not heard of since: those parked at an algorithm."""
         if not self._unknown:
             return
         for cid, client_order_id in list(self._unknown.items()):

@@ -26,7 +26,7 @@ class ConfigError(ValueError):
     """A value that means nothing: which field, what was found, what is accepted."""
 
 
-class PlugConfig(ActorConfig, frozen=True, kw_only=True):
+class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-arg]
     """What a user may say.
 
     `state_dir`: journal, mailbox and status, one directory a book. `mode`: `guard` acts, `report` judges and journals
@@ -39,13 +39,13 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):
     state_dir: str
     profile: str = "intraday"
     mode: str = "guard"
-    policy: dict[str, Any] = {}
+    policy: dict[str, Any] = {}  # noqa: RUF012
     durability: str = "write"
     venue: str = ""
     currency: str = ""
     run_id: str = "run"
     resume: str = "auto"
-    sensors: dict[str, Any] = {}
+    sensors: dict[str, Any] = {}  # noqa: RUF012
     seed: int = 0
     envelope: bool = False
 
@@ -92,7 +92,8 @@ def _is_word(text: str) -> bool:
 
 
 def _policy_value(name: str, value: Any) -> Any:
-    accepted = [field for field in Policy._fields if field != "profile"]
+    accepted = list(Policy._fields)
+    accepted.remove("profile")
     if name not in accepted:
         raise ConfigError(f"policy.{name}: unknown; accepted: {', '.join(accepted)}")
     if name == "hibernate":

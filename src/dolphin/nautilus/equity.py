@@ -2,9 +2,9 @@
 
 What belongs here: the rules of that, and COUNTED, which says which instruments' R3 the book takes; no reading.
 
-A sample is told where the kernel would know something else by it: a changed drawdown in bp, a changed flat, an error that
-begins or ends, more held than may be; and a possible rise of the mark, at most once a policy second, by steps of 1 bp or
-once the mark's window has passed: a mark that is less than 1 bp too low changes no drawdown.
+A sample is told where the kernel would know something else by it: a changed drawdown in bp, a changed flat, an error
+that begins or ends, more held than may be; and a possible rise of the mark, at most once a policy second, by steps of
+1 bp or once the mark's window has passed: a mark that is less than 1 bp too low changes no drawdown.
 """
 
 from __future__ import annotations

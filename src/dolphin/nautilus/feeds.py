@@ -1,7 +1,8 @@
 """Market data to SEEN and SHOCK events: read in strides, stamped with the rows' own times.
 
-What belongs here: subscriptions, the queues, and when a reading becomes an event. There is no Python frame per quote: the
-message bus appends to a deque, which is read before any event is emitted, so that SEEN is never later than what follows.
+What belongs here: subscriptions, the queues, and when a reading becomes an event. There is no Python frame per quote:
+the message bus appends to a deque, which is read before any event is emitted, so that SEEN is never later than what
+follows.
 
 SEEN is emitted where the kernel would know something else by it: the feed's first row, another R3 or error, or a due
 time that has passed.
@@ -35,7 +36,7 @@ _UNITS_NS = {
 class Line(NamedTuple):
     """One feed: its index in the header, what it is, its sensor and sessions, its instrument's scales, its queues."""
 
-    index: int
+    number: int
     spec: FeedSpec
     sensor: Sensor
     sessions: Sessions
@@ -111,18 +112,27 @@ class Feeds:
         """Read all queues; the events that follow, oldest first."""
         events: list[Event] = []
         for line in self.lines:
-            if line.quotes:
-                self._quotes(line)
-            elif line.trades:
-                pass
-            elif not always:
-                continue
-            if line.trades:
-                self._trades(line)
-            self._read(line, feeds[line.index], now_ns, events)
+            if not self._taken(line):
+                if not always:
+                    continue
+            self._read(line, feeds[line.number], now_ns, events)
         if len(events) > 1:
             events.sort(key=_time)
         return events
+
+    def _taken(self, line: Line) -> bool:
+        """Hand the rows that wait to their sensor. False if there were none."""
+        if line.scale is None:
+            return False
+        if line.quotes:
+            self._quotes(line, line.scale)
+            if line.trades:
+                self._trades(line, line.scale)
+            return True
+        if not line.trades:
+            return False
+        self._trades(line, line.scale)
+        return True
 
     def bar(self, bar: Any, feeds: tuple[Feed, ...], now_ns: int) -> list[Event]:
         """Take a bar; the events that follow."""
@@ -139,16 +149,15 @@ class Feeds:
         row = Bar(bar.ts_event, bar.ts_init, ticks_of(bar.close, line.scale), interval_ns(bar_type))
         events: list[Event] = []
         shock = line.sensor.bar(row)
-        self._read(line, feeds[line.index], now_ns, events)
+        self._read(line, feeds[line.number], now_ns, events)
         if shock:
             events.append(Shock(bar.ts_init))
         return events
 
     def _is_stalled(self, line: Line, ts_ns: int) -> bool:
-        return ts_ns < self.stalled.get(line.index, 0)
+        return ts_ns < self.stalled.get(line.number, 0)
 
-    def _quotes(self, line: Line) -> None:
-        scale = line.scale
+    def _quotes(self, line: Line, scale: Scale) -> None:
         rows = []
         for tick in line.quotes:
             if self._is_stalled(line, tick.ts_init):
@@ -163,8 +172,7 @@ class Feeds:
         if rows:
             line.sensor.quotes(rows)
 
-    def _trades(self, line: Line) -> None:
-        scale = line.scale
+    def _trades(self, line: Line, scale: Scale) -> None:
         rows = []
         for tick in line.trades:
             if self._is_stalled(line, tick.ts_init):
@@ -180,12 +188,12 @@ class Feeds:
             return
         if not _tells(reading, feed, now_ns):
             return
-        events.append(Seen(reading.seen_ns, line.index, reading.due_ns, reading.r3_bp, reading.error))
+        events.append(Seen(reading.seen_ns, line.number, reading.due_ns, reading.r3_bp, reading.error))
         if line.spec.kind == FeedKind.ENVIRONMENT:
-            before = self._said.get(line.index)
+            before = self._said.get(line.number)
             if reading.error != _error_of(before):
                 events.append(SensorError(reading.seen_ns, 4, reading.error))
-            self._said[line.index] = reading
+            self._said[line.number] = reading
 
     def fresh(self, line: Line, feed: Feed, now_ns: int) -> bool:
         """Whether an own order may leave: not late, and inside a session, or at the very row that ends one."""

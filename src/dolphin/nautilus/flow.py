@@ -1,7 +1,7 @@
 """What each thing that Nautilus says becomes: events to the kernel, changes of the book, and own orders asked for.
 
-What belongs here: the order of things at a bar, an order event, an alert, a command. Always: read the feeds, then sample
-the account, then what is due. Deciding is the kernel's.
+What belongs here: the order of things at a bar, an order event, an alert, a command. Always: read the feeds, then
+sample the account, then what is due. Deciding is the kernel's.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class FlowOfEvents:
     def _count(self, now_ns: int) -> None:
         """Which instruments' R3 counts for the book: those held or worked in."""
         if not self._exposed:
-            self._exposed = dict.fromkeys([line.index for line in self._parts.feeds.by_instrument.values()], 0)
+            self._exposed = dict.fromkeys([line.number for line in self._parts.feeds.by_instrument.values()], 0)
         exposed = dict.fromkeys(self._exposed, 0)
         for group in self._parts.book.groups.values():
             line = self._parts.feeds.line_of(group.instrument)
             if line is not None:
-                exposed[line.index] = 1
+                exposed[line.number] = 1
         self._emit_all(counted(self._guard.state, exposed, now_ns))
 
     def _due(self) -> None:

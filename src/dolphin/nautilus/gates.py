@@ -4,10 +4,10 @@ What belongs here: which event a command is, and what each verdict means for it.
 book's and values', acting is action's.
 
 Theory of operation. Gate 1 stands before the RiskEngine and judges; what it passes carries a token (episode, posture,
-quantity) that gate 2, before the ExecEngine, accepts while the latch is the same and the posture no worse. What comes to
-gate 2 without one (an emulated release, a command sent straight to the endpoint) is judged there. Cancels and queries are
-forwarded before anything else is looked at. Nothing escapes: an exception here denies entries, lets exits pass by the
-plainest rule, and is a Category 1 event.
+quantity) that gate 2, before the ExecEngine, accepts while the latch is the same and the posture no worse. What comes
+to gate 2 without one (an emulated release, a command sent straight to the endpoint) is judged there. Cancels and
+queries are forwarded before anything else is looked at. Nothing escapes: an exception here denies entries, lets exits
+pass by the plainest rule, and is a Category 1 event.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The core of the plug-in: one event, one step, one record, and then what is to be done about it. No Nautilus type.
 
-Rules of this file: state changes only in `emit`, and records stand in the journal in the order of the steps, so that the
-journal's fold is the state. What cannot be written is kept and written first when writing works again.
+Rules of this file: state changes only in `emit`, and records stand in the journal in the order of the steps, so that
+the journal's fold is the state. What cannot be written is kept and written first when writing works again.
 
 Theory of operation. `emit` steps, encodes and records. Where the step tripped the latch or fell into HIBERNATE, the
 listener acts first and the record follows (DESIGN.md 2.6); events that the acting brings about are stepped at once and
-recorded after it. An entry asks with `must`: everything that waits is written before it, and `acknowledged` says whether
-it was. A record that cannot be written trips the latch.
+recorded after it. An entry asks with `must`: everything that waits is written before it, and `acknowledged` says
+whether it was. A record that cannot be written trips the latch.
 """
 
 from __future__ import annotations

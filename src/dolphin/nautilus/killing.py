@@ -1,4 +1,4 @@
-"""What a kill and HIBERNATE do to working orders: every increasing one is cancelled, wherever it is, until none is left.
+"""What a kill and HIBERNATE do to working orders: every increasing one is cancelled, until none is left.
 
 What belongs here: which orders, and when again; how an order is cancelled is action's. What protects a position stays
 while there is one.

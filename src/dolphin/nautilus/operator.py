@@ -1,8 +1,8 @@
 """Commands of operators and fault scripts: each becomes a kernel event and a COMMAND record with its cause.
 
-What belongs here: verbs, their arguments, and the answers; whether a request is granted is the kernel's. From outside come
-the verbs of mailbox.VERBS only; the message bus endpoint takes the verbs of fault scripts too, since who calls it is code
-of this process.
+What belongs here: verbs, their arguments, and the answers; whether a request is granted is the kernel's. From outside
+come the verbs of mailbox.VERBS only; the message bus endpoint takes the verbs of fault scripts too, since who calls it
+is code of this process.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ class Operator:
         found = []
         for line in self._feeds.lines:
             if name in (None, line.spec.name):
-                self._feeds.stalled[line.index] = until_ns
+                self._feeds.stalled[line.number] = until_ns
                 found.append(line.spec.name)
         if not found:
             raise Refused(f"feed {name!r}: no such feed")
@@ -221,7 +221,7 @@ class Operator:
 def _only(args: Mapping[str, Any], accepted: tuple[str, ...]) -> None:
     for name in args:
         if name not in accepted:
-            raise Refused(f"argument {name!r}; accepted {', '.join(accepted) or 'none'}")
+            raise Refused(f"argument {name!r}; accepted: {', '.join(accepted)}")
 
 
 def _whole(args: Mapping[str, Any], name: str, default: int) -> int:

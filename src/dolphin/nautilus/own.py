@@ -1,8 +1,8 @@
 """The guard's own orders: trim, flatten, kill (DESIGN.md 2.3, 2.7). Reduce-only, never crossing zero.
 
 What belongs here: when the kernel is asked by REDUCE, and what is sent upon its answer; how much and whether is the
-kernel's. One own order a position works at a time. What a rejection, a partial fill or an entry that fills late leaves is
-asked for again, by the next event or row, until nothing is due.
+kernel's. One own order a position works at a time. What a rejection, a partial fill or an entry that fills late leaves
+is asked for again, by the next event or row, until nothing is due.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Own:
         if position is None:
             self._done.add(group.key)
             return
-        self.displace(group, abs(group.lots) - answer.lots)
+        self.displace(group, group.summed().resting - abs(group.lots) + answer.lots)
         self._last_ns[group.key] = now_ns
         self.sent += 1
         name = f"{OWN_PREFIX}{self._run_id}-{self._guard.next_seq() - 1}"
@@ -192,16 +192,15 @@ class Own:
             return position.quantity
         return quantity_of(answer.lots, scale)
 
-    def displace(self, group: Group, room: int) -> None:
-        """Cancel resting exits, newest first, until what rests fits into `room`; contingent ones the venue resizes."""
-        resting = group.summed().resting
+    def displace(self, group: Group, lots: int) -> None:
+        """Cancel so many lots of resting exits, newest first; contingent ones that are reduce-only the venue resizes."""
         for working in group.exits():
-            if resting <= room:
+            if lots <= 0:
                 return
             if working.contingency:
                 if working.reduce_only:
                     continue
-            resting -= working.most()
+            lots -= working.most()
             self._host.cancel(working.order)
 
     def ended(self, group: Group | None, rejected: bool) -> None:
@@ -212,6 +211,14 @@ class Own:
             self._refused_ns[group.key] = self._clock.timestamp_ns()
         self._done.discard(group.key)
         self.due = True
+
+    def waiting(self) -> list[str]:
+        """The positions that wait for the operator."""
+        found = []
+        for name, standing in self.adopted.items():
+            if standing == WAITING:
+                found.append(name)
+        return found
 
     def positions(self) -> list[str]:
         """The keys of all positions that are held."""

@@ -50,6 +50,9 @@ class Parts:
         self.settings = settings
         self.hook = hook
         self.live = live
+        self.where = "backtest"
+        if live:
+            self.where = "live"
         self.cache = actor.cache
         self.letter_flag = True
         self.closed = False
@@ -96,10 +99,10 @@ class Parts:
             self.guard, self.asker, self.book, self.host, self.latency, self.cache, actor.failed, self.own.displace,
             actor.tell,
         )  # fmt: skip
-        seed = settings.seed
-        self.operator = Operator(
-            self.guard, self.own, self.feeds, actor.clock, None if live else seed, self.status, self.observed_flat
-        )
+        seed: int | None = settings.seed
+        if live:
+            seed = None
+        self.operator = Operator(self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.observed_flat)
 
     def _opened(self, now_ns: int) -> Opened:
         settings = self.settings
@@ -128,7 +131,7 @@ class Parts:
             absent.append(4)
         return {
             "mode": settings.mode,
-            "host": "live" if self.live else "backtest",
+            "host": self.where,
             "run": settings.run_id,
             "trader": self.actor.trader_id.value,
             "profile": settings.profile,
@@ -172,7 +175,7 @@ class Parts:
             self.guard.emit(Seen(now_ns, 0, now_ns + 1_000_000_000))
             return
         for line in self.feeds.lines:
-            self.guard.emit(Seen(now_ns, line.index, NEVER_NS))
+            self.guard.emit(Seen(now_ns, line.number, NEVER_NS))
 
     def _tested(self) -> None:
         found = self.hook.self_test()
@@ -236,21 +239,21 @@ class Parts:
             self.actor.msgbus.unsubscribe(topic=topic, handler=self.actor.hear_wake)
         self._sleeping.clear()
 
-    # --- what parts ask ------------------------------------------------------------------------------------------------
+    # --- what parts ask -----------------------------------------------------------------------------------------------
 
     def feed_of(self, instrument: str) -> int:
         """The header's index of the feed that judges orders on this instrument."""
         line = self.feeds.line_of(instrument)
         if line is None:
             return NO_FEED
-        return line.index
+        return line.number
 
     def fresh(self, instrument: str) -> bool:
         """Whether own orders on this instrument may leave."""
         line = self.feeds.line_of(instrument)
         if line is None:
             return False
-        return self.feeds.fresh(line, self.guard.state.feeds[line.index], self.actor.clock.timestamp_ns())
+        return self.feeds.fresh(line, self.guard.state.feeds[line.number], self.actor.clock.timestamp_ns())
 
     def observed_flat(self) -> bool:
         """Nothing held, nothing in flight, nothing unknown."""
@@ -320,7 +323,7 @@ class Parts:
             "flat": self.book.flat(),
             "positions": {group.key: group.lots for group in self.book.held()},
             "working": len(self.book.working),
-            "waiting": [name for name, standing in self.own.adopted.items() if standing == WAITING],
+            "waiting": self.own.waiting(),
             "report": self.guard.report,
             "reasons": dict(self.guard.reasons),
             "failures": len(self.actor.failures),

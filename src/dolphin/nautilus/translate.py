@@ -169,8 +169,8 @@ _TAKES_AT_ONCE: Final = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
 def style_of(order_type: Any, side: int, limit: int | None, post_only: bool, bid: int, ask: int, last: int) -> int:
     """RESTS, TAKES or TRIGGERS. `limit`, `bid`, `ask`, `last` in price units; 0 for a side that is not known.
 
-    A limit crosses where it reaches the opposite quote; without a quote it rests if it is beyond the last price; without
-    any price it may take.
+    A limit crosses where it reaches the opposite quote; without a quote it rests if it is beyond the last price;
+    without any price it may take.
     """
     if order_type in _TAKES_AT_ONCE:
         return TAKES

@@ -126,7 +126,7 @@ class Values:
         return total, error
 
     def working(self, group: Group, sums: Sums) -> int:
-        """What all working entries are worth, with `sums` in place of the group's own. Unpriced ones deny: see gates."""
+        """What all working entries are worth, with `sums` in place of the group's own."""
         total = 0
         for other in self._book.groups.values():
             if not other.orders:
