@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dolphin.kernel.events import Order
 from dolphin.kernel.units import MICRO
-from dolphin.nautilus.book import Book, Group, Sums, contingency
+from dolphin.nautilus.book import Book, Group, contingency
 from dolphin.nautilus.translate import (
     TAKES,
     Scale,
@@ -39,6 +39,7 @@ class Asked(NamedTuple):
     strategy: str
     group: Group
     scale: Scale
+    apart: frozenset[str]
 
 
 class Asker:
@@ -64,15 +65,15 @@ class Asker:
         scale = self._scale(order.instrument_id)
         self._book.settle()
         group = self._group(order, position_id)
-        apart = {order.client_order_id.value}
+        apart = frozenset((order.client_order_id.value,))
         if order.exec_spawn_id is not None:
-            apart.add(order.exec_spawn_id.value)
+            apart = frozenset((order.client_order_id.value, order.exec_spawn_id.value))
         side = side_of(order)
         value = self._values.worth(scale, side)
         lots = self._lots(order, order.quantity, scale, value)
         taking = self._style(order, scale, side, _limit(order, None, scale))
         return self._asked(
-            order, scale, group, group.without(frozenset(apart)), side, lots, taking,
+            order, scale, group, apart, side, lots, taking,
             int(order.is_quote_quantity), self._named(order, position_id), value, 0,
         )  # fmt: skip
 
@@ -91,7 +92,7 @@ class Asker:
         lots = self._lots(order, quantity, scale, value) - lots_of(order.filled_qty, scale)
         taking = self._style(order, scale, side, _limit(order, command.price, scale))
         return self._asked(
-            order, scale, group, group.without(frozenset((order.client_order_id.value,))), side, max(lots, 0), taking,
+            order, scale, group, frozenset((order.client_order_id.value,)), side, max(lots, 0), taking,
             1, self._named(order, position_id), value, 0,
         )  # fmt: skip
 
@@ -127,15 +128,16 @@ class Asker:
                 reduce_only = 0
         lots = sum(members.values())
         made = self._asked(
-            order, scale, group, group.without(apart), side, lots, taking, 1, self._named(order, position_id), value,
+            order, scale, group, apart, side, lots, taking, 1, self._named(order, position_id), value,
             before,
         )  # fmt: skip
         return made._replace(event=made.event._replace(reduce_only=reduce_only))
 
     def _asked(
-        self, order: Any, scale: Scale, group: Group, sums: Sums, side: int, lots: int, taking: int, whole: int,
+        self, order: Any, scale: Scale, group: Group, apart: frozenset[str], side: int, lots: int, taking: int, whole: int,
         named: int, value: int, before: int,
     ) -> Asked:  # fmt: skip
+        sums = group.without(apart)
         sample = self._values.sample()
         equity = sample.equity
         if sample.error == 1:
@@ -145,7 +147,7 @@ class Asker:
             int(order.is_reduce_only), whole, group.lots, sums.resting, sums.own, scale.min_lots, value,
             sample.gross, self._values.working(group, sums) + before, equity, self._l_raw_bp,
         )  # fmt: skip
-        return Asked(event, order.client_order_id.value, order.strategy_id.value, group, scale)
+        return Asked(event, order.client_order_id.value, order.strategy_id.value, group, scale, apart)
 
     def _scale(self, instrument_id: Any) -> Scale:
         scale = self._scales.get(instrument_id.value)

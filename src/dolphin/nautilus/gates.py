@@ -45,7 +45,7 @@ class Gates:
 
     def __init__(
         self, guard: Guard, asker: Asker, book: Book, host: Host, latency: Latency, cache: Any, failed: Failed,
-        displace: Callable[[Any, int], None], told: Callable[[str, str], None],
+        displace: Callable[[Any, int, frozenset[str]], None], told: Callable[[str, str], None],
     ) -> None:  # fmt: skip
         self._guard = guard
         self._asker = asker
@@ -105,7 +105,7 @@ class Gates:
             self._host.shrink(order, quantity_of(verdict.lots, asked.scale))
             self._told("SHRUNK", text_of(reason, order=order.client_order_id.value, lots=verdict.lots))
         if verdict.cancel_lots > 0:
-            self._displace(asked.group, verdict.cancel_lots)
+            self._displace(asked.group, verdict.cancel_lots, asked.apart)
         self._book.seen(order, self._position_id(command, order))
         if gate == 1:
             self._tokens[order.client_order_id.value] = self._token(order)
@@ -188,7 +188,7 @@ class Gates:
                     self._deny(order, asked, verdict, reason)
                 return []
             if verdict.cancel_lots > 0:
-                self._displace(asked.group, verdict.cancel_lots)
+                self._displace(asked.group, verdict.cancel_lots, asked.apart)
         self._passed(orders, command, gate)
         return [command]
 
@@ -245,7 +245,7 @@ class Gates:
             working.pending_lots = asked.event.lots
             working.group.sums = None
         if verdict.cancel_lots > 0:
-            self._displace(asked.group, verdict.cancel_lots)
+            self._displace(asked.group, verdict.cancel_lots, asked.apart)
         if gate == 1:
             self._tokens[f"modify {command.id.value}"] = self._token(order)
         return [command]

@@ -192,11 +192,13 @@ class Own:
             return position.quantity
         return quantity_of(answer.lots, scale)
 
-    def displace(self, group: Group, lots: int) -> None:
-        """Cancel so many lots of resting exits, newest first; contingent ones that are reduce-only the venue resizes."""
+    def displace(self, group: Group, lots: int, apart: frozenset[str] = frozenset()) -> None:
+        """Cancel so many lots of resting exits but these, newest first; contingent reduce-only ones the venue resizes."""
         for working in group.exits():
             if lots <= 0:
                 return
+            if working.cid in apart:
+                continue
             if working.contingency:
                 if working.reduce_only:
                     continue
