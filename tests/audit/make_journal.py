@@ -33,6 +33,8 @@ FEEDS = (
     ("vix", FeedKind.ENVIRONMENT),
 )
 EUR, GBP = 1, 2
+STRATEGY = "TREND-000"
+POSITION = "EURUSD.SIM-TREND-000"
 
 
 class Maker:
@@ -58,18 +60,23 @@ class Maker:
         )
         header = {
             "run": "TEST-1",
+            "host": "backtest",
+            "mode": "guard",
             "start_ns": t_ns,
             "anchor_ns": t_ns,
             "confidence_ms": confidence_ms,
             "envelope": int(envelope),
-            "feeds": [{"name": name, "kind": kind.name} for name, kind in feeds],
+            "feeds": [
+                {"name": name, "kind": kind.name, "instrument": name if kind == FeedKind.DATA else ""}
+                for name, kind in feeds
+            ],
             "policy": policy_object(policy),
             "absent": [],
         }
         self.journal = Journal.create(
             str(path), header | dict(more or {}), policy_hash=policy_hash(policy), ts_ns=t_ns, instance="0" * 32
         )
-        self.count = 0
+        self.count = self.held = self.owns = 0
 
     def event(self, event: ev.Event, note: str = "") -> tuple[ev.Effect, ...]:
         self.state, effects = machine.step(self.policy, self.state, event)
@@ -97,18 +104,14 @@ class Maker:
 
     def order(self, side: int = 1, lots: int = 10, **over: int) -> ev.Verdict:
         self.count += 1
+        feed = over.get("feed", EUR)
         fields = {
             "feed": EUR, "side": side, "lots": lots, "taking": 1, "named": 1, "reduce_only": 0, "whole": 0,
-            "position_lots": 0, "resting_lots": 0, "own_lots": 0, "min_lots": 1, "value_u": 100_000 * 1_000_000,
-            "gross": 0, "working": 0, "equity": MONEY, "l_raw_bp": 60_000,
+            "position_lots": self.held if feed == EUR else 0, "resting_lots": 0, "own_lots": 0, "min_lots": 1,
+            "value_u": 100_000 * 1_000_000, "gross": 0, "working": 0, "equity": MONEY, "l_raw_bp": 60_000,
         } | over  # fmt: skip
-        note = plain_text(
-            {
-                "id": f"O-{self.count}", "strategy": "TREND-000", "instrument": "EURUSD.SIM", "type": "MARKET",
-                "gate": 1, "cmd": "submit",
-            }
-        )  # fmt: skip
-        verdict = self.event(ev.Order(self.now, **fields), note)[-1]
+        note = {"id": f"O-{self.count}", "strategy": STRATEGY, "gate": 1}
+        verdict = self.event(ev.Order(self.now, **fields), plain_text(note))[-1]
         assert isinstance(verdict, ev.Verdict)
         return verdict
 
@@ -117,21 +120,42 @@ class Maker:
             "feed": EUR, "position_lots": position_lots, "own_lots": 0, "value_u": 100_000 * 1_000_000, "gross": 0,
             "equity": MONEY, "l_raw_bp": 60_000, "fresh": 1, "last_ns": -1, "adopted": 1,
         } | over  # fmt: skip
-        reduced = self.event(ev.Reduce(self.now, **fields))[-1]
+        note = plain_text({"position": POSITION}) if position_lots == self.held else ""
+        reduced = self.event(ev.Reduce(self.now, **fields), note)[-1]
         assert isinstance(reduced, ev.Reduced)
         return reduced
 
-    def fill(self, side: int, lots: int, before: int, position: str = "EURUSD.SIM-TREND-000") -> int:
-        after = before + side * lots
+    def own(self, lots: int, reason: str, tag: str) -> int:
+        """An own order leaves, and is filled."""
+        self.owns += 1
         self.other(
-            "FILL", id=f"O-{self.count}", strategy="TREND-000", instrument="EURUSD.SIM", position=position, side=side,
-            lots=lots, position_before=before, position_after=after,
+            "OWN", id=f"DOLPHIN-TEST-1-{self.journal.head.seq}", position=POSITION, instrument="EURUSD.SIM",
+            strategy=STRATEGY, side=-1, lots=lots, tag=tag, reason=reason,
         )  # fmt: skip
-        return after
+        return self.fill(-1, lots)
+
+    def fill(self, side: int, lots: int) -> int:
+        """A fill as the plug-in writes it; what is held after it."""
+        self.held += side * lots
+        self.other(
+            "FILL", id=f"O-{self.count}", trade=f"T-{self.count}", instrument="EURUSD.SIM", strategy=STRATEGY,
+            position=POSITION, side=side, lots=lots, price="1.00000", commission=0, currency="USD",
+        )  # fmt: skip
+        return self.held
+
+    def command(self, verb: str, cause: str, args: Mapping[str, Any], reason: str = "", **more: Any) -> None:
+        """An operator's command, after what it brought about."""
+        answer: dict[str, Any] = {"ok": True, "verb": verb}
+        if reason:
+            answer["reason"] = reason
+        latch, posture = self.state.latch, self.state.filter.posture
+        answer |= {"mode": latch.mode.name, "episode": latch.episode, "posture": posture.name, **more}
+        self.other("COMMAND", verb=verb, args=dict(args), cause=cause, answer=answer)
 
     def close(self) -> Head:
+        written = self.journal.head.seq
         return self.journal.close(
-            self.now, plain_text({"records": self.journal.head.seq + 1, "state": state_hash(self.state)})
+            self.now, plain_text({"records": written, "own": self.owns, "state": state_hash(self.state)})
         )
 
 
@@ -140,17 +164,19 @@ def scripted(path: Path, policy: Policy = INTRADAY, *, gap: bool = False) -> Hea
     day_s = max(policy.rebase_trapped_ns, policy.rebase_gap_ns) // S
     m = Maker(path, policy)
     m.other("NOTE", what="started")
-    m.other("ADOPT", strategy="TREND-000", instrument="GBPUSD.SIM", position="GBPUSD.SIM-TREND-000", position_lots=3)
+    m.other("ADOPT", positions=["GBPUSD.SIM-TREND-000"])
     m.hear()
     m.event(ev.Counted(m.now, EUR, 1))
     m.event(ev.Counted(m.now, GBP, 1))
     m.equity(flat=1, stood=1)
     m.tick(1)
     m.order(1, 100)
-    held = m.fill(1, 100, 0)
+    held = m.fill(1, 100)
     gross = 100 * 100_000
     m.equity(gross=gross)
     m.order(1, 600, position_lots=held, gross=gross)  # shrunk to the leverage that is left
+    m.order(1, 600, position_lots=held, gross=gross, min_lots=595)
+    m.order(-1, 150, position_lots=held, gross=gross, reduce_only=1)
     m.order(1, 10, position_lots=held, gross=gross, value_u=0)
     m.order(-1, 150, position_lots=held, gross=gross)  # through zero: exit and entry
     m.order(-1, 30, position_lots=held, gross=gross, resting_lots=90)  # outranks a resting exit
@@ -163,50 +189,56 @@ def scripted(path: Path, policy: Policy = INTRADAY, *, gap: bool = False) -> Hea
     m.event(ev.Seen(m.now, EUR, m.now + 30 * S, 5_000))  # a thin book: R3 halves the confidence
     m.order(1, 10, position_lots=held, gross=gross)
     m.order(1, 10, position_lots=held, gross=gross, taking=0)
-    m.event(ev.Seen(m.now, EUR, m.now + 3_600 * S, 10_000, 1))
-    m.order(1, 10, position_lots=held, gross=gross, taking=0)
+    m.event(ev.Counted(m.now, GBP, 0))
+    m.event(ev.Seen(m.now, GBP, m.now + 3_600 * S, 10_000, 1))
+    m.order(1, 10, feed=GBP, gross=gross, taking=0)
+    m.event(ev.Seen(m.now, GBP, m.now + S))
+    m.order(1, 10, feed=GBP, gross=gross, taking=0)
+    m.wait(2)
+    m.order(1, 10, feed=GBP, gross=gross, taking=0)
+    m.event(ev.Seen(m.now, GBP, m.now + 3_600 * S))
+    m.event(ev.Counted(m.now, GBP, 1))
     m.event(ev.Seen(m.now, EUR, m.now + 3_600 * S))
     m.event(ev.SensorError(m.now, 4, 1))
     m.order(1, 10, position_lots=held, gross=gross, taking=0)
     m.event(ev.SensorError(m.wait(2), 4, 0))
+    m.event(ev.SensorError(m.now, 2, 1))
+    m.event(ev.SensorError(m.wait(2), 2, 0))
     m.tick(300)
-    # A shock: TURTLE at once, STALKER after 602 s, APEX after 3,722 s.
-    m.event(ev.Shock(m.now))
+    # An empty book: TURTLE at once, STALKER after 600 s, APEX after 3,720 s.
+    m.event(ev.Seen(m.now, EUR, m.now + 3_600 * S, 3_000))
     m.order(1, 10, position_lots=held, gross=gross)
     m.order(-1, 10, position_lots=held, gross=gross)
+    m.order(-1, 10, position_lots=held, gross=gross, named=0)
     m.equity(gross=gross * 2)
     reduced = m.reduce(held, gross=gross * 2)
-    m.other("OWN", id="DOLPHIN-TEST-1-40", feed=EUR, strategy="TREND-000", instrument="EURUSD.SIM",
-            position="EURUSD.SIM-TREND-000", side=-1, lots=reduced.lots, tag="DOLPHIN_TRIM")  # fmt: skip
-    held = m.fill(-1, reduced.lots, held)
+    held = m.own(reduced.lots, "TRIM", "DOLPHIN_TRIM")
     m.reduce(held, gross=gross, last_ns=m.now)
     m.reduce(held, gross=gross * 4, last_ns=m.now)
     m.reduce(held, own_lots=5)
     m.reduce(held, fresh=0)
     m.reduce(held, adopted=0)
     m.reduce(0)
-    m.tick(599)
     m.hear(7_200)
+    m.tick(599)
     m.tick(5)
     m.order(1, 10, taking=0, equity=MONEY * 3)
     m.tick(3_200)
     m.hear(7_200)
     # The operator kills; the re-arm takes two steps and a minute.
-    m.other("COMMAND", verb="kill", cause="drill", answer="killed")
     m.event(ev.Kill(m.wait(1)))
+    m.command("kill", "drill", {})
     m.event(ev.Kill(m.now))
     m.order(1, 10)
     m.order(-1, 10, position_lots=held)
     reduced = m.reduce(held)
-    m.other("OWN", id="DOLPHIN-TEST-1-62", feed=EUR, strategy="TREND-000", instrument="EURUSD.SIM",
-            position="EURUSD.SIM-TREND-000", side=-1, lots=reduced.lots, tag="DOLPHIN_KILL")  # fmt: skip
-    held = m.fill(-1, reduced.lots, held)
+    held = m.own(reduced.lots, "KILL_FLATTEN", "DOLPHIN_KILL")
     m.equity(flat=1)
-    m.other("COMMAND", verb="arm", cause="drill over", episode=1, observed_flat=1, accepted=0)
     m.event(ev.Arm(m.now, 7, 1234, 1, 0))
     m.event(ev.Arm(m.now, 1, 1234, 0, 0))
     m.event(ev.Confirm(m.now, 1234))
     m.event(ev.Arm(m.now, 1, 1234, 1, 0))
+    m.command("arm", "drill over", {"episode": 1, "observed_flat": 1}, "ARMED", nonce=1234)
     m.event(ev.Confirm(m.wait(30), 1234))
     m.event(ev.Confirm(m.now, 4321))
     m.event(ev.Confirm(m.wait(30), 1234))
@@ -250,11 +282,27 @@ def scripted(path: Path, policy: Policy = INTRADAY, *, gap: bool = False) -> Hea
     m.event(ev.RebaseArm(m.now, 5))
     m.event(ev.RebaseConfirm(m.now, 5))
     m.tick(day_s)
-    m.other("COMMAND", verb="rebase-confirm", cause="a year is enough", nonce=5)
     m.event(ev.RebaseConfirm(m.now, 6))
     m.event(ev.RebaseConfirm(m.now, 5))
+    m.command("rebase-confirm", "a year is enough", {"nonce": 5}, "REBASED")
     m.tick(6_000)
     m.order(1, 100, equity=MONEY + 3_800_000)
+    # A fall through TURTLE into HIBERNATE; a second re-base too soon; a heartbeat that is lost.
+    m.equity(MONEY + 2_000_000)
+    m.equity(MONEY + 1_200_000, gross)
+    held = m.fill(1, 5)
+    m.reduce(held, gross=gross)
+    held = m.fill(-1, 5)
+    m.equity(MONEY + 1_200_000, flat=1)
+    m.tick(policy.rebase_trapped_ns // S)
+    m.event(ev.RebaseArm(m.now, 6))
+    m.event(ev.RebaseConfirm(m.now, 6))
+    m.hear(due_s=2)
+    m.tick(11)
+    m.tick(3)
+    m.event(ev.Arm(m.now, 6, 81, 1, 0))
+    m.event(ev.Shock(m.now))
+    m.tick(3)
     if gap:
         m.other(
             "GAP", **{"from": m.journal.head.seq + 1, "count": 2, "since_ns": m.now, "error": "ENOSPC", "unsynced": 0}
@@ -291,7 +339,7 @@ def mixed(path: Path, records: int, seed: int = 1, policy: Policy = INTRADAY) ->
                               taking=rng.randrange(2))  # fmt: skip
             if verdict.lots > 0:
                 if rng.random() < 0.5:
-                    held = m.fill(side, verdict.lots, held)
+                    held = m.fill(side, verdict.lots)
         else:
             m.event(ev.Shock(m.now))
         if roll > 0.98:

@@ -1,165 +1,317 @@
-"""Check d, records that are no kernel event: fills add up, own orders were asked for, gaps and the end say what is so.
+"""Check d, records that are no kernel event: fills add up, own orders were asked for, answers and totals are right.
 
-What belongs here: the shape of FILL, OWN, ADOPT, COMMAND, NOTE, GAP and CLOSE, and what ties them to the kernel's
-records. A field that is not named here is free, is not compared, and is listed as such in the coverage.
+What belongs here: FILL, OWN, COMMAND, GAP and CLOSE, each tied to the kernel's records around it. A field that is not
+named in `COMPARED` is not compared, and is listed as such in the coverage.
 
-`FILL`: side * lots leads from position_before to position_after, and position_before is where the last FILL (or ADOPT)
-of that strategy and position left it. An `x` of ORDER or REDUCE that names a position must read it as it was left.
-`OWN`: the last REDUCE of this feed, not used yet, was answered with these lots.
+Positions are folded from fills. A backtest begins flat; elsewhere, and after a restart or a GAP, the first reading of a
+position is where its fold begins. Every later reading in ORDER (netting: the strategy's own position in the feed's
+instrument) and REDUCE must be what the fills add up to. Where an instrument's lot is coarser than its precision, fills
+round, and a reading may differ by one lot a fill; where a commission is not in the money of the instrument, it may
+have been taken from the position, and nothing is claimed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dolphin.audit.finding import SAFETY, Finding, found
 from dolphin.audit.gate import Wrong
 from dolphin.journal import Record, integer
+from dolphin.kernel.policy import Posture
+from dolphin.kernel.reasons import Reason
+from dolphin.kernel.state import Mode
 
 VERBS: Final = frozenset(
-    {"kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status"}
+    {
+        "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status",
+        "fault", "shock", "sensor-error", "stall", "flow",
+    }
 )  # fmt: skip
+ANSWERED: Final = {"arm": "ARM", "confirm": "CONFIRM", "rebase-arm": "REBASE_ARM", "rebase-confirm": "REBASE_CONFIRM"}
+TAGS: Final = {"TRIM": "DOLPHIN_TRIM", "FLATTEN": "DOLPHIN_FLATTEN", "KILL_FLATTEN": "DOLPHIN_KILL"}
 COMPARED: Final[dict[str, frozenset[str]]] = {
     "HEADER": frozenset(
-        {"format", "policy", "policy_hash", "start_ns", "anchor_ns", "confidence_ms", "envelope", "feeds"}
+        {"format", "policy", "policy_hash", "start_ns", "anchor_ns", "confidence_ms", "envelope", "feeds", "host"}
     ),
     "FILL": frozenset({"strategy", "position", "side", "lots", "position_before", "position_after"}),
-    "OWN": frozenset({"feed", "lots", "side"}),
-    "ADOPT": frozenset({"strategy", "position", "position_lots"}),
-    "COMMAND": frozenset({"verb"}),
+    "OWN": frozenset({"position", "instrument", "lots", "side", "reason", "tag"}),
+    "COMMAND": frozenset({"verb", "answer"}),
     "GAP": frozenset({"from", "count"}),
-    "CLOSE": frozenset({"records", "kinds", "state"}),
+    "CLOSE": frozenset({"records", "own", "state"}),
 }
 """Which fields of these kinds a check reads."""
 
-type Key = tuple[str, str]
+FIELDS: Final = "DOL-JOURNAL-009"
+
+
+class Book:
+    """One position as the fills make it. `exact`: its lots are the instrument's own precision."""
+
+    __slots__ = ("exact", "known", "lots", "rounded")
+
+    def __init__(self, known: bool, exact: bool) -> None:
+        self.known = known
+        self.exact = exact
+        self.lots = 0
+        self.rounded = 0
 
 
 class Ledger:
-    """Positions folded from fills, and what own orders may use."""
+    """Positions folded from fills, what own orders may use, and what the host has written."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.positions: dict[Key, int] = {}
-        self.asked: dict[int, tuple[int, int]] = {}
-        self.last_feed = -1
-        self.kinds: dict[str, int] = {}
+        self.books: dict[str, Book] = {}
+        self.instruments: list[str] = []
+        self.coarse: set[str] = set()
+        self.money: dict[str, str] = {}
+        self.flat_start = False
+        self.asked: dict[str, Record] = {}
+        self.last: Record | None = None
+        self.written = self.own = 0
         self.after_gap = False
         self.checked = 0
 
     def take(self, record: Record) -> Finding | None:
-        """The finding on one record; every kind is counted here, since CLOSE may name the totals."""
-        handler = HANDLERS.get(record.kind)
+        """The finding on one record of any kind."""
+        kind = record.kind
+        handler = HANDLERS.get(kind)
         wrong = None
         if handler is not None:
             self.checked += 1
             try:
                 wrong = handler(self, record)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
                 text = f"{type(error).__name__}: {error}"
-                wrong = Wrong("data", "the fields of its kind", text, "DOL-JOURNAL-009", "see docs/journal-format.md")
-        self.kinds[record.kind] = self.kinds.get(record.kind, 0) + 1
+                wrong = Wrong("data", "the fields of its kind", text, FIELDS, "see docs/journal-format.md")
+        if kind not in ("HEADER", "GAP", "CLOSE"):
+            self.written += 1
         if wrong is None:
             return None
         return found(self.path, record, *wrong, check=SAFETY)
 
+    def kernel(self, record: Record) -> Finding | None:
+        """As `take`, for a kernel record."""
+        self.last = record
+        if record.kind in READING:
+            return self.take(record)
+        self.written += 1
+        return None
+
+    def _header(self, record: Record) -> Wrong | None:
+        data = record.data
+        self.flat_start = data.get("host") == "backtest"
+        self.instruments = [str(feed.get("instrument", "")) for feed in data["feeds"]]
+        for scale in data.get("instruments", ()):
+            name = str(scale["id"])
+            self.money[name] = str(scale.get("currency", ""))
+            if not str(scale.get("lot", "1/1")).startswith("1/"):
+                self.coarse.add(name)
+        return None
+
+    def _note(self, record: Record) -> Wrong | None:
+        """A writer that took the journal up again counts from here, and knows positions that this journal may not."""
+        if record.data.get("what") == "resumed":
+            self.written, self.own = -1, 0
+            self.forget()
+        return None
+
+    def forget(self) -> None:
+        """Records may be missing: positions are read anew before anything is claimed of them."""
+        self.books.clear()
+        self.asked.clear()
+        self.flat_start = False
+
+    def book(self, key: str, instrument: str) -> Book:
+        """The fold of one position."""
+        found_ = self.books.get(key)
+        if found_ is None:
+            found_ = Book(self.flat_start, instrument not in self.coarse)
+            self.books[key] = found_
+        return found_
+
     def _fill(self, record: Record) -> Wrong | None:
         data = record.data
         side, lots = integer(data["side"]), integer(data["lots"])
-        before, after = integer(data["position_before"]), integer(data["position_after"])
         if side not in (1, -1):
-            return Wrong("side", "1 or -1", str(side), "DOL-JOURNAL-009", "a fill buys or sells")
+            return Wrong("side", "1 or -1", str(side), FIELDS, "a fill buys or sells")
         if lots <= 0:
-            return Wrong("lots", "more than 0", str(lots), "DOL-JOURNAL-009", "a fill moves something")
-        if after != before + side * lots:
-            expected = str(before + side * lots)
-            return Wrong("position_after", expected, str(after), "DOL-JOURNAL-008", "before + side * lots")
-        key = (_text(data, "strategy"), _text(data, "position"))
-        known = self.positions.get(key, before)
-        self.positions[key] = after
-        if before != known and not self.after_gap:
-            hint = f"{key[1]} of {key[0]}: fills do not follow one another"
-            return Wrong("position_before", str(known), str(before), "DOL-JOURNAL-008", hint)
-        return None
+            return Wrong("lots", "more than 0", str(lots), FIELDS, "a fill moves something")
+        key, instrument = _text(data, "position"), _text(data, "instrument")
+        book = self.book(key, instrument)
+        if data.get("commission", 0) != 0:
+            if data.get("currency") != self.money.get(instrument, data.get("currency")):
+                book.known = False
+        before = book.lots
+        book.lots += side * lots
+        book.rounded += not book.exact
+        return self._arithmetic(data, book, before, side * lots)
 
-    def _adopt(self, record: Record) -> Wrong | None:
-        data = record.data
-        if "position" in data:
-            self.positions[_text(data, "strategy"), _text(data, "position")] = integer(data["position_lots"])
+    def _arithmetic(self, data: Mapping[str, Any], book: Book, before: int, moved: int) -> Wrong | None:
+        """Hosts that write the position before and after a fill are held to both."""
+        if "position_before" not in data:
+            return None
+        was, became = integer(data["position_before"]), integer(data["position_after"])
+        known = book.known
+        book.known, book.lots = True, became
+        if became != was + moved:
+            return Wrong("position_after", str(was + moved), str(became), "DOL-JOURNAL-008", "before + side * lots")
+        if known and was != before:
+            return Wrong("position_before", str(before), str(was), "DOL-JOURNAL-008", "fills follow one another")
         return None
 
     def _reading(self, record: Record) -> Wrong | None:
-        """An order or a reduction whose annotation names its position must read it as the fills left it."""
+        """A reading of a position must be what its fills add up to."""
         body = record.body
+        key = self._named(record)
         if record.kind == "REDUCE":
-            self.last_feed = int(body.feed)
-            self.asked[self.last_feed] = (int(body.fx[-1][1]), int(body.position_lots))
-        if b',"x":' not in record.raw:
+            self.asked[key] = record
+        if not key:
             return None
-        note = body.x
-        known = self.positions.get((str(note.get("strategy")), str(note.get("position"))))
-        if known is None or self.after_gap:
+        lots = int(body.position_lots)
+        book = self.books.get(key)
+        if book is None:
+            if not self.flat_start:
+                return None
+            book = self.book(key, self._instrument(body))
+        if not book.known:
+            book.known, book.lots, book.rounded = True, lots, 0
             return None
-        self.checked += 1
-        if int(body.position_lots) != known:
-            hint = "the reading is not the position that the fills add up to"
-            return Wrong("position_lots", str(known), str(body.position_lots), "DOL-EXIT-006", hint)
+        if lots == 0:
+            if book.lots == 0:
+                book.rounded = 0
+        if abs(lots - book.lots) > book.rounded:
+            expected = str(book.lots)
+            hint = f"{key}: the reading is not the position that the fills add up to"
+            book.lots = lots
+            return Wrong("position_lots", expected, str(lots), "DOL-EXIT-006", hint)
         return None
+
+    def _instrument(self, body: Any) -> str:
+        feed = int(body.feed)
+        if 0 <= feed < len(self.instruments):
+            return self.instruments[feed]
+        return ""
+
+    def _named(self, record: Record) -> str:
+        """The position that an ORDER or REDUCE is about; empty where the record does not say."""
+        if b',"x":' not in record.raw:
+            return ""
+        note, body = record.body.x, record.body
+        if "position" in note:
+            return str(note["position"])
+        if record.kind == "REDUCE" or body.named != 1 or "strategy" not in note:
+            return ""
+        key = f"{self._instrument(body)}-{note['strategy']}"
+        if key in self.books:
+            return key
+        return ""
 
     def _own(self, record: Record) -> Wrong | None:
         data = record.data
-        feed = integer(data.get("feed", self.last_feed))
-        lots = integer(data["lots"])
-        allowed, position = self.asked.pop(feed, (0, 0))
-        if allowed <= 0 and not self.after_gap:
-            hint = f"no REDUCE of feed {feed} before it was answered with lots"
-            return Wrong("lots", "no own order", str(lots), "DOL-TRIM-001", hint)
-        if lots != allowed and not self.after_gap:
-            return Wrong("lots", str(allowed), str(lots), "DOL-TRIM-001", "an own order is what REDUCE answered")
-        if "side" in data:
-            if integer(data["side"]) * position >= 0 and not self.after_gap:
-                return Wrong("side", "against the position", str(data["side"]), "DOL-TRIM-001", f"position {position}")
+        self.own += 1
+        key, lots = str(data.get("position", "")), integer(data["lots"])
+        asked = self.asked.pop(key, None) or self.asked.pop("", None)
+        if asked is None:
+            if self.after_gap:
+                return None
+            return Wrong("position", "one that a REDUCE has asked about", key, "DOL-TRIM-001", "no REDUCE before it")
+        position, answer = int(asked.body.position_lots), asked.body.fx[-1]
+        if lots != int(answer[1]):
+            hint = f"REDUCE at line {asked.line} was answered with these lots"
+            return Wrong("lots", str(answer[1]), str(lots), "DOL-TRIM-001", hint)
+        if integer(data["side"]) != (-1 if position > 0 else 1):
+            return Wrong("side", "against the position", str(data["side"]), "DOL-TRIM-001", f"position {position}")
+        reason = _member(Reason, answer[2])
+        if data.get("reason", reason) != reason:
+            return Wrong("reason", reason, str(data["reason"]), "DOL-TRIM-008", f"REDUCE at line {asked.line}")
+        if data.get("tag", TAGS.get(reason)) != TAGS.get(reason):
+            return Wrong("tag", str(TAGS.get(reason)), str(data["tag"]), "DOL-TRIM-008", "the tag says why it left")
+        instrument = self._instrument(asked.body)
+        if data.get("instrument", instrument) != instrument:
+            return Wrong("instrument", instrument, str(data["instrument"]), "DOL-TRIM-008", "the feed's instrument")
         return None
 
     def _command(self, record: Record) -> Wrong | None:
-        verb = _text(record.data, "verb")
+        """The operator was told what the records before say."""
+        data = record.data
+        verb = _text(data, "verb")
+        answer = data.get("answer", {})
+        if type(answer) is not dict:
+            raise TypeError(f"answer is {answer!r}, no object")
         if verb not in VERBS:
-            return Wrong("verb", ", ".join(sorted(VERBS)), verb, "DOL-PLUG-004", "no such command")
+            if answer.get("ok") is not False:
+                return Wrong("verb", ", ".join(sorted(VERBS)), verb, "DOL-PLUG-004", "no such command was answered")
+            return None
+        last = self.last
+        if last is None:
+            return None
+        out = last.body.out
+        standing = {"posture": _member(Posture, out[1]), "mode": _member(Mode, out[2]), "episode": int(out[11])}
+        for name, right in standing.items():
+            if name in answer and answer[name] != right:
+                hint = f"what stands after line {last.line}"
+                return Wrong(f"answer.{name}", str(right), str(answer[name]), "DOL-PLUG-004", hint)
+        kind = ANSWERED.get(verb)
+        if kind is not None and last.kind == kind:
+            return _answered(last, answer, data.get("args", {}))
         return None
 
     def _gap(self, record: Record) -> Wrong | None:
         body = record.body
-        self.after_gap = self.after_gap or body.count > 0
         if body.from_ != record.seq:
             return Wrong(
-                "from", str(record.seq), str(body.from_), "DOL-JOURNAL-006", "a GAP stands where records are missing"
+                "from", str(record.seq), str(body.from_), "DOL-JOURNAL-006", "it stands where records are missing"
             )
         if body.count < 0:
             return Wrong("count", "0 or more", str(body.count), "DOL-JOURNAL-006", "records are missing or are not")
+        if body.count > 0:
+            self.after_gap = True
+            self.forget()
         return None
 
     def _close(self, record: Record) -> Wrong | None:
         data = record.data
-        if "records" in data and integer(data["records"]) != record.seq:
-            return Wrong("records", str(record.seq), str(data["records"]), "DOL-JOURNAL-007", "records before CLOSE")
-        kinds = data.get("kinds", self.kinds)
-        if kinds != self.kinds:
-            return Wrong("kinds", str(self.kinds), str(kinds), "DOL-JOURNAL-007", "counts of each kind before CLOSE")
+        for name, right in (("records", self.written), ("own", self.own)):
+            if name in data and integer(data[name]) != right and not self.after_gap:
+                hint = "what this writer wrote, without header, GAP and CLOSE"
+                return Wrong(name, str(right), str(data[name]), "DOL-JOURNAL-007", hint)
         return None
 
 
-def _text(data: dict[str, Any], name: str) -> str:
+def _answered(last: Record, answer: Mapping[str, Any], args: Mapping[str, Any]) -> Wrong | None:
+    reasons = [_member(Reason, effect[1]) for effect in last.body.fx if effect[0] == "ANSWER"]
+    if reasons and "reason" in answer and answer["reason"] != reasons[0]:
+        hint = f"the kernel's answer at line {last.line}"
+        return Wrong("answer.reason", reasons[0], str(answer["reason"]), "DOL-PLUG-004", hint)
+    rows = (("answer", answer, "nonce"), ("args", args, "nonce"), ("args", args, "episode"))
+    for where, said, name in rows:
+        right = getattr(last.body, name, None)
+        if right is not None and said.get(name) is not None:
+            if int(said[name]) != int(right):
+                hint = f"{last.kind} at line {last.line}"
+                return Wrong(f"{where}.{name}", str(right), str(said[name]), "DOL-PLUG-004", hint)
+    return None
+
+
+def _member(enumeration: Any, value: Any) -> str:
+    return str(enumeration(int(value)).name)
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
     value = data[name]
     if type(value) is not str:
         raise TypeError(f"{name} is {value!r}, no string")
     return value
 
 
+READING: Final = frozenset({"ORDER", "REDUCE"})
 HANDLERS: Final[dict[str, Callable[[Ledger, Record], Wrong | None]]] = {
+    "HEADER": Ledger._header,
+    "NOTE": Ledger._note,
     "FILL": Ledger._fill,
     "OWN": Ledger._own,
-    "ADOPT": Ledger._adopt,
     "ORDER": Ledger._reading,
     "REDUCE": Ledger._reading,
     "COMMAND": Ledger._command,

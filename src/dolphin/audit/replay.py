@@ -70,13 +70,15 @@ class Auditor:
                     if self.stopped:
                         return
         if safety is not None:
-            late = safety.late(record)
-            if late is not None:
-                self.findings.append(late)
-            for finding in (safety.take(record), self.ledger.take(record)):
+            for finding in (safety.late(record), safety.take(record), self.ledger.kernel(record)):
                 if finding is not None:
                     self.findings.append(finding)
             self.counter.take(record)
+
+    def _clock(self, record: Record) -> Finding | None:
+        if self.safety is None:
+            return None
+        return self.safety.aside(record)
 
     def _decided(self, finding: Finding) -> None:
         """A recomputed record differs: a violation, unless records are missing before it."""
@@ -93,12 +95,10 @@ class Auditor:
         if record.kind == HEADER:
             self._begin(record)
         if self.with_safety:
-            if self.safety is not None:
-                self.safety.aside(record)
             self.counter.take(record)
-            finding = self.ledger.take(record)
-            if finding is not None:
-                self.findings.append(finding)
+            for finding in (self.ledger.take(record), self._clock(record)):
+                if finding is not None:
+                    self.findings.append(finding)
         if record.kind == GAP:
             if record.body.count > 0:
                 self.gap = self.gap or record

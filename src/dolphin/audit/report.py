@@ -61,8 +61,8 @@ def _coverage(report: Report) -> list[str]:
         f"  exercised    {len(coverage.actions)} actions; not exercised: {missing}",
         f"  not compared {unread}",
     )
-    wide = {"width": 118, "subsequent_indent": " " * 15, "break_on_hyphens": False}
-    return [line for row in rows for line in textwrap.wrap(row, **wide)]
+    wrap = textwrap.TextWrapper(width=118, subsequent_indent=" " * 15, break_on_hyphens=False)
+    return [line for row in rows for line in wrap.wrap(row)]
 
 
 def plain(report: Report) -> dict[str, Any]:
