@@ -177,8 +177,9 @@ class Operator:
         return {"status": self._status()}
 
     def _fault(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        _only(args, ("cause",))
-        name = str(args.get("cause", "")).upper().replace("-", "_")
+        # `name` where the command's own `cause` says why, to people.
+        _only(args, ("cause", "name"))
+        name = str(args.get("name", args.get("cause", ""))).upper().replace("-", "_")
         if name not in Cause.__members__:
             raise Refused(f"cause {name!r}; accepted {', '.join(Cause.__members__)}")
         self._emit(Fault(self._now_ns(), Cause[name]))
