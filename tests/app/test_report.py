@@ -1,0 +1,212 @@
+"""The report: one file, nothing from elsewhere, absent categories first, every extreme kept, and words that are true."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from dolphin.app import report, report_charts, report_svg, report_text
+from dolphin.app.cli import main
+from dolphin.app.results import Mark, Point, drawdowns
+from dolphin.kernel.events import Equity, Kill, Shock
+from dolphin.kernel.policy import INTRADAY, Posture
+from tests.app import synthetic
+from tests.app.books import T0, Book
+
+S = 10**9
+VOID = frozenset(("meta", "br", "link", "img", "hr", "input"))
+
+
+class Checker(HTMLParser):
+    """Well-formed, and every id once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [str(value) for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return report.page(synthetic.runs())
+
+
+def checked(text: str) -> Checker:
+    checker = Checker()
+    checker.feed(text)
+    checker.close()
+    assert checker.open == []
+    assert len(checker.ids) == len(set(checker.ids))
+    return checker
+
+
+def test_it_is_well_formed_and_ids_are_unique(text: str) -> None:
+    checked(text)
+
+
+def test_nothing_comes_from_elsewhere(text: str) -> None:
+    assert "<script" not in text
+    assert not re.search(r"https?:|//[a-z]|@import|src=|url\((?!#)", text)
+    assert len(text) < 1_000_000
+
+
+@pytest.mark.req("DOL-SENSE-005")
+def test_the_first_line_names_what_is_absent(text: str) -> None:
+    body = text[text.index("<body>") :]
+    first = re.sub(r"<[^>]*>", "", body[: body.index("</p>")]).strip()
+    assert first.startswith("Absent categories: R2 structural (no envelope); R3 microstructure (daily bars).")
+
+
+def test_the_first_line_where_nothing_is_absent_or_guarded() -> None:
+    runs = synthetic.runs()
+    assert "All five" in report_text.absent_line([replace(runs[1], absent=())])
+    assert "No run here was guarded" in report_text.absent_line(runs[:1])
+    mixed = report_text.absent_line([runs[1], replace(runs[2], absent=())])
+    assert "R2 structural (no envelope) (in guarded)" in mixed
+
+
+def test_markup_in_names_is_harmless() -> None:
+    run = replace(synthetic.runs()[1], name="<b>x</b>", group="<i>", notes=("a < b & c",))
+    run = replace(run, events=(Mark(run.equity[0].ts_ns, "FAULT", "</title><script>", 1),))
+    found = report.page([run])
+    assert "<script" not in found
+    assert "<b>" not in found
+    checked(found)
+
+
+def test_it_serves_phone_print_and_dark(text: str) -> None:
+    assert 'name="viewport"' in text
+    for media in ("@media print", "prefers-color-scheme: dark", "max-width: 640px"):
+        assert media in text
+    assert text.count('class="wide"') == text.count('class="narrow"') == 8
+
+
+def test_every_drawing_has_title_and_description(text: str) -> None:
+    drawings = re.findall(
+        r'<svg class="(?:wide|narrow)"[^>]*role="img" aria-labelledby="([^"]+)">(.*?)</svg>', text, re.DOTALL
+    )
+    assert len(drawings) == 16
+    for ids, body in drawings:
+        for name in ids.split():
+            assert f'id="{name}">' in body
+    assert "What happened, as a table" in text
+
+
+def test_thinning_keeps_every_extreme() -> None:
+    points = [Point(n * S, (n * 7919) % 1000) for n in range(100_000)]
+    points[54_321] = Point(54_321 * S, -5_000)
+    points[77_777] = Point(77_777 * S, 9_999)
+    for frame in report_svg.frames(0, 100_000 * S):
+        kept = report_svg.thinned(points, frame)
+        assert len(kept) <= 4 * frame.width
+        assert {points[54_321], points[77_777], points[0], points[-1]} <= set(kept)
+        assert kept == sorted(kept)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [(3e5, 2e8, [1e6, 1e7, 1e8]), (9e5, 1.3e6, None), (1e6, 1.0001e6, None), (1, 8, [1, 2, 5])],
+)
+def test_a_log_axis_has_ticks_at_any_range(low: float, high: float, wanted: list[float] | None) -> None:
+    found = report_svg.log_ticks(low, high)
+    assert 2 <= len(found) <= 12
+    assert all(low * 0.999 <= tick <= high * 1.001 for tick in found)
+    if wanted is not None:
+        assert set(wanted) <= set(found)
+
+
+@pytest.mark.parametrize("seconds", [1, 30, 600, 7_200, 90_000, 400_000, 8_000_000, 40_000_000, 700_000_000])
+def test_a_time_axis_has_ticks_at_any_span(seconds: int) -> None:
+    for frame in report_svg.frames(T0, T0 + seconds * S):
+        assert 1 <= len(report_svg.time_ticks(frame)) <= 13
+
+
+def test_levels_of_capital_are_the_kernels() -> None:
+    assert report_charts.r5_falls() == ((Posture.STALKER, 695), (Posture.TURTLE, 1_284), (Posture.HIBERNATE, 1_655))
+
+
+def test_a_bankrupt_account_is_drawn_at_the_foot() -> None:
+    run = synthetic.runs()[0]
+    equity = (*run.equity[:100], Point(run.equity[100].ts_ns, -500), Point(run.equity[101].ts_ns, 0))
+    found = report.page([replace(run, equity=equity, drawdown_bp=drawdowns(equity))])
+    assert "the line runs along the foot" in found
+    assert "nan" not in found
+    assert "inf" not in re.sub(r"info|infer|inform", "", found)
+
+
+def test_honest_words() -> None:
+    plain, guarded, rebased, _ = synthetic.runs()
+    said = report_text.honest([plain, guarded, rebased])
+    assert "which was ruined on 2002-07-19" in said
+    assert "No controller that decides once a bar can stop a gap" in said
+    assert "4 re-bases" in said
+    sane = replace(plain, figures=replace(plain.figures, ruin_day="", return_bp=10_000_000))
+    assert "the guard cost return" in report_text.honest([sane, guarded])
+    assert "report-only" in report_text.honest([replace(guarded, mode="report")])
+    assert report_text.honest([plain]) == ""
+
+
+def test_the_worst_day_is_explained() -> None:
+    said = report_text.worst_days(synthetic.runs())
+    assert "held 3.80x at the last decision before it, times a move of −6.03 %, gives −22.91 %; 0.02 % is" in said
+    assert "3 decisions fell within the day" in said
+
+
+def test_a_journal_becomes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = Book(tmp_path / "b", INTRADAY)
+    book.emit(Equity(T0 + S, 1_000_000, flat=1, stood=1))
+    book.emit(Shock(T0 + 60 * S))
+    book.emit(Kill(T0 + 120 * S))
+    book.emit(Equity(T0 + 180 * S, 900_000, flat=1, stood=1))
+    book.close()
+    target = tmp_path / "out" / "r.html"
+    assert main(["report", str(book.path / "journal.jsonl"), "-o", str(target)]) == 0
+    assert capsys.readouterr().out.strip() == str(target)
+    found = target.read_text()
+    checked(found)
+    assert "kill: 1" in found
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert main(["report", str(book.path / "journal.jsonl")]) == 0
+    assert (book.path / "journal.html").exists()
+
+
+@pytest.mark.parametrize("what", ["missing", "folder", "foreign", "empty", "unwritable", "itself"])
+def test_what_is_no_journal_is_refused(tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.jsonl"
+    argv = ["report", str(path), "-o", str(tmp_path / "r.html")]
+    if what == "folder":
+        path.mkdir()
+    if what == "foreign":
+        path.write_text('{"hello": "world"}\n')
+    if what == "empty":
+        path.write_text("")
+    if what in ("unwritable", "itself"):
+        book = Book(tmp_path / "b", INTRADAY)
+        book.close()
+        argv[1] = str(book.path / "journal.jsonl")
+        argv[3] = argv[1] if what == "itself" else str(book.path / "journal.jsonl" / "r.html")
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "r.html").exists()
