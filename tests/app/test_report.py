@@ -1,4 +1,4 @@
-"""The report: one file, nothing from elsewhere, absent categories first, every extreme kept, and words that are true."""
+"""The report: one file, nothing from elsewhere, absent categories first, extremes kept, words that are true."""
 
 from __future__ import annotations
 
