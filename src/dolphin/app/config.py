@@ -66,12 +66,13 @@ RUN_KEYS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """A run file: `[run]` as read (keys that are absent are not in it), its policy, the strategy's own settings."""
+    """A run file: `[run]` as read (keys that are absent are not in it), its policy, settings of strategy and sensors."""
 
     path: Path | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
     policy: Policy | None = None
     strategy: Mapping[str, Any] = field(default_factory=dict)
+    sensors: Mapping[str, Any] = field(default_factory=dict)
 
     def near(self, key: str) -> Path | None:
         """The path that `key` names, relative to the file; None where it is not given."""
@@ -107,8 +108,12 @@ def load_policy(path: str | Path) -> Policy:
 
 
 def load_run(path: str | Path) -> RunFile:
-    """The run file `path`: tables `[run]`, `[policy]` and `[strategy]`, all optional. UserError as `load_policy`."""
-    document = read_document(path, ("run", "policy", "strategy"))
+    """The run file `path`: tables `[run]`, `[policy]`, `[strategy]`, `[sensors]`, all optional. UserError.
+
+    What stands in `[strategy]` and `[sensors]` is checked by the strategy's own configuration and by
+    `dolphin.sensors.source.build`.
+    """
+    document = read_document(path, ("run", "policy", "strategy", "sensors"))
     values, errors = read_table(document, "run", RUN_KEYS)
     for first, second in (("bars", "catalog"),):
         if first in values and second in values:
@@ -116,7 +121,14 @@ def load_run(path: str | Path) -> RunFile:
     if errors:
         raise ConfigErrors(errors)
     policy = _policy(document) if "policy" in document.tables else None
-    return RunFile(path=Path(path), run=values, policy=policy, strategy=document.tables.get("strategy", {}))
+    tables = document.tables
+    return RunFile(
+        path=Path(path),
+        run=values,
+        policy=policy,
+        strategy=tables.get("strategy", {}),
+        sensors=tables.get("sensors", {}),
+    )
 
 
 def made_policy(values: Mapping[str, Any]) -> Policy:
