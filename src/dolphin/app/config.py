@@ -66,7 +66,7 @@ RUN_KEYS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """A run file: `[run]` as read (keys that are absent are not in it), its policy, settings of strategy and sensors."""
+    """A run file: `[run]` as read (absent keys are not in it), its policy, the settings of strategy and sensors."""
 
     path: Path | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
