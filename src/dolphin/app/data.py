@@ -8,10 +8,11 @@ imports nautilus_trader by itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -64,6 +65,26 @@ class Market:
     def currency(self) -> Currency:
         """What the account is kept in: the traded instrument's quote currency."""
         return next(item for item in self.instruments if item.id == self.traded).quote_currency
+
+    def between(self, start_ns: int, end_ns: int) -> Market:
+        """The rows from `start_ns` up to and not including `end_ns`; feeds are absent outside of what is left."""
+        rows = [row for row in self.rows if start_ns <= row.ts_init < end_ns]
+        if not rows:
+            raise UserError("no row is left", field="--start, --end", fix="name days that the data have")
+        spans = dict(self.sensors.get("spans", {}))
+        for name, (first, last) in spans.items():
+            spans[name] = [max(first, min(start_ns, last)), min(last, end_ns - 1)]
+        first, last = (
+            next(row.ts_init for row in ordered if _id_of(row) == self.traded) for ordered in (rows, rows[::-1])
+        )
+        spans[self.traded.value] = [first, last]
+        return replace(self, rows=rows, sensors={**self.sensors, "spans": spans})
+
+
+def _id_of(row: Any) -> InstrumentId:
+    if isinstance(row, Bar):
+        return row.bar_type.instrument_id
+    return row.instrument_id
 
 
 def cfd(name: str, price_precision: int, size_precision: int, asset: AssetClass = AssetClass.INDEX) -> Cfd:
@@ -208,11 +229,14 @@ def user_market(
     tz: str = "",
     sessions: str = "",
     stamped: str = "",
-    kind: str = "",
+    kinds: Mapping[Path, str] = MappingProxyType({}),
     bar_type: str = "",
 ) -> Market:
-    """A user's files, all of one instrument: bars (also a bid and an ask file), quotes, trades, book snapshots."""
-    found = [columns.load(path, tz=tz, expected=kind) for path in paths]
+    """A user's files, all of one instrument: bars (also a bid and an ask file), quotes, trades, book snapshots.
+
+    `kinds`: what a file must hold, where the user said so.
+    """
+    found = [columns.load(path, tz=tz, expected=kinds.get(path, "")) for path in paths]
     notes: list[str] = []
     name = _checked_id(instrument) if instrument else guessed(found)
     if not instrument:
@@ -340,3 +364,36 @@ def _book(frame: pd.DataFrame, instrument: Instrument) -> list[Any]:
 
 
 _MAKERS: Final = {QUOTES: _quotes, TRADES: _trades, BOOK: _book}
+
+
+def catalog_market(path: Path, instrument: str = "", bar_type: str = "") -> Market:
+    """A Nautilus catalog: one instrument with everything that is stored of it."""
+    from nautilus_trader.persistence.catalog import ParquetDataCatalog
+
+    if not path.is_dir():
+        raise UserError("is no folder", path=path, field="--catalog", fix="name a Nautilus data catalog")
+    catalog = ParquetDataCatalog(str(path))
+    known = {item.id.value: item for item in catalog.instruments()}
+    if not known:
+        raise UserError("holds no instruments", path=path, field="--catalog", fix="write them to the catalog too")
+    name = instrument or (next(iter(known)) if len(known) == 1 else "")
+    if name not in known:
+        raise UserError("which instrument", path=path, field="--instrument", expected=" | ".join(known), actual=name)
+    rows: list[Any] = []
+    for read in (catalog.quote_ticks, catalog.trade_ticks):
+        rows += read(instrument_ids=[name])
+    bars = catalog.bars(instrument_ids=[name])
+    rows += bars
+    if not rows:
+        raise UserError(f"holds no bars, quotes or trades of {name}", path=path, field="--catalog", fix="name another")
+    rows.sort(key=lambda row: row.ts_init)
+    made = known[name]
+    types = sorted({bar.bar_type for bar in bars}, key=str)
+    return Market(
+        title=name,
+        traded=made.id,
+        bar_type=BarType.from_str(bar_type) if bar_type else _default_bars(types, made, rows),
+        instruments=[made],
+        rows=rows,
+        sensors={"spans": {name: [rows[0].ts_init, rows[-1].ts_init]}},
+    )

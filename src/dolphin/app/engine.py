@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.common.actor import Actor
@@ -22,24 +22,16 @@ from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.model.objects import Money
 
 from dolphin.app.data import Market
+from dolphin.app.script import Command
 from dolphin.app.worst import Sample
 from dolphin.kernel.units import ABSENT, NS_PER_S
 
 GUARD = "dolphin.app.actor:DolphinGuard"
 GUARD_CONFIG = "dolphin.app.actor:DolphinGuardConfig"
 COMMAND = "Dolphin.command"
-FIRST, LAST = 8, -1
-"""Priorities: after Portfolio (10), before the guard (5) and strategies (0); after everybody."""
+FIRST, LAST = 8, 1
+"""Priorities: after Portfolio (10) and before the guard (5); after the guard and before strategies (0)."""
 _TICK_GAP_NS = NS_PER_S
-
-
-class Command(NamedTuple):
-    """One line of a script: what an operator, or a fault, does at a simulated time."""
-
-    ts_ns: int
-    verb: str
-    args: Mapping[str, Any]
-    cause: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,7 +131,7 @@ class ScriptedOperator(Actor):
         """A callback that sends it."""
 
         def send(_: Any) -> None:
-            self.msgbus.send(COMMAND, {"verb": command.verb, "args": dict(command.args), "cause": command.cause})
+            self.msgbus.send(COMMAND, {"verb": command.verb, "cause": command.cause, **command.args})
 
         return send
 
@@ -147,7 +139,7 @@ class ScriptedOperator(Actor):
 class Rebaser(Actor):
     """The operator's two-step re-base, at most once a year: armed when the book has the right, confirmed a bar later.
 
-    It acts after everybody else at a bar, on what the guard says of its own state; the kernel decides.
+    It acts after the guard has taken the bar, on what the guard says of its own state; the kernel decides.
     """
 
     def __init__(self, market: Market) -> None:
@@ -173,7 +165,7 @@ class Rebaser(Actor):
     def say(self, verb: str) -> None:
         """Send it."""
         cause = "trapped for the policy's time; the drawdown is accepted"
-        self.msgbus.send(COMMAND, {"verb": verb, "args": {}, "cause": cause})
+        self.msgbus.send(COMMAND, {"verb": verb, "cause": cause})
 
     def has_right(self, now_ns: int) -> bool:
         """Whether the book is trapped for long enough and no re-base is too recent."""
@@ -254,7 +246,7 @@ def _ran(engine: BacktestEngine, recorder: Recorder, guard: Any) -> Ran:
         if order.filled_qty > 0:
             ran.fills += 1
         if order.status_string() in ("DENIED", "REJECTED"):
-            reason = str(getattr(order.last_event, "reason", ""))
+            reason = str(getattr(order.last_event, "reason", "")).partition(":")[0]
             ran.denials[reason] = ran.denials.get(reason, 0) + 1
     ran.orders = len(engine.cache.orders()) - own
     if guard is not None:
