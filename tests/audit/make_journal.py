@@ -132,13 +132,13 @@ class Maker:
             "OWN", id=f"DOLPHIN-TEST-1-{self.journal.head.seq}", position=POSITION, instrument="EURUSD.SIM",
             strategy=STRATEGY, side=-1, lots=lots, tag=tag, reason=reason,
         )  # fmt: skip
-        return self.fill(-1, lots)
+        return self.fill(-1, lots, f"DOLPHIN-TEST-1-{self.journal.head.seq - 1}")
 
-    def fill(self, side: int, lots: int) -> int:
-        """A fill as the plug-in writes it; what is held after it."""
+    def fill(self, side: int, lots: int, name: str = "") -> int:
+        """A fill of the last order, or of `name`, as the plug-in writes it; what is held after it."""
         self.held += side * lots
         self.other(
-            "FILL", id=f"O-{self.count}", trade=f"T-{self.count}", instrument="EURUSD.SIM", strategy=STRATEGY,
+            "FILL", id=name or f"O-{self.count}", trade=f"T-{self.count}", instrument="EURUSD.SIM", strategy=STRATEGY,
             position=POSITION, side=side, lots=lots, price="1.00000", commission=0, currency="USD",
         )  # fmt: skip
         return self.held
@@ -290,9 +290,9 @@ def scripted(path: Path, policy: Policy = INTRADAY, *, gap: bool = False) -> Hea
     # A fall through TURTLE into HIBERNATE; a second re-base too soon; a heartbeat that is lost.
     m.equity(MONEY + 2_000_000)
     m.equity(MONEY + 1_200_000, gross)
-    held = m.fill(1, 5)
+    held = m.fill(1, 5, "EXTERNAL-1")
     m.reduce(held, gross=gross)
-    held = m.fill(-1, 5)
+    held = m.fill(-1, 5, "EXTERNAL-2")
     m.equity(MONEY + 1_200_000, flat=1)
     m.tick(policy.rebase_trapped_ns // S)
     m.event(ev.RebaseArm(m.now, 6))

@@ -13,7 +13,7 @@ have been taken from the position, and nothing is claimed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dolphin.audit.finding import SAFETY, Finding, found
 from dolphin.audit.gate import Wrong
@@ -32,15 +32,32 @@ ANSWERED: Final = {"arm": "ARM", "confirm": "CONFIRM", "rebase-arm": "REBASE_ARM
 TAGS: Final = {"TRIM": "DOLPHIN_TRIM", "FLATTEN": "DOLPHIN_FLATTEN", "KILL_FLATTEN": "DOLPHIN_KILL"}
 COMPARED: Final[dict[str, frozenset[str]]] = {
     "HEADER": frozenset(
-        {"format", "policy", "policy_hash", "start_ns", "anchor_ns", "confidence_ms", "envelope", "feeds", "host"}
+        {
+            "format",
+            "policy",
+            "policy_hash",
+            "start_ns",
+            "anchor_ns",
+            "confidence_ms",
+            "envelope",
+            "feeds",
+            "host",
+            "mode",
+        }
     ),
-    "FILL": frozenset({"strategy", "position", "side", "lots", "position_before", "position_after"}),
-    "OWN": frozenset({"position", "instrument", "lots", "side", "reason", "tag"}),
+    "FILL": frozenset(
+        {"id", "strategy", "instrument", "position", "side", "lots", "position_before", "position_after"}
+    ),
+    "OWN": frozenset({"id", "position", "instrument", "strategy", "lots", "side", "reason", "tag"}),
     "COMMAND": frozenset({"verb", "answer"}),
     "GAP": frozenset({"from", "count"}),
     "CLOSE": frozenset({"records", "own", "state"}),
 }
 """Which fields of these kinds a check reads."""
+
+OWN_PREFIX: Final = "DOLPHIN-"
+ORDERS_MAX: Final = 50_000
+"""Orders whose fills are still checked against them."""
 
 FIELDS: Final = "DOL-JOURNAL-009"
 
@@ -57,6 +74,15 @@ class Book:
         self.rounded = 0
 
 
+class Known(NamedTuple):
+    """An order that a record named: what its fills must agree with. `denied` 1: nothing of it was let through."""
+
+    side: int
+    strategy: str
+    instrument: str
+    denied: bool
+
+
 class Ledger:
     """Positions folded from fills, what own orders may use, and what the host has written."""
 
@@ -68,6 +94,8 @@ class Ledger:
         self.money: dict[str, str] = {}
         self.flat_start = False
         self.asked: dict[str, Record] = {}
+        self.orders: dict[str, Known] = {}
+        self.report = False
         self.last: Record | None = None
         self.written = self.own = 0
         self.after_gap = False
@@ -102,6 +130,7 @@ class Ledger:
     def _header(self, record: Record) -> Wrong | None:
         data = record.data
         self.flat_start = data.get("host") == "backtest"
+        self.report = data.get("mode") == "report"
         self.instruments = [str(feed.get("instrument", "")) for feed in data["feeds"]]
         for scale in data.get("instruments", ()):
             name = str(scale["id"])
@@ -121,6 +150,7 @@ class Ledger:
         """Records may be missing: positions are read anew before anything is claimed of them."""
         self.books.clear()
         self.asked.clear()
+        self.orders.clear()
         self.flat_start = False
 
     def book(self, key: str, instrument: str) -> Book:
@@ -146,7 +176,34 @@ class Ledger:
         before = book.lots
         book.lots += side * lots
         book.rounded += not book.exact
+        wrong = self._of_order(data, side)
+        if wrong is not None:
+            return wrong
         return self._arithmetic(data, book, before, side * lots)
+
+    def _of_order(self, data: Mapping[str, Any], side: int) -> Wrong | None:
+        """A fill belongs to an order that was let through, where the journal knows of it."""
+        name = str(data.get("id", ""))
+        known = self.orders.get(name)
+        if known is None:
+            if name.startswith(OWN_PREFIX) and self.flat_start:
+                return Wrong("id", "an own order that an OWN record names", name, "DOL-TRIM-008", "no such OWN")
+            return None
+        said = Known(side, str(data.get("strategy")), str(data.get("instrument")), known.denied)
+        if said != known._replace(instrument=known.instrument or said.instrument):
+            return Wrong("id", f"a fill of {known[:3]}", f"{said[:3]}", "DOL-ORDER-001", f"order {name} says otherwise")
+        if known.denied and not self.report:
+            return Wrong("id", "no fill: the order was denied", name, "DOL-ORDER-001", "a denied order was filled")
+        return None
+
+    def _remember(self, name: str, known: Known) -> None:
+        """Orders are remembered up to a limit, oldest forgotten first: memory is constant."""
+        earlier = self.orders.pop(name, None)
+        if earlier is not None and not earlier.denied:
+            known = known._replace(denied=False)
+        self.orders[name] = known
+        if len(self.orders) > ORDERS_MAX:
+            del self.orders[next(iter(self.orders))]
 
     def _arithmetic(self, data: Mapping[str, Any], book: Book, before: int, moved: int) -> Wrong | None:
         """Hosts that write the position before and after a fill are held to both."""
@@ -161,12 +218,25 @@ class Ledger:
             return Wrong("position_before", str(before), str(was), "DOL-JOURNAL-008", "fills follow one another")
         return None
 
+    def _sample(self, record: Record) -> Wrong | None:
+        """A book that the fills leave with a position is not flat."""
+        if record.body.flat != 1 or record.body.error != 0:
+            return None
+        for key, book in self.books.items():
+            if book.known and abs(book.lots) > book.rounded:
+                return Wrong("flat", f"0: {key} is {book.lots}", "1", "DOL-EXIT-006", "the fills leave a position")
+        return None
+
     def _reading(self, record: Record) -> Wrong | None:
         """A reading of a position must be what its fills add up to."""
         body = record.body
         key = self._named(record)
         if record.kind == "REDUCE":
             self.asked[key] = record
+        elif b',"x":' in record.raw and "id" in body.x:
+            denied = int(body.fx[-1][1]) == 0
+            known = Known(int(body.side), str(body.x.get("strategy")), self._instrument(body), denied)
+            self._remember(str(body.x["id"]), known)
         if not key:
             return None
         lots = int(body.position_lots)
@@ -229,6 +299,8 @@ class Ledger:
         if data.get("tag", TAGS.get(reason)) != TAGS.get(reason):
             return Wrong("tag", str(TAGS.get(reason)), str(data["tag"]), "DOL-TRIM-008", "the tag says why it left")
         instrument = self._instrument(asked.body)
+        strategy = str(data.get("strategy"))
+        self._remember(str(data.get("id")), Known(integer(data["side"]), strategy, instrument, False))
         if data.get("instrument", instrument) != instrument:
             return Wrong("instrument", instrument, str(data["instrument"]), "DOL-TRIM-008", "the feed's instrument")
         return None
@@ -306,7 +378,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return value
 
 
-READING: Final = frozenset({"ORDER", "REDUCE"})
+READING: Final = frozenset({"ORDER", "REDUCE", "EQUITY"})
 HANDLERS: Final[dict[str, Callable[[Ledger, Record], Wrong | None]]] = {
     "HEADER": Ledger._header,
     "NOTE": Ledger._note,
@@ -314,6 +386,7 @@ HANDLERS: Final[dict[str, Callable[[Ledger, Record], Wrong | None]]] = {
     "OWN": Ledger._own,
     "ORDER": Ledger._reading,
     "REDUCE": Ledger._reading,
+    "EQUITY": Ledger._sample,
     "COMMAND": Ledger._command,
     "GAP": Ledger._gap,
     "CLOSE": Ledger._close,
