@@ -53,8 +53,7 @@ RUN_KEYS: Final = (
     Key("catalog", text, "a Nautilus data catalog, relative to this file"),
     Key("instrument", text, 'the Nautilus id, "SPX.XNAS"'),
     Key("venue_leverage", integer, "leverage that the simulated venue grants"),
-    Key("starting_balance", integer, "in whole units of `currency`"),
-    Key("currency", text, 'the account currency, "USD"'),
+    Key("starting_balance", integer, "in whole units of the instrument's currency"),
     Key("start", text, 'first day, "1999-01-04"'),
     Key("end", text, 'last day, "2018-12-31"'),
     Key("out", text, "folder for journals and report, relative to this file"),
@@ -66,13 +65,12 @@ RUN_KEYS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """A run file: `[run]` as read (absent keys are not in it), its policy, the settings of strategy and sensors."""
+    """A run file: `[run]` as read (absent keys are not in it), its policy, the strategy's own settings."""
 
     path: Path | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
     policy: Policy | None = None
     strategy: Mapping[str, Any] = field(default_factory=dict)
-    sensors: Mapping[str, Any] = field(default_factory=dict)
 
     def near(self, key: str) -> Path | None:
         """The path that `key` names, relative to the file; None where it is not given."""
@@ -108,12 +106,11 @@ def load_policy(path: str | Path) -> Policy:
 
 
 def load_run(path: str | Path) -> RunFile:
-    """The run file `path`: tables `[run]`, `[policy]`, `[strategy]`, `[sensors]`, all optional. UserError.
+    """The run file `path`: tables `[run]`, `[policy]` and `[strategy]`, all optional. UserError.
 
-    What stands in `[strategy]` and `[sensors]` is checked by the strategy's own configuration and by
-    `dolphin.sensors.source.build`.
+    What stands in `[strategy]` is checked by the strategy's own configuration.
     """
-    document = read_document(path, ("run", "policy", "strategy", "sensors"))
+    document = read_document(path, ("run", "policy", "strategy"))
     values, errors = read_table(document, "run", RUN_KEYS)
     for first, second in (("bars", "catalog"),):
         if first in values and second in values:
@@ -121,14 +118,7 @@ def load_run(path: str | Path) -> RunFile:
     if errors:
         raise ConfigErrors(errors)
     policy = _policy(document) if "policy" in document.tables else None
-    tables = document.tables
-    return RunFile(
-        path=Path(path),
-        run=values,
-        policy=policy,
-        strategy=tables.get("strategy", {}),
-        sensors=tables.get("sensors", {}),
-    )
+    return RunFile(path=Path(path), run=values, policy=policy, strategy=document.tables.get("strategy", {}))
 
 
 def made_policy(values: Mapping[str, Any]) -> Policy:
