@@ -1,7 +1,7 @@
 """Trend following at a fixed leverage, sized by equity: an ordinary Nautilus strategy that knows nothing of Dolphin.
 
-Long while the close is above its moving average; below it flat, or short with `allow_short`. The target is a multiple of
-the account's equity, and orders are sent when what is held, with what is on its way, is off by more than `band`. It
+Long while the close is above its moving average; below it flat, or short with `allow_short`. The target is a multiple
+of the account's equity, and orders are sent when what is held, with what is on its way, is off by more than `band`. It
 works whether its orders are filled, shrunk or denied: it looks at what it holds, not at what it asked for.
 """
 
@@ -38,6 +38,7 @@ class Trend(Strategy):
 
     def on_start(self) -> None:
         self.instrument = self.cache.instrument(self.config.instrument_id)
+        self.lot = self.instrument.size_increment.as_decimal()
         self.subscribe_bars(self.config.bar_type)
 
     def on_bar(self, bar: Bar) -> None:
@@ -52,20 +53,19 @@ class Trend(Strategy):
         off = target - self.coming()
         if abs(off) <= self.config.band * abs(target):
             return
-        quantity = self.instrument.make_qty(Decimal(str(abs(off))), round_down=True)
-        if quantity <= 0:
-            return
         side = OrderSide.BUY if off > 0 else OrderSide.SELL
+        quantity = self.instrument.make_qty(abs(off) * self.lot)
         self.submit_order(self.order_factory.market(self.config.instrument_id, side, quantity))
 
-    def target(self, close: float) -> float:
-        """What it wants to hold."""
-        direction = 1.0
+    def target(self, close: float) -> int:
+        """What it wants to hold, in whole lots."""
+        direction = 1
         if close <= self.total / self.config.average:
-            direction = -1.0 if self.config.allow_short else 0.0
+            direction = -1 if self.config.allow_short else 0
         if close <= 0:
-            return 0.0
-        return max(self.equity(), 0.0) * self.config.leverage * direction / close
+            return 0
+        wanted = max(self.equity(), 0.0) * self.config.leverage / close
+        return direction * int(Decimal(wanted) / self.lot)
 
     def equity(self) -> float:
         """The account's equity, open profit included."""
@@ -73,12 +73,11 @@ class Trend(Strategy):
         money = equity.get(self.instrument.quote_currency)
         return 0.0 if money is None else money.as_double()
 
-    def coming(self) -> float:
-        """What it holds, and what its orders on the way will make of it."""
-        held = self.portfolio.net_position(self.config.instrument_id)
-        total = float(held)
+    def coming(self) -> int:
+        """What it holds, in lots, and what its orders on the way will make of it."""
+        total = Decimal(self.portfolio.net_position(self.config.instrument_id))
         mine = {"instrument_id": self.config.instrument_id, "strategy_id": self.id}
         for order in [*self.cache.orders_open(**mine), *self.cache.orders_inflight(**mine)]:
-            sign = 1.0 if order.side == OrderSide.BUY else -1.0
-            total += sign * order.leaves_qty.as_double()
-        return total
+            left = order.leaves_qty.as_decimal()
+            total += left if order.side == OrderSide.BUY else -left
+        return int(total / self.lot)

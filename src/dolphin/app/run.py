@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from dolphin.app.engine import Job
 
 INDICES: Final = (("SPX.XNYS", "sp500"), ("IXIC.XNAS", "nasdaq"))
-FAULT_YEARS: Final = ("2016-01-01", "2019-01-01")
-FAULT_AVERAGE: Final = 50
-FAULTS: Final = "faults, S&P 500 2016 to 2018"
+FAULT_DAYS: Final = ("2016-10-01", "2018-03-01")
+FAULT_STRATEGY: Final = {"average": 50, "leverage": 2.5}
+"""Quicker and smaller than the main one, so that something is held when each fault comes."""
+FAULTS: Final = "faults on the S&P 500, 2016 to 2018, 2.5x"
 PLAIN, GUARDED, REBASED, REPORTED = "plain", "guarded", "re-based", "report only"
 NEVER_NS: Final = 1 << 62
 
@@ -144,8 +145,8 @@ def _main_jobs() -> tuple[list[Planned], list[str]]:
         for run, folder, rebase in ((GUARDED, f"{short}-guarded", False), (REBASED, f"{short}-rebased", True)):
             guard = _guard(market, "daily", folder)
             planned.append(Planned(run, group, folder, Job(market=market, strategy=make, guard=guard, rebase=rebase)))
-    market = index_market(INDICES[0][0]).between(*(_day_ns(day) for day in FAULT_YEARS))
-    short_make = factory(EXAMPLE, {"average": FAULT_AVERAGE})
+    market = index_market(INDICES[0][0]).between(*(_day_ns(day) for day in FAULT_DAYS))
+    short_make = factory(EXAMPLE, FAULT_STRATEGY)
     guard = _guard(market, "daily", "faults")
     planned.append(
         Planned("with faults", FAULTS, "faults", Job(market=market, strategy=short_make, guard=guard, script=script))

@@ -121,4 +121,4 @@ def _row(entry: Entry) -> tuple[str, str, str, str]:
     did = list(entry.did)
     did += [f"{count} own {'order' if count == 1 else 'orders'} ({name.lower()})" for name, count in entry.own.items()]
     did += [f"{count} denied ({name.lower()})" for name, count in entry.denied.items()]
-    return when, entry.what, postures, "; ".join(did) or "nothing: R held, no order asked"
+    return when, entry.what, postures, "; ".join(did) or "nothing was to do"
