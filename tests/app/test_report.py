@@ -81,6 +81,9 @@ def test_the_first_line_where_nothing_is_absent_or_guarded() -> None:
     runs = synthetic.runs()
     assert "All five" in report_text.absent_line([replace(runs[1], absent=())])
     assert "No run here was guarded" in report_text.absent_line(runs[:1])
+    assert "VIX spoke from 1999-01-04 to 2001-09-30 only." in report_text.absent_line(runs)
+    numbered = report_text.absent_line([replace(runs[1], absent=("2",))])
+    assert "R2 structural (no MC-Forewarner envelope)." in numbered
     mixed = report_text.absent_line([runs[1], replace(runs[2], absent=())])
     assert "R2 structural (no envelope) (in guarded)" in mixed
 
@@ -157,18 +160,17 @@ def test_a_bankrupt_account_is_drawn_at_the_foot() -> None:
 def test_honest_words() -> None:
     plain, guarded, rebased, _ = synthetic.runs()
     said = report_text.honest([plain, guarded, rebased])
-    assert "which was ruined on 2002-07-19" in said
-    assert "No controller that decides once a bar can stop a gap" in said
+    assert "points of return over the whole time" in said
+    assert "on 2008-10-15 it could not help: 3.80x was held and allowed, the market moved −6.03 %" in said
     assert "4 re-bases" in said
-    sane = replace(plain, figures=replace(plain.figures, ruin_day="", return_bp=10_000_000))
-    assert "the guard cost return" in report_text.honest([sane, guarded])
+    assert said.count("commissions are not simulated") == 1
     assert "report-only" in report_text.honest([replace(guarded, mode="report")])
     assert report_text.honest([plain]) == ""
 
 
 def test_the_worst_day_is_explained() -> None:
     said = report_text.worst_days(synthetic.runs())
-    assert "held 3.80x at the last decision before it, times a move of −6.03 %, gives −22.91 %; 0.02 % is" in said
+    assert "Held 3.80x at the last decision before it, times a move of −6.03 %, gives −22.91 %; 0.02 % is" in said
     assert "3 decisions fell within the day" in said
 
 
@@ -210,3 +212,10 @@ def test_what_is_no_journal_is_refused(tmp_path: Path, what: str, capsys: pytest
     assert said.startswith("error: ")
     assert said.count("\n") == 1
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_value_holds_until_the_next_one() -> None:
+    frame = report_svg.frames(0, 1_000 * S)[0]
+    line = report_svg.Line("x", 1, (Point(0, 100), Point(300 * S, 100), Point(600 * S, 0), Point(1_000 * S, 0)))
+    drawn = report_svg.polyline(frame, line, lambda value: 200 - value)
+    assert 'd="M64.0 100.0 544.0 100.0 544.0 200.0 864.0 200.0"' in drawn

@@ -26,6 +26,15 @@ _REAL_NS = (
 )
 _HORIZON_S = 8_000
 
+CATEGORIES = {
+    "1": "R1 invariants",
+    "2": "R2 structural (no MC-Forewarner envelope)",
+    "3": "R3 microstructure",
+    "4": "R4 environment",
+    "5": "R5 capital",
+}
+"""Categories as journals number them."""
+
 
 class Row(NamedTuple):
     """One line: what it is called, its value with unit, the design's section, what it costs or means."""

@@ -17,6 +17,7 @@ from dolphin.kernel.policy import Posture
 
 _NS: Final = 1_000_000_000
 _DAY_S: Final = 86_400
+_STEP_PX: Final = 1.5
 STYLES: Final = 6
 """How many line styles there are (`s0` is for the run without the guard)."""
 
@@ -214,21 +215,22 @@ def value_axis(frame: Frame, ticks: Sequence[float], y: Callable[[float], float]
     )
 
 
-def polyline(frame: Frame, line: Line, y: Callable[[float], float], *, stepped: bool = False) -> str:
-    """A series as a line, in its style."""
+def polyline(frame: Frame, line: Line, y: Callable[[float], float]) -> str:
+    """A series as a line, in its style. A value holds until the next one, so what is far apart is joined by a step."""
     points = thinned(line.points, frame)
     if not points:
         return ""
     said = []
-    before = ""
+    before_x, before = -1e9, ""
     for ts_ns, value in points:
-        x, height = f"{frame.x(ts_ns):.1f}", f"{y(value):.1f}"
-        if stepped:
+        x, height = frame.x(ts_ns), f"{y(value):.1f}"
+        if height != before:
             if before:
-                if before != height:
-                    said.append(f"{x} {before}")
-        said.append(f"{x} {height}")
-        before = height
+                if x - before_x > _STEP_PX:
+                    said.append(f"{x:.1f} {before}")
+            said.append(f"{x:.1f} {height}")
+            before_x, before = x, height
+    said.append(f"{frame.x(line.points[-1].ts_ns):.1f} {before}")
     return f'<path class="line s{line.style}" d="M{" ".join(said)}"/>'
 
 

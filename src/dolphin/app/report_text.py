@@ -5,9 +5,12 @@ What belongs here: HTML of text and tables, from `RunResult`s. No drawing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 
+from dolphin.app import outcome
+from dolphin.app.policy_table import CATEGORIES
 from dolphin.app.report_svg import GLYPHS, LANES, day
 from dolphin.app.results import Figures, Mark, RunResult
 from dolphin.kernel.policy import Posture
@@ -43,25 +46,42 @@ def money(run: RunResult, minor: int) -> str:
     return f"{compact(minor / run.minor_per_unit)} {run.currency}".replace("-", "−")
 
 
+_PARTLY_NS = 30 * 86_400 * 10**9
+
+
 def absent_line(runs: Sequence[RunResult]) -> str:
     """The report's first line: the categories that had no source, so that nobody takes 10,000 for a measurement."""
     names: dict[str, list[str]] = {}
     guarded = [run for run in runs if run.guarded]
     for run in guarded:
         for name in run.absent:
-            names.setdefault(name, []).append(run.name)
+            names.setdefault(CATEGORIES.get(name, name), []).append(run.name)
     if not guarded:
         return "<strong>No run here was guarded:</strong> there are no categories to speak of."
+    partly = _partly(guarded)
     if not names:
-        return "All five categories had a source in every guarded run."
+        return f"All five categories had a source in every guarded run.{partly}"
     told = []
     for name, who in names.items():
-        few = "" if len(who) == len(guarded) else f" (in {', '.join(who)})"
+        few = "" if len(who) == len(guarded) else f" (in {', '.join(dict.fromkeys(who))})"
         told.append(f"{name}{few}")
     return (
         f"<strong>Absent categories: {escape('; '.join(told))}.</strong>"
-        " They had no source and counted as 100 %: what they would have seen, nobody saw."
+        f" They had no source and counted as 100 %: what they would have seen, nobody saw.{partly}"
     )
+
+
+def _partly(guarded: Sequence[RunResult]) -> str:
+    """Feeds that spoke during a part of their run only."""
+    said: dict[str, None] = {}
+    for run in guarded:
+        if run.equity:
+            for name, first_ns, last_ns in run.spans:
+                late = first_ns > run.equity[0].ts_ns + _PARTLY_NS
+                early = last_ns < run.equity[-1].ts_ns - _PARTLY_NS
+                if late or early:
+                    said[f"{name} spoke from {day(first_ns)[:10]} to {day(last_ns)[:10]} only."] = None
+    return "".join(f" {escape(text)}" for text in said)
 
 
 def legend(runs: Sequence[RunResult], styles: Sequence[int]) -> str:
@@ -132,7 +152,7 @@ _ROWS: tuple[tuple[str, Cell], ...] = (
     ("Orders denied", _guarded(lambda figures: sum(figures.denied.values()))),
 )
 _REST: tuple[tuple[str, Cell], ...] = (
-    ("The guard's own orders", _guarded(lambda figures: figures.own_orders)),
+    ("The guard’s own orders", _guarded(lambda figures: figures.own_orders)),
     ("Re-bases by the operator", _guarded(lambda figures: figures.rebases)),
     ("Fills", lambda run, figures: f"{figures.fills:,}"),
     ("Journal records", _guarded(lambda figures: figures.records)),
@@ -144,12 +164,12 @@ _REST: tuple[tuple[str, Cell], ...] = (
 def table(runs: Sequence[RunResult]) -> str:
     """The figures of a group: a column for each run."""
     reasons = sorted({reason for run in runs for reason in run.figures.denied})
-    denied: list[tuple[str, Cell]] = [(f"… {spoken(reason)}", _denied(reason)) for reason in reasons]
+    denied: list[tuple[str, Cell]] = [(spoken(reason), _denied(reason)) for reason in reasons]
     head = "".join(f'<th scope="col">{escape(run.name)}</th>' for run in runs)
     body = []
     for name, cell in (*_ROWS, *denied, *_REST):
         cells = "".join(_cell(name, cell(run, run.figures)) for run in runs)
-        body.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+        body.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
     return (
         '<div class="scroll" role="region" aria-label="figures" tabindex="0"><table><thead><tr><th scope="col"></th>'
         f"{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
@@ -157,8 +177,10 @@ def table(runs: Sequence[RunResult]) -> str:
 
 
 def spoken(reason: str) -> str:
-    """`posture no entry` of POSTURE_NO_ENTRY."""
-    return reason.lower().replace("_", " ")
+    """`… posture no entry` of POSTURE_NO_ENTRY, with its requirement small, as HTML."""
+    word, _, requirement = reason.partition(" ")
+    small = f" <small>{escape(requirement)}</small>" if requirement else ""
+    return f"… {escape(word.lower().replace('_', ' '))}{small}"
 
 
 def _denied(reason: str) -> Cell:
@@ -183,7 +205,7 @@ def worst_days(runs: Sequence[RunResult]) -> str:
         leverage = f"{worst.leverage_bp / 10_000:.2f}x"
         if worst.steps == 1:
             how = (
-                f"held {leverage} at the last decision before it, times a move of {ppm(worst.move_ppm)},"
+                f"Held {leverage} at the last decision before it, times a move of {ppm(worst.move_ppm)},"
                 f" gives {ppm(worst.explained_ppm)}"
             )
         else:
@@ -202,55 +224,35 @@ def worst_days(runs: Sequence[RunResult]) -> str:
 
 def honest(runs: Sequence[RunResult]) -> str:
     """Where the guard cost return, what it could not stop, and what the runs themselves ask to be told."""
-    said: list[str] = []
-    plain = next((run for run in runs if not run.guarded), None)
+    said = outcome.honest(runs)
     for run in runs:
         if run.guarded:
-            if plain is not None:
-                said += _compared(plain, run)
-            said += _gap(run)
-            if run.mode == "report":
-                said.append(
-                    f"{run.name}: report-only. Everything was judged and journalled, nothing was changed; a guarded"
-                    " account would have taken another path."
-                )
-            if run.figures.rebases:
-                said.append(
-                    f"{run.name}: {counted(run.figures.rebases, 're-base')}. Each forgets the drawdown before it: the"
-                    " guard's own mark is lower than the account's peak from there on."
-                )
-        said += [f"{run.name}: {note}" for note in run.notes]
+            said += _spent(run)
+    said += dict.fromkeys(note for run in runs for note in run.notes)
     if not said:
         return ""
-    items = "".join(f"<li>{escape(text)}</li>" for text in said)
+    items = "".join(f"<li>{escape(minus(text))}</li>" for text in said)
     return f"<section><h3>What to be honest about</h3><ul>{items}</ul></section>"
 
 
-def _compared(plain: RunResult, run: RunResult) -> list[str]:
-    mine, theirs = run.figures, plain.figures
-    pair = f"{percent(mine.return_bp)} against {percent(theirs.return_bp)} of {plain.name}"
-    if theirs.bankrupt_day:
-        return [
-            f"{run.name}: {pair}, which was bankrupt on {theirs.bankrupt_day}; Nautilus lets such an account trade on."
-        ]
-    if theirs.ruin_day:
-        return [f"{run.name}: {pair}, which was ruined on {theirs.ruin_day}."]
-    if mine.return_bp < theirs.return_bp:
-        instead = f"{percent(-mine.drawdown_bp)} instead of {percent(-theirs.drawdown_bp)}"
-        return [f"{run.name}: the guard cost return, {pair}; the largest drawdown was {instead}."]
-    return []
+def minus(text: str) -> str:
+    """Hyphens before numbers as minus signs."""
+    return re.sub(r"(?<![\w-])-(?=[0-9])", "−", text)
 
 
-def _gap(run: RunResult) -> list[str]:
-    worst = run.figures.worst_day
-    if worst is None:
-        return []
-    if worst.steps != 1:
-        return []
-    if worst.return_ppm > -20_000:
-        return []
-    what = f"{run.name}: the {ppm(worst.return_ppm)} of {worst.day} came between two decisions."
-    return [f"{what} No controller that decides once a bar can stop a gap; only having held less would have."]
+def _spent(run: RunResult) -> list[str]:
+    said = []
+    if run.mode == "report":
+        said.append(
+            f"{run.name}: report-only. Everything was judged and journalled, nothing was changed; a guarded account"
+            " would have taken another path."
+        )
+    if run.figures.rebases:
+        said.append(
+            f"{run.name}: {counted(run.figures.rebases, 're-base')}. Each forgets the drawdown before it: the guard's"
+            " own mark is lower than the account's peak from there on."
+        )
+    return said
 
 
 def events_table(runs: Sequence[RunResult]) -> str:

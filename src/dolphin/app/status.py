@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dolphin.app.book import Folded, Tail, folded, tail
+from dolphin.app.policy_table import CATEGORIES
 from dolphin.app.state_dir import Holder, StateDir
 from dolphin.journal.errors import JournalError
 from dolphin.kernel.policy import ARM_WAIT_NS, Posture
@@ -147,7 +148,7 @@ def told(found: Mapping[str, Any]) -> str:
         ("last record", f"{_time(found['last_record_ns'])}, {found['records']:,} records, chain {found['chain']}")
     )
     if found["absent"]:
-        lines.append(("absent", ", ".join(str(name) for name in found["absent"])))
+        lines.append(("absent", ", ".join(CATEGORIES.get(str(name), str(name)) for name in found["absent"])))
     lines += [("feed", _feed_line(feed)) for feed in found.get("feeds", ())]
     return "\n".join(f"{name:<12} {text}" for name, text in lines)
 
