@@ -40,8 +40,13 @@ def certified_drawdown(mark: int, equity: int, quotient_bp: int) -> int:
     return quotient_bp
 
 
+@ensure(lambda result: result >= 0)
+@ensure(lambda result: result <= BP)
+@ensure(lambda equity, result: equity > 0 or result == BP)
+@ensure(lambda mark, equity, result: equity <= 0 or equity < mark or result == 0)
+@ensure(lambda mark, equity, result: result == BP or mark <= 0 or result * mark >= BP * (mark - equity))
 def drawdown(mark: int, equity: int) -> int:
-    """Drawdown from the mark in bp, rounded up; 10,000 for no equity. Composed: divides by a variable."""
+    """Drawdown from the mark in bp, rounded up; 10,000 for no equity."""
     if equity <= 0:
         return BP
     if equity >= mark:
@@ -60,8 +65,10 @@ def certified_mark(mark: int, before: int, after: int, quotient: int) -> int:
     return quotient
 
 
+@ensure(lambda mark, after, result: mark < 0 or after <= 0 or result >= after or result >= mark)
+@ensure(lambda mark, before, after, result: mark < 0 or before <= 0 or after <= 0 or result * before >= mark * after)
 def scaled_mark(mark: int, before: int, after: int) -> int:
-    """The mark after a flow took equity from `before` to `after`: ceil(mark * after / before). Composed.
+    """The mark after a flow took equity from `before` to `after`: ceil(mark * after / before).
 
     Without equity on either side there is no ratio to keep; the mark follows the money and never falls below it.
     """

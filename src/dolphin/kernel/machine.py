@@ -114,6 +114,13 @@ def _reread(policy: Policy, state: State) -> tuple[State, Effects]:
     return state._replace(filter=filter_, plan=_stopping(policy.profile, state.clock, filter_, state.plan)), moved
 
 
+@ensure(lambda plan, result: result.stop_ns <= plan.deadline_ns)
+@ensure(lambda plan, result: result.stop_ns <= plan.second_ns)
+@ensure(
+    lambda clock, plan, result: (
+        plan.deadline_ns <= clock.t_ns or plan.second_ns <= clock.t_ns or result.stop_ns > clock.t_ns
+    )
+)
 def _stopping(profile: Profile, clock: Clock, filter_: Filter, plan: Plan) -> Plan:
     """`plan` with its first stop: a deadline, a whole policy second, or when earning lifts the posture."""
     rise_ms = rise_in_ms(filter_.posture, filter_.confidence_ms, filter_.held_bp)
@@ -122,6 +129,8 @@ def _stopping(profile: Profile, clock: Clock, filter_: Filter, plan: Plan) -> Pl
     return Plan(plan.deadline_ns, plan.second_ns, plan.credit_ns, plan.r3_bp, plan.lost, stop_ns)
 
 
+@ensure(lambda t_ns, result: result <= t_ns)
+@ensure(lambda state, result: result <= state.plan.stop_ns)
 def next_stop(state: State, t_ns: int) -> int:
     """The next time, at most `t_ns`, that `advance` must visit: the plan's first stop, or `t_ns` itself."""
     return least(t_ns, state.plan.stop_ns)

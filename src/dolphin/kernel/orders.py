@@ -280,8 +280,14 @@ def certified_lots_over(excess_minor: int, value_u: int, left: int, quotient: in
     return least(quotient, left)
 
 
+@ensure(lambda left, result: left < 0 or result >= 0)
+@ensure(lambda left, result: left < 0 or result <= left)
+@ensure(lambda value_u, left, result: left < 0 or value_u > 0 or result == left)
+@ensure(
+    lambda excess_minor, value_u, left, result: left < 0 or result == left or result * value_u >= excess_minor * MICRO
+)
 def lots_over(excess_minor: int, value_u: int, left: int) -> int:
-    """Lots to sell so that `excess_minor` is gone, at most `left`; all where unpriced. Composed: a variable divisor."""
+    """Lots to sell so that `excess_minor` is gone, at most `left`; all where unpriced."""
     if value_u <= 0:
         return left
     return certified_lots_over(excess_minor, value_u, left, -(-excess_minor * MICRO // value_u))
@@ -317,11 +323,6 @@ def emptying(policy: Policy, standing: Standing) -> Reason:
     return Reason.FLATTEN
 
 
-@ensure(lambda ask, result: result.lots <= abs(ask.position_lots))
-@ensure(lambda result: result.lots >= 0)
-@ensure(lambda ask, result: ask.own_lots <= 0 or result.lots == 0)
-@ensure(lambda ask, result: ask.fresh == 1 or result.lots == 0)
-@ensure(lambda ask, result: ask.adopted != 0 or result.lots == 0)
 def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduced:
     """What the guard may send on one position now: never more than the position, nothing beside a working own order."""
     if ask.position_lots == 0:

@@ -26,7 +26,6 @@ def share_of(confidence_ms: int, l_raw_bp: int) -> int:
 @ensure(lambda policy, posture, result: result <= entry_ceiling_bp(policy, posture))
 @ensure(lambda result: result <= LEVERAGE_MAX_BP)
 @ensure(lambda posture, result: posture < Posture.TURTLE or result <= 0)
-@ensure(lambda confidence_ms, l_raw_bp, result: result <= share_of(confidence_ms, l_raw_bp))
 def allowed_entry_bp(policy: Policy, posture: Posture, confidence_ms: int, l_raw_bp: int) -> int:
     """Leverage up to which an entry may take the book."""
     return least(entry_ceiling_bp(policy, posture), share_of(confidence_ms, l_raw_bp))
@@ -65,11 +64,11 @@ def certified_fit(room: int, value_u: int, quotient: int) -> int:
     return quotient
 
 
+@ensure(lambda result: result >= 0)
+@ensure(lambda room, value_u, result: result == 0 or notional(result, value_u) <= room)
+@ensure(lambda room, value_u, result: value_u <= 0 or room < 0 or notional(result + 1, value_u) > room)
 def fit(room: int, value_u: int) -> int:
-    """Most lots of `value_u` micro-units each that are worth no more than `room` minor units; 0 where unpriced.
-
-    Composed: the division is by a variable, its result is certified.
-    """
+    """Most lots of `value_u` micro-units each that are worth no more than `room` minor units; 0 where unpriced."""
     if value_u <= 0:
         return 0
     return certified_fit(room, value_u, room * MICRO // value_u)
@@ -82,10 +81,15 @@ def clipped(l_raw_bp: int) -> int:
     return clamp(l_raw_bp, 0, LEVERAGE_MAX_BP)
 
 
+@ensure(lambda result: result >= 0)
+@ensure(lambda result: result <= LEVERAGE_MAX_BP)
+@ensure(lambda samples, samples_min, result: samples >= samples_min or result == 0)
+@ensure(lambda variance_ucb, result: variance_ucb > 0 or result == 0)
+@ensure(lambda mean_lcb, result: mean_lcb > 0 or result == 0)
 def l_raw(kappa_bp: int, mean_lcb: int, variance_ucb: int, samples: int, samples_min: int) -> int:
     """clip(kappa * LCB(mean) / UCB(variance), 0, 6) in bp; 0 where the sample is too small or the variance unusable.
 
-    `mean_lcb` and `variance_ucb` in the same scale (1e-9 per period, say). Composed: divides by a variable.
+    `mean_lcb` and `variance_ucb` in the same scale (1e-9 per period, say).
     """
     if samples < samples_min:
         return 0
