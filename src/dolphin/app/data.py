@@ -7,7 +7,6 @@ imports nautilus_trader by itself.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -31,7 +30,7 @@ from nautilus_trader.model.identifiers import InstrumentId, Symbol, TradeId
 from nautilus_trader.model.instruments import Cfd, CurrencyPair, Instrument
 from nautilus_trader.model.objects import Currency, Price, Quantity
 
-from dolphin.app import columns, stamps
+from dolphin.app import columns, naming, stamps
 from dolphin.app.columns import BARS, BOOK, QUOTES, TRADES, Columns, decimals
 from dolphin.app.errors import UserError
 from dolphin.app.history import VIX_LATE_S, History, index_history, vix_history
@@ -42,7 +41,6 @@ PLENTY: Final = 1_000_000_000
 """Size where the source has none: never the reason why an order fills in part."""
 LEVERAGE: Final = Decimal("0.01")
 """Margin share of the simulated instruments; what may be borrowed is the guard's business here, not the venue's."""
-_COINS: Final = ("USDT", "USDC", "BUSD", "FDUSD", "USD", "EUR", "BTC", "ETH")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -173,50 +171,10 @@ def index_market(name: str) -> Market:
     )
 
 
-def guessed(found: Sequence[Columns]) -> str:
-    """An instrument's id from a symbol column, or from the letters that a file's name begins with."""
-    word = next((item.symbol for item in found if item.symbol), "")
-    if not word:
-        match = re.match(r"[A-Za-z]+", found[0].path.name)
-        word = match[0] if match else "DATA"
-    word = word.upper().replace("-", "/").replace("_", "/")
-    if "/" not in word:
-        if is_fx(f"{word}.SIM"):
-            word = f"{word[:3]}/{word[3:]}"
-        else:
-            coin = next((coin for coin in _COINS if word.endswith(coin) and len(word) > len(coin) + 1), "")
-            if coin:
-                word = f"{word[: -len(coin)]}/{coin}"
-    return f"{word}.SIM"
-
-
-def _checked_id(name: str) -> str:
-    symbol, dot, venue = name.rpartition(".")
-    if not dot or not symbol or not venue:
-        raise UserError("is no instrument id", field="--instrument", expected="SYMBOL.VENUE, as SPY.XNYS", actual=name)
-    return name
-
-
-def _prices(item: Columns) -> np.ndarray:
-    words = {
-        BARS: ["open", "high", "low", "close"],
-        QUOTES: ["bid", "ask"],
-        TRADES: ["price"],
-        BOOK: ["bid_0", "ask_0"],
-    }
-    return item.frame[words[item.kind]].to_numpy(dtype="float64").ravel()
-
-
-def _sizes(item: Columns) -> np.ndarray:
-    words = {BARS: ["volume"], QUOTES: ["bid_size", "ask_size"], TRADES: ["size"], BOOK: ["bid_size_0", "ask_size_0"]}
-    values = item.frame[words[item.kind]].to_numpy(dtype="float64").ravel()
-    return values[np.isfinite(values)]
-
-
 def instrument_for(name: str, found: Sequence[Columns]) -> Instrument:
     """A simulated instrument whose increments are those of the data: a pair if the symbol is one, else a contract."""
-    price_precision = max(decimals(_prices(item)) for item in found)
-    sizes = [decimals(values) for item in found if len(values := _sizes(item))]
+    price_precision = max(decimals(naming.prices(item)) for item in found)
+    sizes = [decimals(values) for item in found if len(values := naming.sizes(item))]
     if "/" in name:
         return pair(name, price_precision, max(sizes, default=0 if is_fx(name) else 6))
     return cfd(name, price_precision, max([2, *sizes]), AssetClass.EQUITY)
@@ -238,7 +196,7 @@ def user_market(
     """
     found = [columns.load(path, tz=tz, expected=kinds.get(path, "")) for path in paths]
     notes: list[str] = []
-    name = _checked_id(instrument) if instrument else guessed(found)
+    name = naming.checked_id(instrument) if instrument else naming.guessed(found)
     if not instrument:
         notes.append(f"instrument {name}: guessed from the data, --instrument says otherwise")
     made = instrument_for(name, found)
@@ -249,7 +207,7 @@ def user_market(
         if item.kind == BARS:
             placed = stamps.placed(item, plan)
             notes += placed.notes
-            text = f"{name}-{placed.interval}-{_side(item.path)}-EXTERNAL"
+            text = f"{name}-{placed.interval}-{naming.side(item.path)}-EXTERNAL"
             types.append(BarType.from_str(text))
             rows += _bars(placed.columns.frame, made, types[-1])
         else:
@@ -257,6 +215,7 @@ def user_market(
         notes += stamps.counted(item, plan)
     rows.sort(key=lambda row: row.ts_init)
     chosen = BarType.from_str(bar_type) if bar_type else _default_bars(types, made, rows)
+    _last(rows, chosen)
     first_ns, last_ns = rows[0].ts_init, rows[-1].ts_init
     settings: dict[str, Any] = {"spans": {name: [first_ns, last_ns]}}
     if sessions:
@@ -273,15 +232,6 @@ def user_market(
     )
 
 
-def _side(path: Path) -> str:
-    words = re.split(r"[^a-z]+", path.name.lower())
-    if "bid" in words:
-        return "BID"
-    if "ask" in words:
-        return "ASK"
-    return "LAST"
-
-
 def _default_bars(types: list[BarType], instrument: Instrument, rows: list[Any]) -> BarType:
     """The file's own bars; of ticks, bars made by Nautilus, a few hundred over the data."""
     if types:
@@ -290,6 +240,15 @@ def _default_bars(types: list[BarType], instrument: Instrument, rows: list[Any])
     step, unit = next(((n, u) for n, u, s in stamps.STEPS if span_s <= s * 500), (1, "HOUR"))
     price = "MID" if any(isinstance(row, QuoteTick) for row in rows) else "LAST"
     return BarType.from_str(f"{instrument.id}-{step}-{unit}-{price}-INTERNAL")
+
+
+def _last(rows: list[Any], chosen: BarType) -> None:
+    """Of rows of one time, put the strategy's bar last.
+
+    The simulated exchange prices a minute when it has both its bid and its ask bar. A strategy that was handed the
+    first of them would trade on this minute's close at the last minute's price: it would see into the future.
+    """
+    rows.sort(key=lambda row: (row.ts_init, isinstance(row, Bar) and row.bar_type == chosen))
 
 
 def _bars(frame: pd.DataFrame, instrument: Instrument, bar_type: BarType) -> list[Bar]:
@@ -389,10 +348,12 @@ def catalog_market(path: Path, instrument: str = "", bar_type: str = "") -> Mark
     rows.sort(key=lambda row: row.ts_init)
     made = known[name]
     types = sorted({bar.bar_type for bar in bars}, key=str)
+    chosen = BarType.from_str(bar_type) if bar_type else _default_bars(types, made, rows)
+    _last(rows, chosen)
     return Market(
         title=name,
         traded=made.id,
-        bar_type=BarType.from_str(bar_type) if bar_type else _default_bars(types, made, rows),
+        bar_type=chosen,
         instruments=[made],
         rows=rows,
         sensors={"spans": {name: [rows[0].ts_init, rows[-1].ts_init]}},

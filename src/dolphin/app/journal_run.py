@@ -44,6 +44,7 @@ class Fold:
         self.denied: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.due: dict[int, int] = {}
+        self.counted: dict[int, int] = {}
         self.records = 0
         self.last_ns = 0
         self.closed = False
@@ -92,6 +93,8 @@ class Fold:
             self._order(record)
         elif record.kind == "SEEN":
             self._seen(record)
+        elif record.kind == "COUNTED":
+            self.counted[int(body.feed)] = int(body.counted)
         elif record.kind == "SHOCK":
             self.marks.append(Mark(record.ts_ns, "SHOCK", "a shock: R4 starts again at 3,000", record.seq))
 
@@ -138,6 +141,9 @@ class Fold:
         self.due[feed] = int(record.body.due_ns)
 
     def _stall(self, feed: int, due_ns: int, until_ns: int, seq: int) -> None:
+        """A feed that the book depended on was late. Where nothing was at stake, a SEEN may be lazy: it proves nothing."""
+        if not self.counted.get(feed, 0):
+            return
         late_s = (until_ns - due_ns) / NS_PER_S
         name = self.feeds[feed] if feed < len(self.feeds) else str(feed)
         self.marks.append(Mark(due_ns, "STALL", f"{name} silent, {late_s:,.1f} s late", seq))

@@ -31,9 +31,11 @@ class Audit(NamedTuple):
     head: str
 
 
-def result_of(name: str, group: str, currency: str, ran: Ran, notes: Sequence[str] = ()) -> RunResult:
+def result_of(
+    name: str, group: str, currency: str, ran: Ran, notes: Sequence[str] = (), stalls: Sequence[Mark] = ()
+) -> RunResult:
     """One run. Equity comes from the engine's own samples, before each decision; the rest of a guarded one from its
-    journal.
+    journal; `stalls` from the data, since a journal need not tell of those at which nothing was at stake.
     """
     equity = worst.points(ran.samples)
     falls = drawdowns(equity)
@@ -63,7 +65,7 @@ def result_of(name: str, group: str, currency: str, ran: Ran, notes: Sequence[st
     )
     if ran.journal is None:
         return result
-    return _guarded(result, ran)
+    return _guarded(result, ran, stalls)
 
 
 def _return_bp(first: int, last: int) -> int:
@@ -74,7 +76,7 @@ def _day(marks: Sequence[Mark], kind: str) -> str:
     return next((worst.day_text(mark.ts_ns) for mark in marks if mark.kind == kind), "")
 
 
-def _guarded(result: RunResult, ran: Ran) -> RunResult:
+def _guarded(result: RunResult, ran: Ran, stalls: Sequence[Mark]) -> RunResult:
     assert ran.journal is not None
     fold, notes = folded(ran.journal)
     said = journal_figures(fold, fold.equity)
@@ -96,7 +98,7 @@ def _guarded(result: RunResult, ran: Ran) -> RunResult:
         figures=figures,
         confidence_ms=tuple(fold.confidence),
         posture=tuple(fold.posture),
-        events=tuple(sorted((*fold.marks, *result.events), key=lambda mark: mark.ts_ns)),
+        events=tuple(sorted((*_joined(fold.marks, stalls), *result.events), key=lambda mark: mark.ts_ns)),
         journal=ran.journal,
         profile=profile_of(fold.header),
         mode=str(fold.header.get("mode", "guard")),
@@ -104,6 +106,12 @@ def _guarded(result: RunResult, ran: Ran) -> RunResult:
         spans=fold.spans,
         notes=[*result.notes, *notes],
     )
+
+
+def _joined(marks: Sequence[Mark], stalls: Sequence[Mark]) -> list[Mark]:
+    """The journal's marks, and the data's stalls that the journal does not have (a scripted stall is the journal's)."""
+    known = {mark.ts_ns for mark in marks if mark.kind == "STALL"}
+    return [*marks, *(mark for mark in stalls if mark.ts_ns not in known)]
 
 
 def audited(result: RunResult) -> Audit:
@@ -124,6 +132,8 @@ def honest(runs: Sequence[RunResult]) -> list[str]:
     """What the guard cost, what it saved, and where it could not help: runs of one group, the plain one first."""
     plain = next((run for run in runs if not run.guarded), None)
     said: list[str] = []
+    if not any(run.figures.fills for run in runs):
+        return ["nothing was traded: the strategy sent no order that was filled, so there is nothing to compare"]
     for run in runs:
         if run.guarded:
             if plain is not None:

@@ -36,6 +36,8 @@ INDICES: Final = (("SPX.XNYS", "sp500"), ("IXIC.XNAS", "nasdaq"))
 FAULT_DAYS: Final = ("2016-10-01", "2018-03-01")
 FAULT_STRATEGY: Final = {"average": 50, "leverage": 2.5}
 """Quicker and smaller than the main one, so that something is held when each fault comes."""
+TICK_AVERAGE: Final = 20
+"""Bars of the example's moving average on ticks, of which there are seldom many hours."""
 FAULTS: Final = "faults on the S&P 500, 2016 to 2018, 2.5x"
 PLAIN, GUARDED, REBASED, REPORTED = "plain", "guarded", "re-based", "report only"
 NEVER_NS: Final = 1 << 62
@@ -208,7 +210,12 @@ def _user_jobs(given: Any, config: RunFile) -> tuple[list[Planned], list[str]]:
     from dolphin.app.engine import Job
 
     market = _user_market(given, config)
-    make = factory(given.strategy or config.run.get("strategy", EXAMPLE), config.strategy)
+    spec = given.strategy or config.run.get("strategy", EXAMPLE)
+    settings = dict(config.strategy)
+    if spec == EXAMPLE:
+        if market.bar_type.is_internally_aggregated():
+            settings.setdefault("average", TICK_AVERAGE)
+    make = factory(spec, settings)
     script = read_script(given.faults) if given.faults else []
     mode = given.mode or config.run.get("mode", "guard")
     more: dict[str, Any] = {"mode": mode, "seed": config.run.get("seed", 1)}
@@ -240,6 +247,7 @@ def _overrides(policy: Policy) -> dict[str, int]:
 
 def _run_all(planned: Sequence[Planned], folder: Path, notes: Sequence[str]) -> Iterator[RunResult]:
     from dolphin.app.engine import run
+    from dolphin.app.gaps import stalls
 
     with _progress() as bar:
         for number, one in enumerate(planned, 1):
@@ -249,7 +257,9 @@ def _run_all(planned: Sequence[Planned], folder: Path, notes: Sequence[str]) -> 
             with bar(f"{number}/{len(planned)} {one.group}: {one.name}", *_span(job)) as each:
                 job.progress = each
                 ran = run(job)
-            yield outcome.result_of(one.name, one.group, job.market.currency.code, ran, notes if number == 1 else ())
+            found = stalls(job.market) if job.guard is not None else []
+            code = job.market.currency.code
+            yield outcome.result_of(one.name, one.group, code, ran, notes if number == 1 else (), found)
 
 
 def _span(job: Job) -> tuple[int, int]:

@@ -63,6 +63,10 @@ def _share(posture: Posture) -> Cell:
     return _guarded(lambda figures: percent(figures.posture_share_bp.get(posture, 0)))
 
 
+def _events(*kinds: str) -> Cell:
+    return lambda run: f"{sum(event.kind in kinds for event in run.events):,}" if run.guarded else "-"
+
+
 ROWS: tuple[tuple[str, Cell], ...] = (
     ("return", lambda run: percent(run.figures.return_bp)),
     ("final equity", money),
@@ -72,6 +76,9 @@ ROWS: tuple[tuple[str, Cell], ...] = (
     ("  held x the day's move", lambda run: explained(run.figures.worst_day)),
     ("ruin (<= 1 % of peak)", lambda run: run.figures.ruin_day or "no"),
     ("bankrupt (<= 0)", lambda run: run.figures.bankrupt_day or "no"),
+    ("stalls found", _events("STALL")),
+    ("shocks", _events("SHOCK")),
+    ("kills (operator + faults)", _events("KILL", "FAULT")),
     *((f"time in {posture.name}", _share(posture)) for posture in Posture),
     ("orders passed", lambda run: f"{run.figures.passed:,}"),
     ("orders shrunk", _guarded(lambda figures: f"{figures.shrunk:,}")),

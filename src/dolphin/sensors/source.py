@@ -203,14 +203,16 @@ class Source:
         first_ns, last_ns = self._config.get("spans", {}).get(name, (0, 0))
         return int(first_ns), int(last_ns)
 
+    def silence_ns(self, name: str) -> int:
+        """Silence between two ticks of an instrument that is no stall."""
+        silence_s: int = _of(self._config.get("max_silence_s"), name, FX_SILENCE_S if is_fx(name) else TICK_SILENCE_S)
+        return silence_s * NS_PER_S
+
     def sensor(self, spec: FeedSpec) -> Sensor:
         """The sensor of one feed."""
-        silence_s = _of(
-            self._config.get("max_silence_s"), spec.name, FX_SILENCE_S if is_fx(spec.name) else TICK_SILENCE_S
-        )
         interval_s = _of(self._config.get("interval_s"), spec.name, 0)
         habits = Habits(
-            silence_s * NS_PER_S,
+            self.silence_ns(spec.name),
             interval_s * NS_PER_S or interval_ns(spec.source),
             self._shock_from_ns,
             self._floor_bp,
