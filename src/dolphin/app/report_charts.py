@@ -131,6 +131,7 @@ def equity(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Fig
             time_axis(frame, 8, height - 24)
             + value_axis(frame, ticks, y, label)
             + "".join(polyline(frame, line, scaled) for line in lines)
+            + "".join(_lost(frame, run, scaled) for run in runs)
             + end_labels(frame, lines, scaled, height - 24)
         )
         drawn += svg(frame, height, f"{prefix}-equity", "Equity", desc, body)
@@ -138,6 +139,19 @@ def equity(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Fig
     if any(point.value / unit < low for line in lines for point in line.points):
         foot = f" Below {compact(low)} the line runs along the foot."
     return Figure("equity", f"Equity in {runs[0].currency}, logarithmic.{foot}", drawn)
+
+
+def _lost(frame: Frame, run: RunResult, y: Callable[[float], float]) -> str:
+    """Ruin and bankruptcy, on the line where they happened, in words too."""
+    parts = []
+    for event in run.events:
+        if event.kind in ("RUIN", "BANKRUPT"):
+            value = next((point.value for point in reversed(run.equity) if point.ts_ns <= event.ts_ns), 0)
+            parts.append(marks(frame, [event], event.kind, round(y(value))))
+            x, height = frame.x(event.ts_ns) + 6, y(value) - 9
+            text = f"{LANES[event.kind]} {span(event.ts_ns, event.ts_ns)[:10]}"
+            parts.append(f'<text class="levelname" x="{x:.1f}" y="{height:.1f}">{escape(text)}</text>')
+    return "".join(parts)
 
 
 def r5_falls() -> tuple[tuple[Posture, int], ...]:
