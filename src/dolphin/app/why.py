@@ -11,13 +11,12 @@ import json
 import os
 from collections import deque
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from dolphin.app import args
 from dolphin.app.errors import EXIT_NEGATIVE, UserError
 from dolphin.audit.change import CHANGE, Case, regained, weakest
-from dolphin.audit.finding import iso
+from dolphin.audit.finding import instant, iso
 from dolphin.audit.fold import Fold
 from dolphin.audit.words import CAUSE, RULE, percent, span, times
 from dolphin.journal import Record, whole
@@ -245,10 +244,20 @@ def _explained(search: _Search, hit: _Hit, note: str = "") -> Explanation:
     name = _feed(search, getattr(event, "feed", -1))
     case = Case(policy, state, event, lots, exit_lots, allowed_bp, name)
     return _filled(
-        search, record, state, subject=_subject(search, record, event, name),
-        answer=_word(effect[0], lots, asked, reason), lots=lots, asked=asked, reason=reason.name, requirement=REQUIREMENT[reason], rule=RULE[reason],
-        reading=_reading(case), change=tuple(CHANGE[reason](case)), note=note,
-    )  # fmt: skip
+        search,
+        record,
+        state,
+        subject=_subject(search, record, event, name),
+        answer=_word(effect[0], lots, asked, reason),
+        lots=lots,
+        asked=asked,
+        reason=reason.name,
+        requirement=REQUIREMENT[reason],
+        rule=RULE[reason],
+        reading=_reading(case),
+        change=tuple(CHANGE[reason](case)),
+        note=note,
+    )
 
 
 def _filled(search: _Search, record: Record, state: State, **said: Any) -> Explanation:
@@ -345,23 +354,14 @@ def _at(search: _Search) -> Explanation:
 
 
 def time_of(text: str) -> int:
-    """Nanoseconds since 1970 of ISO 8601 with a zone, or of a bare number of ns."""
-    if text.isascii() and text.isdecimal():
-        return int(text)
-    head, dot, rest = text.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if dot else ""
+    """Nanoseconds since 1970 that `--at` names; UserError where it names none."""
     try:
-        when = datetime.fromisoformat(head + rest[len(digits) :])
-    except ValueError:
-        when = None
-    if when is None or when.tzinfo is None or len(digits) > 9:
+        return instant(text)
+    except ValueError as error:
         raise UserError(
-            "no such time", field="--at", actual=text,
+            "no such time", field="--at", actual=text, fix="add Z or an offset such as +01:00",
             expected="ISO 8601 with a zone (2020-09-13T12:26:40Z) or nanoseconds",
-            fix="add Z or an offset such as +01:00",
-        )  # fmt: skip
-    since = when.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + int(digits.ljust(9, "0") if digits else 0)
+        ) from error  # fmt: skip
 
 
 def main(argv: list[str]) -> int:

@@ -160,6 +160,19 @@ def iso(ts_ns: int) -> str:
     return f"{text}Z"
 
 
+def instant(text: str) -> int:
+    """Nanoseconds since 1970 of ISO 8601 with a zone, or of a bare number of ns. ValueError for anything else."""
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    head, dot, rest = text.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if dot else ""
+    when = datetime.fromisoformat(head + rest[len(digits) :])
+    if when.tzinfo is None or len(digits) > 9:
+        raise ValueError(f"{text!r}: no zone, or finer than a nanosecond")
+    since = when.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * NS_PER_S + int(digits.ljust(9, "0"))
+
+
 OUT_REQUIREMENT: Final[dict[str, str]] = {
     "confidence_ms": "DOL-FILTER-002",
     "posture": "DOL-POSTURE-001",

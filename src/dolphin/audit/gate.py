@@ -52,6 +52,18 @@ class Heard:
         else:
             self.errors.discard(name)
 
+    def forbids(self, feed: int, t_ns: int, no_entry: str, lots: int) -> Wrong | None:
+        """The sensor that forbids an entry on this feed's instrument."""
+        if self.errors:
+            which = ", ".join(sorted(self.errors))
+            return Wrong("VERDICT.lots", no_entry, str(lots), "DOL-SENSE-002", f"{which} cannot be read")
+        due_ns, _, error = self.feeds.get(feed, (0, 0, 1))
+        if error == 1:
+            return Wrong("VERDICT.lots", no_entry, str(lots), "DOL-SENSE-004", f"feed {feed} is in error or unheard")
+        if t_ns > due_ns + STALE_NS:
+            return Wrong("VERDICT.lots", no_entry, str(lots), "DOL-SENSE-003", f"feed {feed} was due at {due_ns}")
+        return None
+
     def restarted(self, t_ns: int) -> None:
         """A confirmed re-arm begins every deadline anew."""
         self.feeds = {index: (max(due, t_ns), r3, error) for index, (due, r3, error) in self.feeds.items()}
@@ -62,7 +74,9 @@ class Heard:
         self.errors.discard("R5")
 
 
-def order(policy: Policy, heard: Heard, t_ns: int, body: Any, out: tuple[int, ...], verdict: list[Any]) -> Wrong | None:
+def order(
+    policy: Policy, heard: Heard | None, t_ns: int, body: Any, out: tuple[int, ...], verdict: list[Any]
+) -> Wrong | None:
     """The first property that this ORDER's VERDICT breaks."""
     lots, exit_lots, cancel, allowed, reason = map(int, verdict[1:])
     asked = max(int(body.lots), 0)
@@ -99,7 +113,7 @@ def order(policy: Policy, heard: Heard, t_ns: int, body: Any, out: tuple[int, ..
 
 
 def _entry(
-    policy: Policy, heard: Heard, t_ns: int, body: Any, out: tuple[int, ...], verdict: tuple[int, ...]
+    policy: Policy, heard: Heard | None, t_ns: int, body: Any, out: tuple[int, ...], verdict: tuple[int, ...]
 ) -> Wrong | None:
     lots, exit_lots, allowed, _ = verdict
     confidence, posture, mode = out[0], out[1], out[2]
@@ -111,14 +125,12 @@ def _entry(
     if posture == STALKER:
         if body.taking != 0:
             return Wrong("VERDICT.lots", no_entry, str(lots), "DOL-POSTURE-004", "in STALKER entries rest")
-    if heard.errors:
-        which = ", ".join(sorted(heard.errors))
-        return Wrong("VERDICT.lots", no_entry, str(lots), "DOL-SENSE-002", f"{which} cannot be read")
-    due_ns, r3_bp, error = heard.feeds.get(int(body.feed), (0, 0, 1))
-    if error == 1:
-        return Wrong("VERDICT.lots", no_entry, str(lots), "DOL-SENSE-004", f"feed {body.feed} is in error or unheard")
-    if t_ns > due_ns + STALE_NS:
-        return Wrong("VERDICT.lots", no_entry, str(lots), "DOL-SENSE-003", f"feed {body.feed} is silent since {due_ns}")
+    r3_bp = 10_000
+    if heard is not None:
+        wrong = heard.forbids(int(body.feed), t_ns, no_entry, lots)
+        if wrong is not None:
+            return wrong
+        r3_bp = heard.feeds[int(body.feed)][1]
     value_u, equity, l_raw = int(body.value_u), int(body.equity), int(body.l_raw_bp)
     if value_u <= 0 or equity <= 0:
         return Wrong("VERDICT.lots", no_entry, str(lots), "DOL-ORDER-004", "no price for the instrument or the equity")

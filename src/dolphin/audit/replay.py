@@ -102,6 +102,8 @@ class Auditor:
         if record.kind == GAP:
             if record.body.count > 0:
                 self.gap = self.gap or record
+                if self.safety is not None:
+                    self.safety.forget()
         if record.kind == CLOSE:
             if self.fold is not None and self.gap is None:
                 finding = self.fold.close(record)

@@ -43,6 +43,7 @@ class Safety:
         self.mode, self.episode = RUNNING, 0
         self.drawdown = self.mark = 0
         self.out: list[Any] = []
+        self.lost = self.blind = False
         self.entered: dict[int, int] = {}
         self.armed: tuple[int, int] | None = None
         self.rebase_nonce = -1
@@ -124,9 +125,15 @@ class Safety:
         self.checked += 6
         values = tuple(map(int, body.out))
         confidence, posture, mode, held, r1, r2, r3, r4, r5, _, _, episode = values
+        if self.lost:
+            self._found_again(values)
+            return None
         wrong = self._effects(body)
         if wrong is not None:
             return wrong
+        if mode != RUNNING and (confidence, posture, r1) != (0, HIBERNATE, 0):
+            actual = f"confidence {confidence}, posture {posture}, R1 {r1}"
+            return Wrong("out", "confidence 0, HIBERNATE, R1 0", actual, "DOL-POSTURE-005", "killed means HIBERNATE")
         if (posture, mode, episode) != (self.posture, self.mode, self.episode):
             return self._unexplained(posture, mode, episode)
         if confidence - self.confidence > max(self.policy_ms - before_ms, 0):
@@ -143,17 +150,21 @@ class Safety:
         if not fallen(confidence) <= posture <= risen(confidence):
             allowed = f"{fallen(confidence)}..{risen(confidence)}"
             return Wrong("out.posture", allowed, str(posture), "DOL-POSTURE-001", "levels of the Schmitt trigger")
-        if mode != RUNNING:
-            if (confidence, posture, r1) != (0, HIBERNATE, 0):
-                actual = f"confidence {confidence}, posture {posture}, R1 {r1}"
-                return Wrong(
-                    "out", "confidence 0, HIBERNATE, R1 0", actual, "DOL-POSTURE-005", "killed means HIBERNATE"
-                )
-        elif r1 != 10_000:
+        if mode == RUNNING and r1 != 10_000:
             return Wrong("out.r1_bp", "10000", str(r1), "DOL-KILL-001", "R1 is 10,000 exactly in RUNNING")
         self.rise = confidence - self.confidence
         self.out, self.confidence = body.out, confidence
         return None
+
+    def forget(self) -> None:
+        """Records are missing: what spans them is no longer claimed; the next record is where it begins again."""
+        self.lost = self.blind = True
+
+    def _found_again(self, values: tuple[int, ...]) -> None:
+        self.lost = False
+        self.confidence, self.posture, self.mode = values[:3]
+        self.drawdown, self.mark, self.episode = values[9:]
+        self.entered.clear()
 
     def _unexplained(self, posture: int, mode: int, episode: int) -> Wrong | None:
         rows = (
@@ -231,9 +242,9 @@ class Safety:
         return None
 
     def _confirm(self, body: Any) -> Wrong | None:
-        if self.armed is None:
+        if self.armed is None and not self.blind:
             return Wrong("ANSWER", "NOT_PENDING", "CONFIRMED", "DOL-REARM-002", "a re-arm takes two steps")
-        nonce, since_ns = self.armed
+        nonce, since_ns = self.armed or (int(body.nonce), self.t_ns - ARM_WAIT_NS)
         if int(body.nonce) != nonce:
             return Wrong("nonce", str(nonce), str(body.nonce), "DOL-REARM-002", "the nonce of the request")
         if self.t_ns - since_ns < ARM_WAIT_NS:
@@ -248,6 +259,9 @@ class Safety:
         return None
 
     def _rebase(self, body: Any) -> Wrong | None:
+        if self.blind:
+            self.mark, self.drawdown = int(body.out[10]), int(body.out[9])
+            return None
         if int(body.nonce) != self.rebase_nonce:
             hint = "a re-base takes two steps with one nonce"
             return Wrong("nonce", str(self.rebase_nonce), str(body.nonce), "DOL-CAPITAL-004", hint)
@@ -334,7 +348,8 @@ class Safety:
             return Wrong("fx", "a VERDICT, last", str(body.fx[-1:]), "DOL-ORDER-001", "every order is answered")
         out = (self.confidence, self.posture, self.mode)
         self.checked += 6
-        return gate.order(self.policy, self.heard, self.t_ns, body, out, body.fx[-1])
+        heard = None if self.blind else self.heard
+        return gate.order(self.policy, heard, self.t_ns, body, out, body.fx[-1])
 
     def _reduce(self, body: Any) -> Wrong | None:
         if not body.fx or body.fx[-1][0] != "REDUCED":

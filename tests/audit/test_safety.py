@@ -1,0 +1,261 @@
+"""Each safety property of check d fires on a record that breaks it, and names its requirement.
+
+The records are put together by hand: check b would refuse most of them, which is why it is not asked here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dolphin.audit.finding import Finding
+from dolphin.audit.replay import Auditor
+from dolphin.journal import read
+from dolphin.kernel import events as ev
+from tests.audit.make_journal import MONEY, Maker, S
+from tests.audit.mutate import rechained
+
+
+def judged(path: Path) -> list[Finding]:
+    auditor = Auditor(str(path), decisions=False, all_=True)
+    for record in read(str(path)):
+        auditor.take(record)
+    return auditor.findings
+
+
+def changed(maker: Maker, line: int, **fields: Any) -> list[str]:
+    """The requirements found after `fields` of one record's data were changed: a key, `out3`, or `fx0_1`."""
+    maker.journal.release()
+    lines = maker.path.read_text().splitlines()
+    record = json.loads(lines[line])
+    data = record["data"]
+    for name, value in fields.items():
+        if name.startswith("out") and name[3:].isdigit():
+            data["out"][int(name[3:])] = value
+        elif name.startswith("fx") and name[2:3].isdigit():
+            place, index = map(int, name[2:].split("_"))
+            data["fx"][place][index] = value
+        else:
+            data[name] = value
+    text = json.dumps(data, separators=(",", ":"))
+    begin = lines[line].index('"data":') + 7
+    lines[line] = f'{lines[line][:begin]}{text},"hash":"{"0" * 64}"}}'
+    maker.path.write_text("\n".join(rechained(lines, line)) + "\n")
+    return [finding.requirement for finding in judged(maker.path)]
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    made = Maker(tmp_path / "journal.jsonl")
+    made.hear()
+    made.equity(flat=1, stood=1)
+    return made
+
+
+def last(maker: Maker) -> int:
+    return maker.journal.head.seq
+
+
+@pytest.mark.req("DOL-KILL-002")
+def test_no_entry_while_the_latch_is_not_running(maker: Maker) -> None:
+    maker.event(ev.Kill(maker.wait(1)))
+    maker.order(1, 10)
+    assert "DOL-KILL-002" in changed(maker, last(maker), fx0_1=10, fx0_4=60_000, fx0_5=0)
+
+
+@pytest.mark.req("DOL-ORDER-001")
+def test_no_accepted_entry_leaves_leverage_above_the_allowed(maker: Maker) -> None:
+    maker.order(1, 700)
+    assert changed(maker, last(maker), fx0_1=601) == ["DOL-ORDER-001"]
+
+
+@pytest.mark.req("DOL-ORDER-001")
+def test_the_allowed_leverage_is_not_above_ceiling_and_share(maker: Maker) -> None:
+    maker.order(1, 10)
+    assert changed(maker, last(maker), fx0_4=60_001) == ["DOL-ORDER-001"]
+
+
+@pytest.mark.req("DOL-EXIT-001")
+def test_an_exit_within_the_free_position_is_whole(maker: Maker) -> None:
+    maker.order(-1, 10, position_lots=20)
+    assert "DOL-EXIT-001" in changed(maker, last(maker), fx0_1=9, fx0_2=9)
+
+
+@pytest.mark.req("DOL-EXIT-004")
+def test_an_exit_part_is_never_more_than_the_position(maker: Maker) -> None:
+    maker.order(-1, 30, position_lots=20)
+    assert "DOL-EXIT-004" in changed(maker, last(maker), fx0_2=21)
+
+
+@pytest.mark.req("DOL-POSTURE-003")
+def test_no_entry_in_turtle(maker: Maker) -> None:
+    maker.event(ev.Shock(maker.now))
+    maker.order(1, 10)
+    assert "DOL-POSTURE-003" in changed(maker, last(maker), fx0_1=10, fx0_4=60_000)
+
+
+@pytest.mark.req("DOL-POSTURE-004")
+def test_stalker_takes_no_liquidity(maker: Maker) -> None:
+    maker.event(ev.Counted(maker.now, 1, 1))
+    maker.event(ev.Seen(maker.now, 1, maker.now + 60 * S, 6_000))
+    maker.order(1, 10)
+    assert "DOL-POSTURE-004" in changed(maker, last(maker), fx0_1=10, fx0_4=20_000)
+
+
+@pytest.mark.req("DOL-SENSE-003")
+def test_no_entry_on_a_silent_instrument(tmp_path: Path) -> None:
+    maker = Maker(tmp_path / "journal.jsonl")
+    maker.hear()
+    maker.event(ev.Seen(maker.now, 1, maker.now + S))
+    maker.wait(3)
+    maker.order(1, 10)
+    assert "DOL-SENSE-003" in changed(maker, last(maker), fx0_1=10, fx0_4=20_000)
+
+
+@pytest.mark.req("DOL-FILTER-002")
+def test_confidence_rises_by_no_more_than_time(maker: Maker) -> None:
+    maker.event(ev.Counted(maker.now, 1, 1))
+    maker.event(ev.Seen(maker.now, 1, maker.now + 60 * S, 6_000))
+    maker.event(ev.Seen(maker.now, 1, maker.now + 60 * S))
+    maker.tick(10)
+    confidence = maker.state.filter.confidence_ms
+    assert "DOL-FILTER-002" in changed(maker, last(maker), out0=confidence + 1)
+
+
+@pytest.mark.req("DOL-FILTER-001")
+def test_the_total_is_the_product(maker: Maker) -> None:
+    maker.tick(1)
+    assert "DOL-FILTER-001" in changed(maker, last(maker), out6=9_999)
+
+
+@pytest.mark.req("DOL-POSTURE-001")
+def test_a_posture_does_not_move_unsaid(maker: Maker) -> None:
+    maker.tick(1)
+    assert "DOL-POSTURE-001" in changed(maker, last(maker), out1=1)
+
+
+@pytest.mark.req("DOL-POSTURE-005")
+def test_killed_means_hibernate_and_no_confidence(maker: Maker) -> None:
+    maker.event(ev.Kill(maker.wait(1)))
+    assert "DOL-POSTURE-005" in changed(maker, last(maker), out4=10_000)
+
+
+@pytest.mark.req("DOL-POSTURE-002")
+def test_upward_entries_are_seven_minutes_apart(maker: Maker) -> None:
+    maker.hear(due_s=20_000)
+    for r3_bp in (4_500, 10_000, 4_500, 10_000):
+        maker.event(ev.Counted(maker.now, 1, 1))
+        maker.event(ev.Seen(maker.now, 1, maker.now + 9_000 * S, r3_bp))
+        maker.tick(3_000 if r3_bp == 10_000 else 1)
+    where = [
+        index
+        for index, line in enumerate(maker.path.read_text().splitlines())
+        if '"fx":[["MOVED"' in line and ",1,0,5520000]" in line
+    ]
+    assert len(where) == 2
+    entered = json.loads(maker.path.read_text().splitlines()[where[0]])["data"]["fx"][0][1]
+    early = str(int(entered) + 419_999 * 1_000_000)
+    assert "DOL-POSTURE-002" in changed(maker, where[1], fx0_1=early)
+
+
+def armed(maker: Maker) -> None:
+    maker.event(ev.Kill(maker.wait(1)))
+    maker.event(ev.Arm(maker.now, 1, 42, 1, 0))
+
+
+@pytest.mark.req("DOL-REARM-002")
+def test_a_confirm_without_its_request(maker: Maker) -> None:
+    armed(maker)
+    maker.event(ev.Confirm(maker.wait(60), 42))
+    assert "DOL-REARM-002" in changed(maker, last(maker), nonce=41)
+
+
+@pytest.mark.req("DOL-REARM-003")
+def test_a_confirm_within_60_s(maker: Maker) -> None:
+    armed(maker)
+    maker.event(ev.Confirm(maker.wait(59.999), 42))
+    assert "DOL-REARM-003" in changed(maker, last(maker), out2=0, fx0_1=34)
+
+
+@pytest.mark.req("DOL-REARM-001")
+@pytest.mark.parametrize("field", [{"episode": 2}, {"observed_flat": 0}])
+def test_an_arm_for_another_episode_or_a_book_that_is_not_flat(maker: Maker, field: dict[str, int]) -> None:
+    armed(maker)
+    assert "DOL-REARM-001" in changed(maker, last(maker), **field)
+
+
+@pytest.mark.req("DOL-CAPITAL-004")
+def test_a_rebase_needs_its_request_and_the_trap(maker: Maker) -> None:
+    maker.event(ev.RebaseArm(maker.now, 7))
+    maker.event(ev.RebaseConfirm(maker.now, 7))
+    assert "DOL-CAPITAL-004" in changed(maker, last(maker), fx0_1=35)
+
+
+@pytest.mark.req("DOL-CAPITAL-002")
+def test_the_mark_neither_falls_nor_passes_a_sample(maker: Maker) -> None:
+    maker.equity(MONEY - 1)
+    seq = last(maker)
+    assert "DOL-CAPITAL-002" in changed(maker, seq, out10=MONEY - 1, out9=0)
+
+
+@pytest.mark.req("DOL-CAPITAL-003")
+def test_drawdown_is_the_mark_s(maker: Maker) -> None:
+    maker.equity(MONEY - 100_000)
+    assert "DOL-CAPITAL-003" in changed(maker, last(maker), out9=101)
+
+
+@pytest.mark.req("DOL-TIME-003")
+def test_a_step_back_of_over_a_second_trips(maker: Maker) -> None:
+    maker.tick(5)
+    maker.other("NOTE", what="later")
+    maker.now -= 3 * S
+    maker.other("NOTE", what="before")
+    maker.now += 4 * S
+    maker.tick()
+    assert changed(maker, last(maker)) == ["DOL-TIME-003"]
+
+
+@pytest.mark.req("DOL-EXIT-006")
+def test_a_position_is_what_the_fills_add_up_to(maker: Maker) -> None:
+    maker.order(1, 10)
+    maker.fill(1, 10)
+    maker.order(-1, 5)
+    assert changed(maker, last(maker), position_lots=11) == ["DOL-EXIT-006"]
+
+
+@pytest.mark.req("DOL-ORDER-001")
+def test_a_denied_order_is_not_filled(maker: Maker) -> None:
+    maker.order(1, 10, value_u=0)
+    maker.fill(1, 10)
+    assert changed(maker, last(maker)) == ["DOL-ORDER-001"]
+
+
+@pytest.mark.req("DOL-TRIM-001")
+@pytest.mark.parametrize(
+    ("field", "requirement"),
+    [({"lots": 9}, "DOL-TRIM-001"), ({"side": 1}, "DOL-TRIM-001"), ({"tag": "DOLPHIN_TRIM"}, "DOL-TRIM-008")],
+)
+def test_an_own_order_is_what_reduce_answered(maker: Maker, field: dict[str, Any], requirement: str) -> None:
+    maker.order(1, 10)
+    held = maker.fill(1, 10)
+    maker.event(ev.Kill(maker.wait(1)))
+    reduced = maker.reduce(held)
+    seq = last(maker) + 1
+    maker.own(reduced.lots, "KILL_FLATTEN", "DOLPHIN_KILL")
+    assert requirement in changed(maker, seq, **field)
+
+
+@pytest.mark.req("DOL-PLUG-004")
+def test_the_operator_was_told_what_happened(maker: Maker) -> None:
+    armed(maker)
+    maker.command("arm", "why", {"episode": 1}, "ARMED", nonce=42)
+    answer = {"ok": True, "verb": "arm", "reason": "ARMED", "mode": "RUNNING"}
+    assert changed(maker, last(maker), answer=answer) == ["DOL-PLUG-004"]
+
+
+def test_close_names_the_totals(maker: Maker) -> None:
+    maker.close()
+    assert changed(maker, last(maker), records=3) == ["DOL-JOURNAL-007"]
