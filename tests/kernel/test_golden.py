@@ -12,7 +12,6 @@ from dolphin.kernel.policy import DAILY, INTRADAY, Policy, Posture
 from dolphin.kernel.state import State
 from dolphin.kernel.timing import policy_ms, since_ns
 from dolphin.kernel.units import FULL_MS, MS_PER_S
-
 from tests.kernel.strategies import T0
 
 PROFILES = [pytest.param(INTRADAY, id="intraday"), pytest.param(DAILY, id="daily")]

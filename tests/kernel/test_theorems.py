@@ -20,7 +20,6 @@ from dolphin.kernel.reasons import Reason
 from dolphin.kernel.state import FeedKind, Mode, State
 from dolphin.kernel.timing import policy_ms
 from dolphin.kernel.units import BP, FULL_MS, MICRO, MS_PER_BP, NS_PER_MS, NS_PER_S
-
 from tests.kernel import strategies as sq
 
 ROOT = Path(__file__).resolve().parents[2]
