@@ -43,7 +43,7 @@ def killed(*kinds: FeedKind) -> State:
     return state
 
 
-# --- Time ---------------------------------------------------------------------------------------------------------------
+# --- Time -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("DOL-TIME-003")
@@ -130,7 +130,7 @@ def test_downtime_earns_and_trips_nothing_and_every_feed_must_speak_again() -> N
     assert state.latch.cause == Cause.CLOCK_REGRESSION
 
 
-# --- Sensors ------------------------------------------------------------------------------------------------------------
+# --- Sensors --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("DOL-SENSE-003")
@@ -250,7 +250,7 @@ def test_unknown_feeds_and_kinds_change_nothing_and_admit_nothing() -> None:
     assert handlers.standing(state, 5)[4:7] == (True, True, 0)
 
 
-# --- The latch ----------------------------------------------------------------------------------------------------------
+# --- The latch ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("DOL-KILL-001", "DOL-POSTURE-005")
@@ -346,7 +346,7 @@ def test_only_a_position_that_is_taken_over_is_no_longer_flattened() -> None:
         assert (state.filter.posture, state.filter.fell) == (Posture.TURTLE, 0)
 
 
-# --- What is left -------------------------------------------------------------------------------------------------------
+# --- What is left ---------------------------------------------------------------------------------------------------
 
 
 def test_an_outcome_carries_what_a_record_says_of_the_state() -> None:

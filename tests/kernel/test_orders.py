@@ -42,7 +42,7 @@ def reduce(standing: orders.Standing, policy: Policy = INTRADAY, t_ns: int = T0,
     return tuple(orders.reduce(policy, standing, ASK._replace(**fields), t_ns))
 
 
-# --- Entries ------------------------------------------------------------------------------------------------------------
+# --- Entries --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("DOL-ORDER-001", "DOL-ORDER-002")
@@ -97,7 +97,7 @@ def test_what_forbids_an_entry_and_never_an_exit(standing: orders.Standing, taki
         assert judge(standing, SELL, lots=15, taking=taking) == (10, 10, 0, reason)
 
 
-# --- Exits --------------------------------------------------------------------------------------------------------------
+# --- Exits ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("DOL-EXIT-001")
@@ -185,7 +185,7 @@ def test_what_leaves_is_all_of_an_undivided_order_or_nothing(
         assert exit_ <= out <= exit_ + max(entry, 0)
 
 
-# --- Own orders ---------------------------------------------------------------------------------------------------------
+# --- Own orders -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("DOL-TRIM-001")
@@ -256,7 +256,7 @@ def test_one_allowed_leverage() -> None:
     assert sizer.limit(100, 0) == 0
 
 
-# --- EXCESS -------------------------------------------------------------------------------------------------------------
+# --- EXCESS ---------------------------------------------------------------------------------------------------------
 
 
 def _step(state: State, event: ev.Event) -> list[ev.Effect]:

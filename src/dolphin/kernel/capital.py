@@ -82,19 +82,22 @@ def scaled_mark(mark: int, before: int, after: int) -> int:
 def risen_pending(pending: tuple[Sample, ...], t_ns: int, equity: int) -> tuple[Sample, ...]:
     """The rising minima of the mark's window after one more sample. Composed: a loop over at most a minute of samples.
 
-    A value holds until the next one, so the newest sample older than the window is still in force at its start; an equal
-    one has stood since the earlier. Two samples of one second count as the smaller, which bounds the tuple.
+    Each says since when nothing was less. A value holds until the next one, so the newest that is older than the window
+    is in force at its start, a smaller one has been the least since the larger ones that it replaces, and an equal
+    one adds nothing. Two samples of one second count as the smaller, which bounds the tuple.
     """
     kept = pending
+    since_ns = t_ns
     while kept:
         if kept[-1].equity <= equity:
             break
+        since_ns = kept[-1].ts_ns
         kept = kept[:-1]
     if not kept:
-        return (Sample(t_ns, equity),)
+        return (Sample(since_ns, equity),)
     if kept[-1].equity < equity:
-        if kept[-1].ts_ns // NS_PER_S != t_ns // NS_PER_S:
-            kept = (*kept, Sample(t_ns, equity))
+        if kept[-1].ts_ns // NS_PER_S != since_ns // NS_PER_S:
+            kept = (*kept, Sample(since_ns, equity))
     while len(kept) > 1:
         if kept[1].ts_ns > t_ns - MARK_WINDOW_NS:
             break
