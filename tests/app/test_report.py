@@ -11,7 +11,7 @@ import pytest
 
 from dolphin.app import report, report_charts, report_svg, report_text
 from dolphin.app.cli import main
-from dolphin.app.results import Mark, Point, drawdowns
+from dolphin.app.results import Mark, Point, drawdowns, read_journal
 from dolphin.kernel.events import Equity, Kill, Shock
 from dolphin.kernel.policy import INTRADAY, Posture
 from tests.app import synthetic
@@ -219,3 +219,18 @@ def test_a_value_holds_until_the_next_one() -> None:
     line = report_svg.Line("x", 1, (Point(0, 100), Point(300 * S, 100), Point(600 * S, 0), Point(1_000 * S, 0)))
     drawn = report_svg.polyline(frame, line, lambda value: 200 - value)
     assert 'd="M64.0 100.0 544.0 100.0 544.0 200.0 864.0 200.0"' in drawn
+
+
+def test_a_flat_book_is_drawn_to_its_end_and_ruin_is_seen_in_a_journal_too(tmp_path: Path) -> None:
+    book = Book(tmp_path / "b", INTRADAY)
+    book.emit(Equity(T0 + S, 1_000_000, flat=1, stood=1))
+    book.emit(Equity(T0 + 2 * S, 9_000, flat=1, stood=1))
+    book.emit(Kill(T0 + 9 * 86_400 * S))
+    book.close()
+    run = read_journal(book.path / "journal.jsonl")
+    assert report_charts.extent(run)[1] == T0 + 9 * 86_400 * S
+    found = report.page([run])
+    assert "2023-11-14 to 2023-11-23 UTC" in found
+    assert re.search(r'Ruin [^<]*</th><td class="bad">2023-11-14', found)
+    width, right = 1000, 136
+    assert re.search(rf'class="line s1" d="M[^"]* {width - right}\.0 [0-9.]+"', found)

@@ -16,7 +16,7 @@ from pathlib import Path
 from dolphin import __version__
 from dolphin.app import args, report_text
 from dolphin.app.errors import EXIT_OK, UserError
-from dolphin.app.report_charts import figures, styles
+from dolphin.app.report_charts import extent, figures, styles
 from dolphin.app.report_svg import span
 from dolphin.app.results import RunResult
 
@@ -30,8 +30,8 @@ def page(runs: Sequence[RunResult]) -> str:
     """The whole document."""
     if not runs:
         raise UserError("there is no run to report on", fix="name at least one journal")
-    known = [series[at].ts_ns for run in runs for series in (run.equity, run.posture) if series for at in (0, -1)]
-    when = f"{span(min(known), max(known))} UTC" if known else "no samples"
+    known = [extent(run) for run in runs if run.equity or run.posture]
+    when = f"{span(min(known)[0], max(last for _, last in known))} UTC" if known else "no samples"
     groups: dict[str, list[RunResult]] = {}
     for run in runs:
         groups.setdefault(run.group, []).append(run)

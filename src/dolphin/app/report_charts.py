@@ -29,7 +29,7 @@ from dolphin.app.report_svg import (
     value_axis,
 )
 from dolphin.app.report_text import compact
-from dolphin.app.results import Point, RunResult
+from dolphin.app.results import Mark, Point, RunResult
 from dolphin.kernel.policy import FALL_APEX_MS, FALL_STALKER_MS, FALL_TURTLE_MS, Posture
 from dolphin.kernel.survival import r5
 from dolphin.kernel.units import BP, FULL_MS, MS_PER_BP
@@ -61,11 +61,10 @@ def styles(runs: Sequence[RunResult]) -> list[int]:
 
 def figures(runs: Sequence[RunResult], prefix: str) -> list[Figure]:
     """The figures of one group; `prefix` keeps their ids apart from other groups'. Those without data are left out."""
-    known = [series[at].ts_ns for run in runs for series in (run.equity, run.posture) if series for at in (0, -1)]
+    known = [extent(run) for run in runs if any(_series(run))]
     if not known:
         return []
-    from_ns, to_ns = min(known), max(known)
-    both = frames(from_ns, to_ns)
+    both = frames(min(first for first, _ in known), max(last for _, last in known))
     found = [equity(runs, both, prefix), drawdown(runs, both, prefix)]
     if any(run.confidence_ms for run in runs):
         found.append(confidence(runs, both, prefix))
@@ -74,8 +73,26 @@ def figures(runs: Sequence[RunResult], prefix: str) -> list[Figure]:
     return [figure for figure in found if figure is not None]
 
 
+def _series(run: RunResult) -> tuple[Sequence[Point] | Sequence[Mark], ...]:
+    return (run.equity, run.confidence_ms, run.posture, run.events)
+
+
+def extent(run: RunResult) -> tuple[int, int]:
+    """First and last time that anything is known of; a flat book has no equity to sample for years."""
+    known = [series[at].ts_ns for series in _series(run) if series for at in (0, -1)]
+    return min(known), max(known)
+
+
 def _lines(runs: Sequence[RunResult], series: Callable[[RunResult], Sequence[Point]]) -> list[Line]:
-    return [Line(run.name, style, series(run)) for run, style in zip(runs, styles(runs), strict=True) if series(run)]
+    """The series as lines; the last value holds until the run's end."""
+    found = []
+    for run, style in zip(runs, styles(runs), strict=True):
+        points = series(run)
+        if points:
+            end_ns = extent(run)[1]
+            held = (Point(end_ns, points[-1].value),) if end_ns > points[-1].ts_ns else ()
+            found.append(Line(run.name, style, (*points, *held)))
+    return found
 
 
 def _plot(
@@ -112,7 +129,7 @@ def equity(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Fig
         f"{line.name}: from {compact(line.points[0].value / unit)} to {compact(line.points[-1].value / unit)}"
         for line in lines
     ]
-    desc = f"{runs[0].currency}, logarithmic. " + "; ".join(said) + "."
+    desc = f"{runs[0].currency or 'Base currency'}, logarithmic. " + "; ".join(said) + "."
     close = high / low < 1.5
     ticks = log_ticks(low, high)
     for frame in both:
@@ -138,7 +155,8 @@ def equity(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Fig
     foot = ""
     if any(point.value / unit < low for line in lines for point in line.points):
         foot = f" Below {compact(low)} the line runs along the foot."
-    return Figure("equity", f"Equity in {runs[0].currency}, logarithmic.{foot}", drawn)
+    where = f" in {runs[0].currency}" if runs[0].currency else ""
+    return Figure("equity", f"Equity{where}, logarithmic.{foot}", drawn)
 
 
 def _lost(frame: Frame, run: RunResult, y: Callable[[float], float]) -> str:
@@ -186,7 +204,7 @@ def drawdown(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> F
         body = _plot(frame, lines, height, y, round_ticks(0, high, 4), lambda v: f"−{v / 100:g} %" if v else "0", over)
         drawn += svg(frame, height, f"{prefix}-drawdown", "Drawdown", worst + ".", body)
     caption = "Drawdown from the highest equity so far."
-    if falls:
+    if any(bp < high for _, bp in falls):
         told = ", ".join(f"{posture.name} {bp / 100:g} %" for posture, bp in falls)
         caption += f" Dotted: where capital alone lowers the posture ({told}), counted from the guard's own mark."
     return Figure("drawdown", caption, drawn)

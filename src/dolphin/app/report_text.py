@@ -16,6 +16,7 @@ from dolphin.app.results import Figures, Mark, RunResult
 from dolphin.kernel.policy import Posture
 
 _EVENTS_MAX = 400
+_RUIN_BP = 9_900
 
 
 def percent(bp: int, digits: int = 1) -> str:
@@ -116,6 +117,15 @@ def _duration(ns: int) -> str:
     return f"{ns / 1_000:,.1f} µs"
 
 
+def _ruin(run: RunResult) -> str:
+    """The first day at 99 % drawdown, also where only a journal is known."""
+    return next((day(point.ts_ns)[:10] for point in run.drawdown_bp if point.value >= _RUIN_BP), "no")
+
+
+def _bankrupt(run: RunResult) -> str:
+    return next((day(point.ts_ns)[:10] for point in run.equity if point.value <= 0), "no")
+
+
 def _share(posture: Posture) -> Cell:
     def cell(run: RunResult, figures: Figures) -> str:
         if not run.posture:
@@ -141,8 +151,8 @@ _ROWS: tuple[tuple[str, Cell], ...] = (
     ("Final equity", lambda run, figures: money(run, figures.final_equity)),
     ("Largest drawdown", lambda run, figures: percent(-figures.drawdown_bp)),
     ("Worst day", _worst),
-    ("Ruin (equity ≤ 1 % of its peak)", lambda run, figures: escape(figures.ruin_day) or "no"),
-    ("Bankrupt (equity ≤ 0)", lambda run, figures: escape(figures.bankrupt_day) or "no"),
+    ("Ruin (equity ≤ 1 % of its peak)", lambda run, figures: escape(figures.ruin_day) or _ruin(run)),
+    ("Bankrupt (equity ≤ 0)", lambda run, figures: escape(figures.bankrupt_day) or _bankrupt(run)),
     ("Time in APEX", _share(Posture.APEX)),
     ("Time in STALKER", _share(Posture.STALKER)),
     ("Time in TURTLE", _share(Posture.TURTLE)),
