@@ -106,8 +106,8 @@ def risen_pending(pending: tuple[Sample, ...], t_ns: int, equity: int) -> tuple[
 
 
 @ensure(lambda capital, result: not result or capital.flat == 1)
-@ensure(lambda capital, result: not result or r5(capital.drawdown_bp) < TRAPPED_BELOW_BP)
-@ensure(lambda capital, result: result or capital.flat != 1 or r5(capital.drawdown_bp) >= TRAPPED_BELOW_BP)
+@ensure(lambda capital, result: not result or r5(capital.drawdown_bp) < 9_200)
+@ensure(lambda capital, result: result or capital.flat != 1 or r5(capital.drawdown_bp) >= 9_200)
 def trapped(capital: Capital) -> bool:
     """Flat, and R5 alone keeps confidence below the return level of APEX: nothing that happens can heal the book."""
     if capital.flat != 1:

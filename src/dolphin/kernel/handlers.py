@@ -17,7 +17,7 @@ from dolphin.kernel import killswitch, orders, sensing, timing
 from dolphin.kernel.contracts import ensure
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.reasons import Cause, Reason
-from dolphin.kernel.state import Feed, FeedKind, Filter, State
+from dolphin.kernel.state import Feed, FeedKind, Filter, Plan, State
 from dolphin.kernel.units import ABSENT, flag
 
 type Effects = tuple[ev.Effect, ...]
@@ -81,13 +81,22 @@ def _flow(policy: Policy, state: State, event: ev.Flow) -> tuple[State, Effects]
     return state._replace(capital=capitals.flowed(state.capital, event.flow)), ()
 
 
-def green(state: State) -> bool:
+@ensure(lambda blind, result: not result or not blind)
+@ensure(lambda plan, result: not result or plan.lost != 1)
+@ensure(lambda plan, t_ns, result: not result or t_ns < plan.credit_ns)
+@ensure(lambda blind, plan, t_ns, result: result or blind or plan.lost == 1 or t_ns >= plan.credit_ns)
+def sound(blind: bool, plan: Plan, t_ns: int) -> bool:
     """Whether every invariant holds: R2, R4 and R5 readable, no heartbeat lost, every feed heard and not 10 s late."""
-    if sensing.unreadable(state.environment, state.capital):
+    if blind:
         return False
-    if state.plan.lost == 1:
+    if plan.lost == 1:
         return False
-    return state.clock.t_ns < state.plan.credit_ns
+    return t_ns < plan.credit_ns
+
+
+def green(state: State) -> bool:
+    """Whether every invariant of `state` holds, so that its latch may be left."""
+    return sound(sensing.unreadable(state.environment, state.capital), state.plan, state.clock.t_ns)
 
 
 @ensure(lambda observed_flat, accepted, result: not result or observed_flat == 1 or accepted == 1)

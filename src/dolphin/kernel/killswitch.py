@@ -16,7 +16,7 @@ from dolphin.kernel.contracts import ensure
 from dolphin.kernel.policy import ARM_WAIT_NS
 from dolphin.kernel.reasons import Cause, Reason
 from dolphin.kernel.state import Latch, Mode
-from dolphin.kernel.units import ABSENT
+from dolphin.kernel.units import ABSENT, NS_PER_S
 
 
 class Turned(NamedTuple):
@@ -68,7 +68,7 @@ def arm(latch: Latch, episode: int, nonce: int, settled: bool, green: bool, t_ns
 @ensure(lambda latch, result: result.reason != Reason.CONFIRMED or latch.mode == Mode.ARM_PENDING)
 @ensure(lambda latch, nonce, result: result.reason != Reason.CONFIRMED or nonce == latch.nonce)
 @ensure(lambda green, result: result.reason != Reason.CONFIRMED or green)
-@ensure(lambda latch, t_ns, result: result.reason != Reason.CONFIRMED or t_ns - latch.armed_ns >= ARM_WAIT_NS)
+@ensure(lambda latch, t_ns, result: result.reason != Reason.CONFIRMED or t_ns - latch.armed_ns >= 60 * NS_PER_S)
 @ensure(lambda latch, result: result.latch.episode == latch.episode)
 def confirm(latch: Latch, nonce: int, green: bool, t_ns: int) -> Turned:
     """Second step, with the nonce of the first; refused it stays pending."""

@@ -18,7 +18,7 @@ from dolphin.kernel.policy import TRIM_GAP_NS, Hibernate, Policy, Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.sizer import allowed_entry_bp, allowed_held_bp, fit, limit, share_of
 from dolphin.kernel.survival import least
-from dolphin.kernel.units import ABSENT, BP, MICRO, MS_PER_BP, clamp, positive
+from dolphin.kernel.units import ABSENT, BP, MICRO, MS_PER_BP, NS_PER_S, clamp, positive
 
 
 class Standing(NamedTuple):
@@ -346,8 +346,8 @@ def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduce
 
 
 @ensure(lambda last_ns, result: not result or last_ns != ABSENT)
-@ensure(lambda t_ns, last_ns, result: not result or t_ns - last_ns < TRIM_GAP_NS)
-@ensure(lambda t_ns, last_ns, result: result or last_ns == ABSENT or t_ns - last_ns >= TRIM_GAP_NS)
+@ensure(lambda t_ns, last_ns, result: not result or t_ns - last_ns < 60 * NS_PER_S)
+@ensure(lambda t_ns, last_ns, result: result or last_ns == ABSENT or t_ns - last_ns >= 60 * NS_PER_S)
 def too_soon(t_ns: int, last_ns: int) -> bool:
     """Whether the last own trim of this position is less than a real minute old."""
     if last_ns == ABSENT:

@@ -23,12 +23,12 @@ from dolphin.kernel.policy import (
     Policy,
     Posture,
 )
-from dolphin.kernel.units import ABSENT, MS_PER_BP, NEVER_NS
+from dolphin.kernel.units import ABSENT, FULL_MS, MS_PER_BP, NEVER_NS
 
 
-@ensure(lambda confidence_ms, result: (result == Posture.APEX) == (confidence_ms > FALL_APEX_MS))
-@ensure(lambda confidence_ms, result: (result == Posture.HIBERNATE) == (confidence_ms <= FALL_TURTLE_MS))
-@ensure(lambda confidence_ms, result: (result <= Posture.STALKER) == (confidence_ms > FALL_STALKER_MS))
+@ensure(lambda confidence_ms, result: (result == Posture.APEX) == (100 * confidence_ms > 85 * FULL_MS))
+@ensure(lambda confidence_ms, result: (result == Posture.HIBERNATE) == (100 * confidence_ms <= 10 * FULL_MS))
+@ensure(lambda confidence_ms, result: (result <= Posture.STALKER) == (100 * confidence_ms > 33 * FULL_MS))
 def fallen(confidence_ms: int) -> Posture:
     """The best posture that this confidence lets one keep: a level is lost at or below it."""
     if confidence_ms > FALL_APEX_MS:
@@ -40,9 +40,9 @@ def fallen(confidence_ms: int) -> Posture:
     return Posture.HIBERNATE
 
 
-@ensure(lambda confidence_ms, result: (result == Posture.APEX) == (confidence_ms >= RETURN_APEX_MS))
-@ensure(lambda confidence_ms, result: (result == Posture.HIBERNATE) == (confidence_ms < RETURN_TURTLE_MS))
-@ensure(lambda confidence_ms, result: (result <= Posture.STALKER) == (confidence_ms >= RETURN_STALKER_MS))
+@ensure(lambda confidence_ms, result: (result == Posture.APEX) == (100 * confidence_ms >= 92 * FULL_MS))
+@ensure(lambda confidence_ms, result: (result == Posture.HIBERNATE) == (100 * confidence_ms < 17 * FULL_MS))
+@ensure(lambda confidence_ms, result: (result <= Posture.STALKER) == (100 * confidence_ms >= 40 * FULL_MS))
 def risen(confidence_ms: int) -> Posture:
     """The worst posture that this confidence leaves one in: a level is regained at or above it."""
     if confidence_ms >= RETURN_APEX_MS:

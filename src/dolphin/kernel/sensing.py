@@ -15,7 +15,7 @@ from dolphin.kernel.survival import least
 from dolphin.kernel.units import ABSENT, BP, dated
 
 
-@ensure(lambda r3_bp, result: not result or r3_bp >= FLOOR_BP)
+@ensure(lambda r3_bp, result: not result or r3_bp >= 2_000)
 @ensure(lambda r3_bp, result: not result or r3_bp <= BP)
 @ensure(lambda error, result: not result or error == 0)
 def legible(r3_bp: int, error: int) -> bool:
@@ -32,7 +32,7 @@ def legible(r3_bp: int, error: int) -> bool:
 @ensure(lambda r3_bp, result: result.error == 1 or result.r3_bp == r3_bp)
 @ensure(lambda due_ns, result: result.error == 1 or result.due_ns == due_ns)
 @ensure(lambda feed, result: result.error == 0 or result.r3_bp <= feed.r3_bp)
-@ensure(lambda result: result.error == 0 or result.r3_bp <= FLOOR_BP)
+@ensure(lambda result: result.error == 0 or result.r3_bp <= 2_000)
 @ensure(lambda feed, result: result.error == 0 or result.due_ns == feed.due_ns)
 @ensure(lambda error, result: error == 0 or result.error == 1)
 def spoken(feed: Feed, due_ns: int, r3_bp: int, error: int) -> Feed:

@@ -43,8 +43,8 @@ def _on_chord(chord: int, into_s: int) -> int:
 
 @ensure(lambda age_s, result: result >= 0)
 @ensure(lambda age_s, result: result <= BP)
-@ensure(lambda age_s, result: age_s > ENVELOPE_FRESH_S or result == BP)
-@ensure(lambda age_s, result: age_s <= ENVELOPE_FRESH_S or result < BP)
+@ensure(lambda age_s, result: age_s > 30 or result == BP)
+@ensure(lambda age_s, result: age_s <= 30 or result < BP)
 def r2(age_s: int) -> int:
     """Structural: age of the envelope in whole policy seconds, rounded up, from when the next one was due.
 
@@ -63,10 +63,10 @@ def r2(age_s: int) -> int:
     return _on_chord(chord, within_s - _STEP_S * chord) // _DECADE[decade]
 
 
-@ensure(lambda excess_ms, result: result >= FLOOR_BP)
+@ensure(lambda excess_ms, result: result >= 2_000)
 @ensure(lambda excess_ms, result: result <= BP)
 @ensure(lambda excess_ms, result: excess_ms > 200 or result == BP)
-@ensure(lambda excess_ms, result: excess_ms < 2_000 or result == FLOOR_BP)
+@ensure(lambda excess_ms, result: excess_ms < 2_000 or result == 2_000)
 def r3_latency(excess_ms: int) -> int:
     """Excess latency: p90 of the last 10 s minus the 10-minute minimum; 200 ms to 2 s."""
     if excess_ms <= 200:
@@ -76,10 +76,10 @@ def r3_latency(excess_ms: int) -> int:
     return BP - (8_000 * (excess_ms - 200) + 1_799) // 1_800
 
 
-@ensure(lambda jitter_ms, result: result >= FLOOR_BP)
+@ensure(lambda jitter_ms, result: result >= 2_000)
 @ensure(lambda jitter_ms, result: result <= BP)
 @ensure(lambda jitter_ms, result: jitter_ms > 50 or result == BP)
-@ensure(lambda jitter_ms, result: jitter_ms < 500 or result == FLOOR_BP)
+@ensure(lambda jitter_ms, result: jitter_ms < 500 or result == 2_000)
 def r3_jitter(jitter_ms: int) -> int:
     """Interquartile range of the delay; 50 to 500 ms."""
     if jitter_ms <= 50:
@@ -89,10 +89,10 @@ def r3_jitter(jitter_ms: int) -> int:
     return BP - (8_000 * (jitter_ms - 50) + 449) // 450
 
 
-@ensure(lambda ratio_bp, result: result >= FLOOR_BP)
+@ensure(lambda ratio_bp, result: result >= 2_000)
 @ensure(lambda ratio_bp, result: result <= BP)
 @ensure(lambda ratio_bp, result: ratio_bp < 8_000 or result == BP)
-@ensure(lambda ratio_bp, result: ratio_bp > 1_000 or result == FLOOR_BP)
+@ensure(lambda ratio_bp, result: ratio_bp > 1_000 or result == 2_000)
 def r3_depth(ratio_bp: int) -> int:
     """Top five levels over their 10-minute median; 0.8 down to 0.1."""
     if ratio_bp >= 8_000:
@@ -102,10 +102,10 @@ def r3_depth(ratio_bp: int) -> int:
     return BP - (8_000 * (8_000 - ratio_bp) + 6_999) // 7_000
 
 
-@ensure(lambda ratio_bp, result: result >= FLOOR_BP)
+@ensure(lambda ratio_bp, result: result >= 2_000)
 @ensure(lambda ratio_bp, result: result <= BP)
 @ensure(lambda ratio_bp, result: ratio_bp > 30_000 or result == BP)
-@ensure(lambda ratio_bp, result: ratio_bp < 100_000 or result == FLOOR_BP)
+@ensure(lambda ratio_bp, result: ratio_bp < 100_000 or result == 2_000)
 def r3_spread(ratio_bp: int) -> int:
     """Spread over its 10-minute median; 3 to 10 times."""
     if ratio_bp <= 30_000:
@@ -115,10 +115,10 @@ def r3_spread(ratio_bp: int) -> int:
     return BP - (8_000 * (ratio_bp - 30_000) + 69_999) // 70_000
 
 
-@ensure(lambda late_ms, result: result >= FLOOR_BP)
+@ensure(lambda late_ms, result: result >= 2_000)
 @ensure(lambda late_ms, result: result <= BP)
 @ensure(lambda late_ms, result: late_ms > 200 or result == BP)
-@ensure(lambda late_ms, result: late_ms < 10_000 or result == FLOOR_BP)
+@ensure(lambda late_ms, result: late_ms < 10_000 or result == 2_000)
 def r3_silence(late_ms: int) -> int:
     """Silence of an instrument past its due time, real ms; 200 ms to 10 s."""
     if late_ms <= 200:
@@ -138,9 +138,9 @@ def least(a_bp: int, b_bp: int) -> int:
     return b_bp
 
 
-@ensure(lambda since_ms, result: result >= SHOCK_BP)
+@ensure(lambda since_ms, result: result >= 3_000)
 @ensure(lambda since_ms, result: result <= BP)
-@ensure(lambda since_ms, result: since_ms > 0 or result == SHOCK_BP)
+@ensure(lambda since_ms, result: since_ms > 0 or result == 3_000)
 @ensure(lambda since_ms, result: since_ms < 3_600_000 or result == BP)
 def r4(since_ms: int) -> int:
     """Environment: policy time since the last shock; 3,000 rising to 10,000 in one hour."""
@@ -153,7 +153,7 @@ def r4(since_ms: int) -> int:
 
 @ensure(lambda drawdown_bp, result: result >= 0)
 @ensure(lambda drawdown_bp, result: result <= BP)
-@ensure(lambda drawdown_bp, result: drawdown_bp > DRAWDOWN_FREE_BP or result == BP)
+@ensure(lambda drawdown_bp, result: drawdown_bp > 100 or result == BP)
 @ensure(lambda drawdown_bp, result: drawdown_bp < 3_408 or result == 0)
 @ensure(lambda drawdown_bp, result: drawdown_bp < 695 or result <= 8_500)
 @ensure(lambda drawdown_bp, result: drawdown_bp < 1_284 or result <= 3_300)

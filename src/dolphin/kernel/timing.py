@@ -7,7 +7,7 @@ the one loop over all feeds. Deadlines are real time in every profile; R2 and R4
 from __future__ import annotations
 
 from dolphin.kernel.contracts import ensure
-from dolphin.kernel.policy import ENVELOPE_FRESH_S, FLOOR_BP, GRACE_NS, STALE_NS, Profile
+from dolphin.kernel.policy import ENVELOPE_FRESH_S, GRACE_NS, STALE_NS, Profile
 from dolphin.kernel.state import Clock, Environment, Feed, FeedKind, Plan
 from dolphin.kernel.survival import least, r2, r3_silence, r4
 from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NEVER_NS, NS_PER_MS, NS_PER_S, never
@@ -73,7 +73,7 @@ def r4_at(environment: Environment, t_ns: int, second_ms: int) -> int:
     return r4(second_ms - environment.shock_ms)
 
 
-@ensure(lambda error_ns, t_ns, result: not result or t_ns >= error_ns + GRACE_NS)
+@ensure(lambda error_ns, t_ns, result: not result or t_ns >= error_ns + 10 * NS_PER_S)
 @ensure(lambda error_ns, t_ns, result: not result or error_ns != ABSENT)
 def overdue(error_ns: int, t_ns: int) -> bool:
     """Whether something has been unreadable since `error_ns` for 10 real seconds."""
@@ -101,7 +101,7 @@ def next_second(environment: Environment, now_ms: int) -> int:
 
 
 @ensure(lambda feed, t_ns, result: not result or feed.kind == FeedKind.HEARTBEAT)
-@ensure(lambda feed, t_ns, result: not result or t_ns >= feed.due_ns + GRACE_NS)
+@ensure(lambda feed, t_ns, result: not result or t_ns >= feed.due_ns + 10 * NS_PER_S)
 def heartbeat_lost(feed: Feed, t_ns: int) -> bool:
     """Whether a heartbeat is 10 real seconds late: Category 1."""
     if feed.kind != FeedKind.HEARTBEAT:
@@ -109,7 +109,7 @@ def heartbeat_lost(feed: Feed, t_ns: int) -> bool:
     return t_ns >= feed.due_ns + GRACE_NS
 
 
-@ensure(lambda feed, t_ns, result: result or t_ns <= feed.due_ns + STALE_NS)
+@ensure(lambda feed, t_ns, result: result or t_ns <= feed.due_ns + 200 * NS_PER_MS)
 def stale(feed: Feed, t_ns: int) -> bool:
     """Whether the feed is silent past its deadband: no entry on its instrument."""
     if feed.heard == 0:
@@ -117,10 +117,10 @@ def stale(feed: Feed, t_ns: int) -> bool:
     return t_ns > feed.due_ns + STALE_NS
 
 
-@ensure(lambda feed, result: result >= FLOOR_BP or result == feed.r3_bp)
+@ensure(lambda feed, result: result >= 2_000 or result == feed.r3_bp)
 @ensure(lambda result: result <= BP)
 @ensure(lambda feed, result: result <= feed.r3_bp)
-@ensure(lambda feed, t_ns, result: t_ns < feed.due_ns + GRACE_NS or result <= FLOOR_BP)
+@ensure(lambda feed, t_ns, result: t_ns < feed.due_ns + 10 * NS_PER_S or result <= 2_000)
 def instrument_bp(feed: Feed, t_ns: int) -> int:
     """R3 of one instrument: its reading, or what its silence leaves, in steps at whole real seconds past due."""
     late_s = (t_ns - feed.due_ns) // NS_PER_S
@@ -143,7 +143,7 @@ def feed_deadline_ns(feed: Feed, t_ns: int) -> int:
 
 
 @ensure(lambda feed, start_ns, result: feed.heard == 1 or result == start_ns)
-@ensure(lambda feed, start_ns, result: feed.heard != 1 or result == feed.due_ns + GRACE_NS)
+@ensure(lambda feed, start_ns, result: feed.heard != 1 or result == feed.due_ns + 10 * NS_PER_S)
 def feed_credit_ns(feed: Feed, start_ns: int) -> int:
     """Real time up to which this feed lets confidence be earned; its start for one that has not spoken."""
     if feed.heard == 1:
