@@ -9,7 +9,7 @@ from nautilus_trader.model.data import BarType
 from nautilus_trader.model.enums import OmsType, OrderSide
 from nautilus_trader.model.objects import Quantity
 
-from tests.nautilus.rig import S, T0, Rig, Scripted, audusd, quotes, replays
+from tests.nautilus.rig import T0, Rig, S, Scripted, audusd, quotes, replays
 
 INS = audusd()
 BARS = BarType.from_str(f"{INS.id}-1-MINUTE-BID-INTERNAL")

@@ -58,6 +58,11 @@ class Asker:
         self._feed_of = feed_of
         self._l_raw_bp = l_raw_bp
 
+    def now_ns(self) -> int:
+        """The host's clock."""
+        ts_ns: int = self._clock.timestamp_ns()
+        return ts_ns
+
     def submit(self, command: Any, position_id: Any) -> Asked:
         """One order. Itself, and the algorithm's order that it is part of, do not count as working beside it."""
         self.catch_up()
@@ -134,8 +139,8 @@ class Asker:
         return made._replace(event=made.event._replace(reduce_only=reduce_only))
 
     def _asked(
-        self, order: Any, scale: Scale, group: Group, apart: frozenset[str], side: int, lots: int, taking: int, whole: int,
-        named: int, value: int, before: int,
+        self, order: Any, scale: Scale, group: Group, apart: frozenset[str], side: int, lots: int, taking: int,
+        whole: int, named: int, value: int, before: int,
     ) -> Asked:  # fmt: skip
         sums = group.without(apart)
         sample = self._values.sample()
@@ -161,7 +166,7 @@ class Asker:
         return scale
 
     def _group(self, order: Any, position_id: Any) -> Group:
-        return self._book.group(order.instrument_id, order.strategy_id, position_id)
+        return self._book.found(order.instrument_id, order.strategy_id, position_id)
 
     def _named(self, order: Any, position_id: Any) -> int:
         return int(self._book.named(order.instrument_id, order.strategy_id, position_id))

@@ -231,6 +231,17 @@ class Book:
             self._by_strategy.setdefault(name, set()).add(key)
         return found
 
+    def found(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
+        """The group that an order would be in; one that nothing is in yet is not kept."""
+        name = f"{instrument_id.value}-{strategy_id.value}"
+        key = name
+        if position_id is not None:
+            key = position_id.value
+        group = self.groups.get(key)
+        if group is None:
+            return Group(key, instrument_id.value, strategy_id.value)
+        return group
+
     def named(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> bool:
         """Whether an order names the position of its group: it gives an id, or could mean no other."""
         if position_id is not None:

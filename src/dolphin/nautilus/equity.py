@@ -14,7 +14,7 @@ from dolphin.kernel.events import Counted, Equity, Event
 from dolphin.kernel.handlers import standing
 from dolphin.kernel.orders import excess, held_limit
 from dolphin.kernel.policy import MARK_WINDOW_NS, Policy, Profile
-from dolphin.kernel.state import State
+from dolphin.kernel.state import Feed, State
 from dolphin.kernel.timing import DAILY_NS_PER_MS
 from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NS_PER_S
 from dolphin.nautilus.values import Sample
@@ -96,3 +96,13 @@ def counted(state: State, exposed: dict[int, int], now_ns: int) -> list[Event]:
         if state.feeds[index].counted != value:
             events.append(Counted(now_ns, index, value))
     return events
+
+
+def late(feeds: tuple[Feed, ...], now_ns: int) -> bool:
+    """Whether a feed is due by what the kernel knows. Its sensor may know of rows that came since and were worth no
+    SEEN when they were read: who asks it again does not take good ticks for silence.
+    """
+    for feed in feeds:
+        if feed.due_ns <= now_ns:
+            return True
+    return False

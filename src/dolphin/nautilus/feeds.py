@@ -11,7 +11,7 @@ time that has passed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nautilus_trader.model.enums import BarAggregation
@@ -49,6 +49,65 @@ def interval_ns(bar_type: Any) -> int:
     """The interval that a bar type declares; 0 for bars that are not of time."""
     spec = bar_type.spec
     return int(spec.step) * _UNITS_NS.get(spec.aggregation, 0)
+
+
+def quote_row(tick: Any, scale: Scale) -> Quote:
+    """A quote in ticks and lots."""
+    return Quote(
+        tick.ts_event,
+        tick.ts_init,
+        ticks_of(tick.bid_price, scale),
+        ticks_of(tick.ask_price, scale),
+        size_of(tick.bid_size, scale),
+        size_of(tick.ask_size, scale),
+    )
+
+
+def trade_row(tick: Any, scale: Scale) -> Trade:
+    """A print in ticks and lots."""
+    return Trade(tick.ts_event, tick.ts_init, ticks_of(tick.price, scale), size_of(tick.size, scale))
+
+
+class LazyRow:
+    """A row that is translated when more than its time is asked for: most rows of a stride are only looked at."""
+
+    __slots__ = ("_make", "_scale", "_tick", "ts_init_ns")
+
+    def __init__(self, tick: Any, scale: Scale, make: Callable[[Any, Scale], Any]) -> None:
+        self._tick = tick
+        self._scale = scale
+        self._make = make
+        self.ts_init_ns: int = tick.ts_init
+
+    def __getitem__(self, index: int) -> Any:
+        if index == 1:
+            return self.ts_init_ns
+        return self._make(self._tick, self._scale)[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._make(self._tick, self._scale))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(self._tick, self._scale), name)
+
+
+class Rows(Sequence[Any]):
+    """A stride of rows, translated one by one as they are asked for."""
+
+    __slots__ = ("_make", "_scale", "_ticks")
+
+    def __init__(self, ticks: list[Any], scale: Scale, make: Callable[[Any, Scale], Any]) -> None:
+        self._ticks = ticks
+        self._scale = scale
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._ticks)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Rows(self._ticks[index], self._scale, self._make)
+        return LazyRow(self._ticks[index], self._scale, self._make)
 
 
 class Feeds:
@@ -158,29 +217,26 @@ class Feeds:
         return ts_ns < self.stalled.get(line.number, 0)
 
     def _quotes(self, line: Line, scale: Scale) -> None:
-        rows = []
-        for tick in line.quotes:
-            if self._is_stalled(line, tick.ts_init):
-                continue
-            rows.append(
-                Quote(
-                    tick.ts_event, tick.ts_init, ticks_of(tick.bid_price, scale), ticks_of(tick.ask_price, scale),
-                    size_of(tick.bid_size, scale), size_of(tick.ask_size, scale),
-                )
-            )  # fmt: skip
-        line.quotes.clear()
+        rows = self._heard(line, line.quotes)
         if rows:
-            line.sensor.quotes(rows)
+            line.sensor.quotes(Rows(rows, scale, quote_row))
 
     def _trades(self, line: Line, scale: Scale) -> None:
-        rows = []
-        for tick in line.trades:
-            if self._is_stalled(line, tick.ts_init):
-                continue
-            rows.append(Trade(tick.ts_event, tick.ts_init, ticks_of(tick.price, scale), size_of(tick.size, scale)))
-        line.trades.clear()
+        rows = self._heard(line, line.trades)
         if rows:
-            line.sensor.trades(rows)
+            line.sensor.trades(Rows(rows, scale, trade_row))
+
+    def _heard(self, line: Line, queue: deque[Any]) -> list[Any]:
+        """The rows of a queue, less those of a scripted stall."""
+        rows = list(queue)
+        queue.clear()
+        if line.number not in self.stalled:
+            return rows
+        heard = []
+        for row in rows:
+            if not self._is_stalled(line, row.ts_init):
+                heard.append(row)
+        return heard
 
     def _read(self, line: Line, feed: Feed, now_ns: int, events: list[Event]) -> None:
         reading = line.sensor.reading(now_ns)

@@ -25,7 +25,7 @@ from dolphin.kernel.events import Event, Flow, Seen, Tick
 from dolphin.kernel.units import ABSENT, NEVER_NS, NS_PER_S
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.book import OWN_PREFIX
-from dolphin.nautilus.equity import counted, second_ns
+from dolphin.nautilus.equity import counted, late, second_ns
 from dolphin.nautilus.translate import lots_of, price_units, units
 
 if TYPE_CHECKING:
@@ -78,9 +78,8 @@ class FlowOfEvents:
             self._sample(now_ns, stood=False)
 
     def _read(self, now_ns: int) -> None:
-        parts = self._parts
-        if parts.feeds.waiting():
-            self._emit_all(parts.feeds.drain(self._guard.state.feeds, now_ns))
+        feeds = self._guard.state.feeds
+        self._emit_all(self._parts.feeds.drain(feeds, now_ns, late(feeds, now_ns)))
 
     def _emit_all(self, events: list[Event]) -> None:
         for event in events:
@@ -127,6 +126,7 @@ class FlowOfEvents:
         scale = parts.scales.get(bar.bar_type.instrument_id.value)
         if scale is not None:
             parts.values.closes[scale.id] = price_units(bar.close, scale)
+        parts.values.changed()
         self._flows(now_ns)
         self._sample(now_ns, stood=self._alone(bar.bar_type.instrument_id.value))
         parts.killing.calm()
@@ -232,6 +232,7 @@ class FlowOfEvents:
         if isinstance(event, OrderInitialized):
             parts.book.announced(event)
             return
+        parts.values.changed()
         order = parts.cache.order(event.client_order_id)
         if order is None:
             return
@@ -302,6 +303,7 @@ class FlowOfEvents:
         parts = self._parts
         group = parts.book.refresh(event.position_id)
         self._dirty = True
+        parts.values.changed()
         if group is not None:
             if group.lots == 0:
                 parts.own.adopted.pop(group.key, None)

@@ -38,6 +38,7 @@ class Token(NamedTuple):
     episode: int
     posture: Posture
     quantity: Any
+    ts_ns: int
 
 
 class Gates:
@@ -152,7 +153,7 @@ class Gates:
 
     def _token(self, order: Any) -> Token:
         state = self._guard.state
-        return Token(state.latch.episode, state.filter.posture, order.quantity)
+        return Token(state.latch.episode, state.filter.posture, order.quantity, self._asker.now_ns())
 
     def _holds(self, order: Any) -> bool:
         """Whether gate 1 passed this very order, and nothing got worse since."""
@@ -161,7 +162,8 @@ class Gates:
             return False
         if self._guard.report:
             return True
-        self._asker.catch_up()
+        if token.ts_ns != self._asker.now_ns():
+            self._asker.catch_up()
         state = self._guard.state
         if token.episode != state.latch.episode:
             return False

@@ -38,7 +38,7 @@ from dolphin.nautilus.translate import Scale, scale_of
 from dolphin.nautilus.values import Values
 
 PROCESS: Final = FeedSpec("process", FeedKind.HEARTBEAT)
-WATCH_S: Final = 0.02
+WATCH_S: Final = 0.25
 STATUS_S: Final = 1.0
 
 
@@ -75,7 +75,7 @@ class Parts:
             self.all_specs = (PROCESS, *specs)
         self.policy = settings.made_policy()
         self.book = Book(self.cache, self.scales)
-        self.values = Values(self.cache, actor.portfolio, self.scales, self.book)
+        self.values = Values(self.cache, actor.portfolio, actor.clock, self.scales, self.book)
         self.feeds = Feeds(actor.msgbus, source, specs, self.scales, first)
         self.sampler = Sampler(self.policy)
         self.latency = Latency()

@@ -41,8 +41,11 @@ NOT_YET = Sample(0, 0, 0, 0, 0)
 class Values:
     """Prices and money of one account, read from Nautilus' cache and portfolio when asked."""
 
-    def __init__(self, cache: Any, portfolio: Any, scales: dict[str, Scale], book: Book) -> None:
+    def __init__(self, cache: Any, portfolio: Any, clock: Any, scales: dict[str, Scale], book: Book) -> None:
         self._cache = cache
+        self._clock = clock
+        self._read_ns = -1
+        self._sample = NOT_YET
         self._portfolio = portfolio
         self._scales = scales
         self._book = book
@@ -144,7 +147,19 @@ class Values:
         return notional(sums.buy, self.worth(scale, 1)) + notional(sums.sell, self.worth(scale, -1))
 
     def sample(self) -> Sample:
-        """The account now."""
+        """The account now; read once for what happens at one instant, until something changes (`changed`)."""
+        now_ns = self._clock.timestamp_ns()
+        if now_ns == self._read_ns:
+            return self._sample
+        self._sample = self._sampled()
+        self._read_ns = now_ns
+        return self._sample
+
+    def changed(self) -> None:
+        """A fill, a row or a bar came: what was read is of before."""
+        self._read_ns = -1
+
+    def _sampled(self) -> Sample:
         if self.account is None:
             return NOT_YET
         gross, error = self.gross()
