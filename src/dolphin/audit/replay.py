@@ -180,7 +180,7 @@ class Auditor:
         rows = ((FORM, records, "records"), (DECISIONS, events, "decisions"), (SAFETY, properties, "property checks"))
         done = {FORM: True, DECISIONS: self.with_decisions, SAFETY: self.with_safety}
         return {
-            check: Check(_word(check in bad, count), count, unit) for check, count, unit in rows if done[check]
+            check: Check(word(check in bad, count), count, unit) for check, count, unit in rows if done[check]
         }  # fmt: skip
 
     def report(self, seconds: float, engine: str = "replay") -> Report:
@@ -213,7 +213,8 @@ def _list(value: object) -> list[object]:
     return []
 
 
-def _word(bad: bool, count: int) -> str:
+def word(bad: bool, count: int) -> str:
+    """A check's verdict."""
     if bad:
         return "violated"
     if count == 0:
