@@ -17,8 +17,8 @@ def test_golden_times_come_out_of_the_machine() -> None:
     shock = policy_table.course(INTRADAY, policy_table.machine.start(INTRADAY, 0, ()), policy_table.Shock(0))
     assert shock.entered == {Posture.TURTLE: 0, Posture.STALKER: 602, Posture.APEX: 3_722}
     assert shock.full_s == 4_202
-    start = policy_table.machine.start(DAILY, 0, (), envelope=True)
-    blind = policy_table.course(DAILY, start, policy_table.Tick(0))
+    start = policy_table.machine.start(INTRADAY, 0, (), envelope=True)
+    blind = policy_table.course(INTRADAY, start, policy_table.Tick(0))
     assert blind.entered == {Posture.STALKER: 536, Posture.TURTLE: 3_481, Posture.HIBERNATE: 7_197}
 
 

@@ -6,12 +6,13 @@ What belongs here: rows and the figures in them, all computed from the kernel's 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from dolphin.kernel import machine, timing
 from dolphin.kernel import policy as p
 from dolphin.kernel.events import Event, Shock, Tick
-from dolphin.kernel.policy import Hibernate, Policy, Posture, Profile
+from dolphin.kernel.policy import INTRADAY, Hibernate, Policy, Posture, Profile
 from dolphin.kernel.state import State
 from dolphin.kernel.survival import r2, r5
 from dolphin.kernel.units import BP, FULL_MS, MS_PER_BP, MS_PER_S, NS_PER_MS, NS_PER_S
@@ -95,6 +96,7 @@ class Course(NamedTuple):
     full_s: int
 
 
+@lru_cache
 def course(policy: Policy, state: State, first: Event) -> Course:
     """What becomes of a book to which `first` happens at 0 and nothing after: asked once a policy second."""
     entered: dict[Posture, int] = {}
@@ -199,8 +201,9 @@ def _levels(policy: Policy) -> tuple[Row, ...]:
 
 def _categories(policy: Policy) -> tuple[Row, ...]:
     group = f"categories: fixed, policy version {p.VERSION}"
-    blind = _told(policy, course(policy, machine.start(policy, 0, (), envelope=True), Tick(0)))
-    shock = _told(policy, course(policy, machine.start(policy, 0, ()), Shock(0)))
+    # Policy seconds are the same in every profile, so one course serves all.
+    blind = _told(policy, course(INTRADAY, machine.start(INTRADAY, 0, (), envelope=True), Tick(0)))
+    shock = _told(policy, course(INTRADAY, machine.start(INTRADAY, 0, ()), Shock(0)))
     rearm = policy_time(policy, p.RETURN_APEX_MS // MS_PER_S)
     floor = f"at the floor of {percent(p.FLOOR_BP)} R3 alone ends in TURTLE"
     ramp = policy_time(policy, p.SHOCK_RAMP_MS // MS_PER_S)
