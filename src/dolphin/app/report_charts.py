@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from html import escape
 from typing import NamedTuple
 
@@ -172,6 +173,7 @@ def _lost(frame: Frame, run: RunResult, y: Callable[[float], float]) -> str:
     return "".join(parts)
 
 
+@lru_cache
 def r5_falls() -> tuple[tuple[Posture, int], ...]:
     """Drawdown in bp at which capital alone loses each posture."""
     found = []
