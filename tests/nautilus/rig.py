@@ -102,7 +102,7 @@ class Scripted(Strategy):
     def command(self, verb, **args):
         message = {"verb": verb, "cause": "test", **args}
         self.msgbus.send("Dolphin.command", message)
-        return message["answer"]
+        return message.get("answer", {})
 
     def names(self):
         return [type(event).__name__ for event in self.events]

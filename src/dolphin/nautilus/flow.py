@@ -114,6 +114,11 @@ class FlowOfEvents:
             parts.own.ask()
         self.plan()
 
+    def _look(self) -> None:
+        """Read and sample: an operator wants to act on what is."""
+        self._read(self._clock.timestamp_ns())
+        self._sample(self._clock.timestamp_ns(), stood=False)
+
     # --- data ---------------------------------------------------------------------------------------------------------
 
     def bar(self, bar: Any) -> None:
@@ -366,7 +371,7 @@ class FlowOfEvents:
         verb = str(args.pop("verb", ""))
         cause = str(args.pop("cause", ""))
         args.pop("answer", None)
-        self.catch_up()
+        self._parts.actor.wrapped(self.catch_up)
         answer = self._parts.operator.act(verb, args, cause)
         if isinstance(message, dict):
             message["answer"] = answer
@@ -383,8 +388,7 @@ class FlowOfEvents:
             if letter.error:
                 mailbox.answer(parts.settings.state_dir, letter, {"ok": False, "error": letter.error})
                 continue
-            self._read(self._clock.timestamp_ns())
-            self._sample(self._clock.timestamp_ns(), stood=False)
+            self._parts.actor.wrapped(self._look)
             answer = parts.operator.act(letter.verb, letter.args, letter.cause)
             mailbox.answer(parts.settings.state_dir, letter, answer)
             self._due()

@@ -47,6 +47,7 @@ class Gates:
     def __init__(
         self, guard: Guard, asker: Asker, book: Book, host: Host, latency: Latency, cache: Any, failed: Failed,
         displace: Callable[[Any, int, frozenset[str]], None], told: Callable[[str, str], None],
+        doubtful: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._guard = guard
         self._asker = asker
@@ -57,6 +58,7 @@ class Gates:
         self._failed = failed
         self._displace = displace
         self._told = told
+        self._doubtful = doubtful
         self._tokens: dict[str, Token] = {}
 
     def at_risk(self, command: Any, forward: Forward) -> None:
@@ -99,6 +101,9 @@ class Gates:
         if self._guard.report:
             self._tokens[order.client_order_id.value] = self._token(order)
             return [command]
+        if verdict.lots < asked.event.lots:
+            if self._plain_exit(order, command):
+                return [command]
         if verdict.lots <= 0:
             self._deny(order, asked, verdict, reason)
             return []
@@ -111,6 +116,12 @@ class Gates:
         if gate == 1:
             self._tokens[order.client_order_id.value] = self._token(order)
         return [command]
+
+    def _plain_exit(self, order: Any, command: Any) -> bool:
+        """After a failure the book is in doubt: an exit that the cache alone shows to be one passes."""
+        if not self._doubtful():
+            return False
+        return plainly_reduces(self._cache, order, command.position_id)
 
     def _position_id(self, command: Any, order: Any) -> Any:
         position_id = command.position_id
@@ -302,6 +313,10 @@ def plainly_reduces(cache: Any, order: Any, position_id: Any) -> bool:
     """Whether an order shrinks its position, by nothing but the cache: for when everything else failed."""
     if order.client_order_id.value.startswith(OWN_PREFIX):
         return True
+    for orders in (cache.orders_open(None, order.instrument_id), cache.orders_inflight(None, order.instrument_id)):
+        for other in orders:
+            if other.client_order_id.value.startswith(OWN_PREFIX):
+                return False
     for position in cache.positions_open(None, order.instrument_id, order.strategy_id):
         if position_id is not None:
             if position.id != position_id:

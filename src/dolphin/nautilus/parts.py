@@ -97,7 +97,7 @@ class Parts:
         )  # fmt: skip
         self.gates = Gates(
             self.guard, self.asker, self.book, self.host, self.latency, self.cache, actor.failed, self.own.displace,
-            actor.tell,
+            actor.tell, self.doubtful,
         )  # fmt: skip
         seed: int | None = settings.seed
         if live:
@@ -254,6 +254,10 @@ class Parts:
         if line is None:
             return False
         return self.feeds.fresh(line, self.guard.state.feeds[line.number], self.actor.clock.timestamp_ns())
+
+    def doubtful(self) -> bool:
+        """Whether a handler failed in this run, so that the book may be wrong."""
+        return bool(self.actor.failures)
 
     def observed_flat(self) -> bool:
         """Nothing held, nothing in flight, nothing unknown."""
