@@ -245,6 +245,14 @@ def test_status_of_a_running_book(
     out = capsys.readouterr().out
     assert f"running (process {os.getpid()})" in out
     assert "APEX" in out
+    mailbox.write(book.path / "status.json", {"positions": {"P-1": 7}, "waiting": ["P-1"]})
+    assert main(["status", "--state", str(book.path)]) == 0
+    out = capsys.readouterr().out
+    assert "positions    P-1 7" in out
+    assert "waiting for you: P-1" in out
+    (book.path / "status.json").write_text("[")
+    assert main(["status", "--state", str(book.path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["guard"] is None
 
 
 def test_a_book_that_does_not_answer(book: Book, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,11 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
     if seen.equity is not None:
         found |= {name: int(seen.equity[name]) for name in ("equity", "gross", "flat")}
     found["feeds"] = _heard(seen)
-    found["guard"] = _said(state)
+    guard = _said(state)
+    found["guard"] = guard
+    if guard is not None:
+        found["positions"] = guard.get("positions", {})
+        found["waiting_positions"] = guard.get("waiting", [])
     if found.get("mode", "RUNNING") != Mode.RUNNING.name:
         found |= _latch_of(state)
     return found
@@ -52,12 +56,13 @@ def _latch_of(state: StateDir) -> dict[str, Any]:
     return _latch(book, book.state)
 
 
-def _said(state: StateDir) -> Any:
+def _said(state: StateDir) -> dict[str, Any] | None:
     """status.json as the guard wrote it; None where there is none that can be read."""
     try:
-        return json.loads(state.status.read_text(encoding="utf-8"))
+        found = json.loads(state.status.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 def _common(header: Mapping[str, Any], out: Outcome | None, last_ns: int) -> dict[str, Any]:
@@ -138,6 +143,8 @@ def told(found: Mapping[str, Any]) -> str:
     if "equity" in found:
         held = "flat" if found["flat"] == 1 else f"holding {found['gross']:,}"
         lines.append(("equity", f"{found['equity']:,} minor units, {held}"))
+    if found.get("positions"):
+        lines.append(("positions", ", ".join(f"{name} {held}" for name, held in found["positions"].items())))
     if "mark" in found:
         lines.append(("drawdown", f"{found['drawdown_bp'] / 100:g} % from the mark {found['mark']:,}"))
     if "trapped_since_ns" in found:
