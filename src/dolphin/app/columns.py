@@ -298,7 +298,16 @@ def _cleaned(path: Path, kind: str, frame: pd.DataFrame, symbol: str, dated: boo
     frame = frame[~bad].reset_index(drop=True)
     if frame.empty:
         raise UserError("has no row that can be read", path=path, expected="finite numbers", actual=dropped)
-    return Columns(path=path, kind=kind, frame=frame, symbol=symbol, dated=dated, dropped=dropped, unreadable_ns=times)
+    return Columns(
+        path=path,
+        kind=kind,
+        frame=frame,
+        symbol=symbol,
+        dated=dated,
+        time_name=time_name,
+        dropped=dropped,
+        unreadable_ns=times,
+    )
 
 
 def unreadable(kind: str, frame: pd.DataFrame) -> pd.Series:

@@ -90,12 +90,13 @@ def _command(path: Path, number: int, entry: Mapping[str, Any]) -> Command:
 
 def moment(path: Path, where: str, value: Any) -> int:
     """A time of day with its zone, in ns."""
+    found = value
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value)
+            found = datetime.fromisoformat(value)
         except ValueError:
-            value = None
-    if isinstance(value, datetime):
-        if value.tzinfo is not None:
-            return int(value.astimezone(UTC).timestamp()) * NS_PER_S
+            found = None
+    if isinstance(found, datetime):
+        if found.tzinfo is not None:
+            return int(found.astimezone(UTC).timestamp()) * NS_PER_S
     raise UserError("is no time", path=path, field=where, expected="2017-06-01T22:00:00Z, with a zone", actual=value)

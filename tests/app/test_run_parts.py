@@ -1,0 +1,183 @@
+"""The pieces of `dolphin run` that need no engine: explanation, folders, scripts, strategies, words."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from dolphin.app import outcome, table, worst
+from dolphin.app.errors import UserError
+from dolphin.app.outdir import MARKER, prepared
+from dolphin.app.results import Figures, Mark, Point, RunResult, WorstDay, drawdowns
+from dolphin.app.script import read_script
+from dolphin.app.strategies import example, factory
+from dolphin.app.worst import DAY_NS, Sample
+
+DAY = DAY_NS
+NOON = DAY // 2
+
+
+def test_the_worst_day_is_leverage_times_move() -> None:
+    days = [
+        Sample(0 * DAY + NOON, 100_00, 0.0, 10.0),
+        Sample(1 * DAY + NOON, 100_00, 0.0, 10.0),
+        Sample(2 * DAY + NOON, 70_00, 60.0, 9.5),
+        Sample(3 * DAY + NOON, 76_00, 60.0, 9.6),
+    ]
+    found = worst.worst_day(days, 100)
+    assert found is not None
+    assert (found.day, found.return_ppm, found.leverage_bp, found.move_ppm) == ("1970-01-03", -300_000, 60_000, -50_000)
+    assert found.unexplained_ppm == 0
+
+
+def test_what_was_paid_is_left_over() -> None:
+    found = worst.worst_day([Sample(1, 100_00, 0.0, 10.0), Sample(DAY + 1, 94_00, 10.0, 9.5)], 100)
+    assert found is not None
+    assert found.unexplained_ppm == -10_000
+
+
+def test_a_day_of_several_decisions_is_the_sum_of_its_steps() -> None:
+    rows = [
+        Sample(1, 100_00, 0.0, 10.0),
+        Sample(DAY + 1, 90_00, 10.0, 9.0),
+        Sample(DAY + 2, 85_00, 5.0, 8.0),
+        Sample(2 * DAY + 1, 85_00, 0.0, 8.0),
+    ]
+    found = worst.worst_day(rows, 100)
+    assert found is not None
+    assert (found.return_ppm, found.explained_ppm, found.steps) == (-150_000, -150_000, 2)
+
+
+def test_midnight_ends_the_day_before_it() -> None:
+    assert worst.day_text(DAY) == "1970-01-01"
+    assert worst.day_text(DAY + 1) == "1970-01-02"
+
+
+@pytest.mark.parametrize(
+    "samples", [[], [Sample(1, 5, 0.0, 1.0)], [Sample(1, 0, 0.0, 1.0), Sample(DAY + 1, -5, 0.0, 1.0)]]
+)
+def test_no_day_to_speak_of(samples: list[Sample]) -> None:
+    assert worst.worst_day(samples, 100) is None
+
+
+def test_ruin_and_bankruptcy_at_their_first_sample() -> None:
+    rows = [Sample(i * DAY + 1, value, 0.0, 1.0) for i, value in enumerate((100, 200, 3, 2, 1, 0, -5))]
+    assert [(mark.kind, mark.ts_ns // DAY) for mark in worst.ends(rows)] == [("RUIN", 3), ("BANKRUPT", 5)]
+    assert worst.ends(rows[:3]) == []
+
+
+def test_drawdowns_round_up_and_end_at_everything() -> None:
+    found = drawdowns([Point(0, 30_000), Point(1, 29_999), Point(2, 60_000), Point(3, -1)])
+    assert [point.value for point in found] == [0, 1, 0, 10_000]
+    assert [point.value for point in drawdowns([Point(0, -1)])] == [10_000]
+
+
+def test_a_folder_is_made_and_replaced_if_it_is_ours(tmp_path: Path) -> None:
+    out = prepared(tmp_path / "out")
+    (out / "old").write_text("x")
+    assert not (prepared(out) / "old").exists()
+    assert (out / MARKER).is_file()
+    (tmp_path / "empty").mkdir()
+    prepared(tmp_path / "empty")
+
+
+def test_nobody_elses_folder_is_touched(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "thesis.tex").write_text("x")
+    with pytest.raises(UserError, match="did not write"):
+        prepared(theirs)
+    assert (theirs / "thesis.tex").exists()
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "link"):
+        if path.name == "link":
+            path.symlink_to(theirs)
+        with pytest.raises(UserError, match="is no folder"):
+            prepared(path)
+    with pytest.raises(UserError, match="cannot be written"):
+        prepared(tmp_path / "file" / "below")
+
+
+def test_the_example_script_reads() -> None:
+    script = read_script(example("faults.toml"))
+    assert [one.ts_ns for one in script] == sorted(one.ts_ns for one in script)
+    assert {one.verb for one in script} == {"stall", "shock", "fault", "kill", "arm", "confirm", "sensor-error"}
+    assert next(one for one in script if one.verb == "fault").args == {"name": "journal-chain"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("x", ["is no TOML"]),
+        ("a = 1", ["[[command]]"]),
+        ('[[command]]\nat = "2017-01-01T00:00:00Z"\nverb = "kil"', ["command 1", "kil", "'kill'"]),
+        ('[[command]]\nat = "2017-01-01T00:00:00"\nverb = "kill"', ["is no time", "with a zone"]),
+        ('[[command]]\nat = "soon"\nverb = "kill"', ["is no time", "soon"]),
+        ('[[command]]\nat = 2017-01-01T00:00:00Z\nverb = "kill"\nwhy = "x"', ["unknown key", "cause"]),
+    ],
+)
+def test_a_script_that_means_nothing(tmp_path: Path, text: str, names: list[str]) -> None:
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_script(tmp_path / "x.toml")
+    for name in names:
+        assert name in str(caught.value)
+
+
+def test_no_script_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read_script(tmp_path / "x.toml")
+    with pytest.raises(UserError, match="comes with the repo"):
+        example("nothing.py")
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "said"),
+    [
+        ("trend", {}, "names no strategy"),
+        ("nowhere_at_all:Trend", {}, "there is no module 'nowhere_at_all'"),
+        ("nowhere.py:Trend", {}, "there is no such file"),
+        ("examples/trend.py:Trand", {}, "did you mean 'Trend'"),
+        ("examples/trend.py:Trend", {"leverag": 2}, "did you mean 'leverage'"),
+    ],
+)
+def test_a_strategy_that_is_not_there(spec: str, settings: dict[str, int], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        factory(spec, settings)
+    assert said in str(caught.value)
+
+
+def run(name: str, *, journal: Path | None = None, **figures: object) -> RunResult:
+    values: dict[str, object] = {"return_bp": 0, "drawdown_bp": 0, "worst_day": None, "fills": 1, **figures}
+    return RunResult(
+        name=name, group="G", currency="USD", minor_per_unit=100, equity=(), drawdown_bp=(), journal=journal,
+        figures=Figures(**values), events=(Mark(0, "STALL", "x"),),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_honest_words_say_cost_gap_and_what_is_left_over() -> None:
+    gap = WorstDay("2000-01-04", 0, -333_263, 60_000, -55_544, -331_000, 1)
+    guarded = run("guarded", journal=Path("x"), return_bp=-500, drawdown_bp=3_300, worst_day=gap)
+    said = "\n".join(outcome.honest([run("plain", return_bp=1_000, drawdown_bp=9_000), guarded]))
+    assert "cost 15.0 points" in said
+    assert "57.0 points shallower" in said
+    assert "2000-01-04 it could not help: 6.00x" in said
+    assert "-0.23 % of its worst day is not leverage times move" in said
+
+
+def test_nothing_traded_is_said() -> None:
+    assert "nothing was traded" in outcome.honest([run("plain", fills=0)])[0]
+
+
+def test_the_table_has_a_column_for_each_run_and_a_row_for_each_reason() -> None:
+    from rich.console import Console
+
+    console = Console(width=120, record=True, file=io.StringIO())
+    runs = [run("plain"), run("guarded", journal=Path("x"), denied={"KILLED DOL-KILL-002": 3}, decision_p50_ns=12_000)]
+    console.print(table.results([("G", runs)]))
+    text = console.export_text()
+    assert "killed" in text
+    assert "12 us" in text
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("stalls")] == ["1"]
