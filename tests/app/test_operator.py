@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -269,9 +271,25 @@ def test_a_book_that_does_not_answer(book: Book, capsys: pytest.CaptureFixture[s
 def test_two_operators_at_once(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     book.close()
     first = Journal.resume(str(book.path / "journal.jsonl"), ts_ns=time.time_ns(), instance="operator-1")
-    assert main(["kill", "--state", str(book.path)]) == 2
-    assert "another operator's command is at work" in capsys.readouterr().err
-    first.release()
+    assert main(["kill", "--state", str(book.path), "--timeout", "0.1"]) == 2
+    assert f"another operator's command is at work on this book (process {os.getpid()})" in capsys.readouterr().err
+    # Who comes a moment later waits for his turn: a kill must not be refused because somebody looks in.
+    threading.Timer(0.2, first.release).start()
+    assert main(["kill", "--state", str(book.path)]) == 0
+
+
+def test_many_operators_at_once_all_get_their_turn(book: Book) -> None:
+    book.close()
+    codes: list[int] = []
+    command = [sys.executable, "-m", "dolphin", "kill", "--state", str(book.path), "--cause"]
+    running = [subprocess.Popen([*command, str(n)], stdout=subprocess.DEVNULL) for n in range(4)]
+    codes = [each.wait(timeout=60) for each in running]
+    assert codes == [0, 0, 0, 0]
+    records = said(book.path)
+    assert sorted(str(data["cause"]) for kind, data in records if kind == "COMMAND") == ["0", "1", "2", "3"]
+    _, made = folded(book.path / "journal.jsonl")
+    assert made.state is not None
+    assert made.state.latch.episode == 1
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])

@@ -11,6 +11,7 @@ from dolphin.app import policy_table
 from dolphin.app.cli import main
 from dolphin.kernel import policy as kernel
 from dolphin.kernel.policy import DAILY, INTRADAY, Posture
+from tests.app.books import Book
 
 
 def test_golden_times_come_out_of_the_machine() -> None:
@@ -55,6 +56,17 @@ def test_show_reads_a_file_and_speaks_json(tmp_path: Path, capsys: pytest.Captur
     said = json.loads(capsys.readouterr().out)
     assert said["policy"]["apex_entry_bp"] == 45_000
     assert len(said["hash"]) == 64
+
+
+def test_show_reads_the_policy_of_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = Book(tmp_path / "b", DAILY._replace(apex_entry_bp=30_000))
+    book.close()
+    path = book.path / "journal.jsonl"
+    assert main(["policy", "show", str(path)]) == 0
+    assert "3.0x" in capsys.readouterr().out
+    path.write_bytes(path.read_bytes().replace(b'"kappa_bp":5000', b'"kappa_bp":5001'))
+    assert main(["policy", "show", str(path)]) == 2
+    assert "journal.jsonl:1" in capsys.readouterr().err
 
 
 def test_check_says_yes_and_no(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

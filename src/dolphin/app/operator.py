@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from dolphin.kernel.reasons import REQUIREMENT, Reason
 EXIT_SILENT: Final = 3
 """A running book did not answer in time: whether it acted is in its journal."""
 
+_POLL_S: Final = 0.02
 _SIMULATED_NS: Final = 3_600 * 10**9
 """A running book whose clock is further than this from ours lives in simulated time."""
 
@@ -65,23 +67,42 @@ def _with_cause(parser: args.Parser) -> args.Parser:
 
 def ask(state: StateDir, verb: str, said: Mapping[str, Any], cause: str, timeout_s: float) -> dict[str, Any]:
     """Have `verb` done by whoever can: the running book, or the stopped one's journal. The answer is the guard's."""
-    who = holder(state)
-    if who is None:
-        from dolphin.app import stopped
+    until_s = time.monotonic() + timeout_s
+    while True:
+        who = holder(state)
+        if who is None:
+            answer = _acted(state, verb, said, cause)
+            if answer is not None:
+                return answer
+        elif not who.operator:
+            return _posted(state, who, verb, said, cause, timeout_s)
+        # Another operator holds the journal for a few records: wait for him rather than refuse a kill.
+        if time.monotonic() >= until_s:
+            raise UserError(
+                f"another operator's command is at work on this book (process {who.pid if who else 'unknown'})",
+                path=state.path,
+                fix="wait for it to end, then look at `dolphin status` before you repeat yours",
+            )
+        time.sleep(_POLL_S)
 
+
+def _acted(state: StateDir, verb: str, said: Mapping[str, Any], cause: str) -> dict[str, Any] | None:
+    """Done in the stopped book's journal; None where somebody took it up in the same moment."""
+    from dolphin.app import stopped
+    from dolphin.journal import JournalError, JournalLocked
+
+    try:
         return stopped.act(state, verb, said, cause)
-    return _posted(state, who, verb, said, cause, timeout_s)
+    except JournalError as error:
+        # The base class itself says "not as it was when I recovered it": somebody was between the two.
+        if type(error) in (JournalLocked, JournalError):
+            return None
+        raise
 
 
 def _posted(
     state: StateDir, who: Holder, verb: str, said: Mapping[str, Any], cause: str, timeout_s: float
 ) -> dict[str, Any]:
-    if who.operator:
-        raise UserError(
-            f"another operator's command is at work on this book (process {who.pid})",
-            path=state.path,
-            fix="wait for it to end, then look at `dolphin status` before you repeat yours",
-        )
     from dolphin.nautilus.mailbox import MailboxError, post
 
     try:

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dolphin.app.book import Folded, folded
-from dolphin.app.errors import UserError
 from dolphin.app.operator import fresh_instance
 from dolphin.app.state_dir import StateDir
-from dolphin.journal import Journal, JournalLocked, codec, encode
+from dolphin.journal import Journal, codec, encode
 from dolphin.kernel.events import KIND, Answer, Arm, Confirm, Event, Kill, RebaseArm, RebaseConfirm, Resume
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy
@@ -111,20 +110,16 @@ _VERBS: Final[dict[str, Callable[[Hand, Mapping[str, Any]], dict[str, Any]]]] = 
 
 
 def act(state: StateDir, verb: str, said: Mapping[str, Any], cause: str) -> dict[str, Any]:
-    """Do `verb` on the stopped book; the answer, as the running guard gives it. UserError, JournalError."""
+    """Do `verb` on the stopped book; the answer, as the running guard gives it.
+
+    JournalLocked: somebody else took it up. JournalError: it changed between its recovery and now, or is broken.
+    """
     path = str(state.journal)
     recovery, book = folded(state.journal)
     assert book.policy is not None
     assert book.state is not None
     now_ns = max(time.time_ns(), recovery.last_ts_ns)
-    try:
-        journal = Journal.resume(path, ts_ns=now_ns, recovery=recovery, instance=fresh_instance())
-    except JournalLocked as error:
-        raise UserError(
-            f"somebody took this book up at the same moment ({error.holder})",
-            path=state.path,
-            fix="look at `dolphin status`, then repeat the command",
-        ) from error
+    journal = Journal.resume(path, ts_ns=now_ns, recovery=recovery, instance=fresh_instance())
     try:
         hand = Hand(journal, book, book.policy, book.state, now_ns)
         hand.emit(Resume(now_ns))
