@@ -253,7 +253,7 @@ def failed(result: Result) -> bool:
 
 
 def _table(results: list[Result], wall_s: float) -> None:
-    width = max((len(result.name) for result in results), default=8) - len(PACKAGE) - 1
+    width = max((len(result.name) for result in results), default=len(PACKAGE) + 9) - len(PACKAGE) - 1
     print(f"\n{'function':<{width}}  conditions  {'verdict':<13}  seconds")
     for result in results:
         seconds = f"{result.seconds:7.1f}" if result.seconds else "      -"

@@ -69,6 +69,7 @@ def arm(latch: Latch, episode: int, nonce: int, settled: bool, green: bool, t_ns
 @ensure(lambda latch, nonce, result: result.reason != Reason.CONFIRMED or nonce == latch.nonce)
 @ensure(lambda green, result: result.reason != Reason.CONFIRMED or green)
 @ensure(lambda latch, t_ns, result: result.reason != Reason.CONFIRMED or t_ns - latch.armed_ns >= 60 * NS_PER_S)
+@ensure(lambda latch, t_ns, result: result.reason != Reason.TOO_EARLY or t_ns - latch.armed_ns < 60 * NS_PER_S)
 @ensure(lambda latch, result: result.latch.episode == latch.episode)
 def confirm(latch: Latch, nonce: int, green: bool, t_ns: int) -> Turned:
     """Second step, with the nonce of the first; refused it stays pending."""

@@ -18,12 +18,22 @@ from dolphin.kernel.confidence import cut, earn
 from dolphin.kernel.contracts import ensure
 from dolphin.kernel.events import Effect, Event, Moved, Tripped
 from dolphin.kernel.killswitch import running, trip
-from dolphin.kernel.policy import CLOCK_BACK_NS, Policy, Posture, Profile
+from dolphin.kernel.policy import Policy, Posture, Profile
 from dolphin.kernel.posture import move, rise_in_ms
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Capital, Clock, Environment, Feed, FeedKind, Filter, Latch, Mode, Plan, Readings, State
 from dolphin.kernel.survival import least, r1, r5, r_total
-from dolphin.kernel.timing import earned_ms, overdue, planned, policy_ms, r2_at, r4_at, rise_stop_ns, whole_second
+from dolphin.kernel.timing import (
+    earned_ms,
+    overdue,
+    planned,
+    policy_ms,
+    r2_at,
+    r4_at,
+    regressed,
+    rise_stop_ns,
+    whole_second,
+)
 from dolphin.kernel.units import ABSENT, BP, FULL_MS, clamp, dated
 
 type Effects = tuple[Effect, ...]
@@ -189,7 +199,7 @@ def step(policy: Policy, state: State, event: Event) -> tuple[State, Effects]:
     """
     before_ns = state.clock.t_ns
     state, effects = advance(policy, state, handlers.arrives(state, event))
-    if event.ts_ns < before_ns - CLOCK_BACK_NS:
+    if regressed(before_ns, event.ts_ns):
         state, more = _faulted(policy, state, Cause.CLOCK_REGRESSION)
         effects += more
     if handlers.asks(event):

@@ -7,7 +7,7 @@ the one loop over all feeds. Deadlines are real time in every profile; R2 and R4
 from __future__ import annotations
 
 from dolphin.kernel.contracts import ensure
-from dolphin.kernel.policy import ENVELOPE_FRESH_S, GRACE_NS, STALE_NS, Profile
+from dolphin.kernel.policy import CLOCK_BACK_NS, ENVELOPE_FRESH_S, GRACE_NS, STALE_NS, Profile
 from dolphin.kernel.state import Clock, Environment, Feed, FeedKind, Plan
 from dolphin.kernel.survival import least, r2, r3_silence, r4
 from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NEVER_NS, NS_PER_MS, NS_PER_S, never
@@ -25,6 +25,13 @@ def policy_ms(profile: Profile, since_ns: int) -> int:
     if profile == Profile.INTRADAY:
         return since_ns // NS_PER_MS
     return since_ns // DAILY_NS_PER_MS
+
+
+@ensure(lambda before_ns, ts_ns, result: not result or before_ns - ts_ns > NS_PER_S)
+@ensure(lambda before_ns, ts_ns, result: result or before_ns - ts_ns <= NS_PER_S)
+def regressed(before_ns: int, ts_ns: int) -> bool:
+    """Whether a clock that read `before_ns` and now reads `ts_ns` stepped back by more than a second: Category 1."""
+    return ts_ns < before_ns - CLOCK_BACK_NS
 
 
 @ensure(lambda profile, ms, result: policy_ms(profile, result) == ms)
@@ -75,6 +82,7 @@ def r4_at(environment: Environment, t_ns: int, second_ms: int) -> int:
 
 @ensure(lambda error_ns, t_ns, result: not result or t_ns >= error_ns + 10 * NS_PER_S)
 @ensure(lambda error_ns, t_ns, result: not result or error_ns != ABSENT)
+@ensure(lambda error_ns, t_ns, result: result or error_ns == ABSENT or t_ns < error_ns + 10 * NS_PER_S)
 def overdue(error_ns: int, t_ns: int) -> bool:
     """Whether something has been unreadable since `error_ns` for 10 real seconds."""
     if error_ns == ABSENT:
@@ -102,6 +110,7 @@ def next_second(environment: Environment, now_ms: int) -> int:
 
 @ensure(lambda feed, t_ns, result: not result or feed.kind == FeedKind.HEARTBEAT)
 @ensure(lambda feed, t_ns, result: not result or t_ns >= feed.due_ns + 10 * NS_PER_S)
+@ensure(lambda feed, t_ns, result: result or feed.kind != FeedKind.HEARTBEAT or t_ns < feed.due_ns + 10 * NS_PER_S)
 def heartbeat_lost(feed: Feed, t_ns: int) -> bool:
     """Whether a heartbeat is 10 real seconds late: Category 1."""
     if feed.kind != FeedKind.HEARTBEAT:
@@ -110,6 +119,7 @@ def heartbeat_lost(feed: Feed, t_ns: int) -> bool:
 
 
 @ensure(lambda feed, t_ns, result: result or t_ns <= feed.due_ns + 200 * NS_PER_MS)
+@ensure(lambda feed, t_ns, result: not result or feed.heard == 0 or t_ns > feed.due_ns + 200 * NS_PER_MS)
 def stale(feed: Feed, t_ns: int) -> bool:
     """Whether the feed is silent past its deadband: no entry on its instrument."""
     if feed.heard == 0:
@@ -128,6 +138,7 @@ def instrument_bp(feed: Feed, t_ns: int) -> int:
 
 
 @ensure(lambda feed, t_ns, result: result > t_ns)
+@ensure(lambda feed, result: result >= NEVER_NS or result <= feed.due_ns + 10 * NS_PER_S)
 def feed_deadline_ns(feed: Feed, t_ns: int) -> int:
     """The next real time at which this feed's silence changes something, if it goes on."""
     end_ns = feed.due_ns + GRACE_NS
@@ -186,6 +197,7 @@ def earned_ms(profile: Profile, anchor_ns: int, from_ns: int, to_ns: int, credit
 
 
 @ensure(lambda t_ns, result: result > t_ns)
+@ensure(lambda error_ns, result: result >= NEVER_NS or result == error_ns + 10 * NS_PER_S)
 def error_deadline_ns(error_ns: int, t_ns: int) -> int:
     """When something unreadable since `error_ns` becomes a fault; never once it has."""
     if error_ns == ABSENT:
