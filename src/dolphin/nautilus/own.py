@@ -193,7 +193,7 @@ class Own:
         return quantity_of(answer.lots, scale)
 
     def displace(self, group: Group, lots: int, apart: frozenset[str] = frozenset()) -> None:
-        """Cancel so many lots of resting exits but these, newest first; the venue resizes contingent reduce-only ones."""
+        """Cancel so many lots of resting exits but these, newest first; contingent reduce-only ones follow."""
         for working in group.exits():
             if lots <= 0:
                 return
