@@ -234,3 +234,18 @@ def test_a_flat_book_is_drawn_to_its_end_and_ruin_is_seen_in_a_journal_too(tmp_p
     assert re.search(r'Ruin [^<]*</th><td class="bad">2023-11-14', found)
     width, right = 1000, 136
     assert re.search(rf'class="line s1" d="M[^"]* {width - right}\.0 [0-9.]+"', found)
+
+
+def test_several_journals_are_drawn_together(tmp_path: Path) -> None:
+    paths = []
+    for name in ("one", "two"):
+        book = Book(tmp_path / name, INTRADAY)
+        book.emit(Equity(T0 + S, 1_000_000, flat=1, stood=1))
+        book.close()
+        paths.append(str(book.path / "journal.jsonl"))
+    target = tmp_path / "r.html"
+    assert main(["report", *paths, "-o", str(target)]) == 0
+    found = target.read_text()
+    assert found.count('id="g0-equity-wide-t"') == 1
+    assert "g1-" not in found
+    assert "<title>Dolphin report: one, two</title>" in found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -98,12 +99,16 @@ def main(argv: list[str]) -> int:
         dolphin report out/guarded.jsonl out/rebased.jsonl -o report.html
         """,
     )
-    parser.add_argument("journal", nargs="+", type=Path, help="journals that Dolphin wrote; drawn together")
+    parser.add_argument(
+        "journal", nargs="+", type=Path, help="journals that Dolphin wrote; of one currency: drawn together"
+    )
     parser.add_argument("-o", "--output", type=Path, help="the HTML file (default: JOURNAL.html of the first)")
     given = parser.parse_args(argv)
     from dolphin.app.results import read_journal
 
     runs = [read_journal(journal) for journal in given.journal]
+    if len({(run.currency, run.minor_per_unit) for run in runs}) == 1:
+        runs = [replace(run, group=", ".join(each.name for each in runs)) for run in runs]
     target = given.output or given.journal[0].with_suffix(".html")
     for journal in given.journal:
         if target.resolve() == journal.resolve():
