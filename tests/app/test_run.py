@@ -120,6 +120,25 @@ def test_a_users_bars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert not (out / "guarded").exists()
 
 
+def test_a_users_catalog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from nautilus_trader.persistence.catalog import ParquetDataCatalog
+
+    from dolphin.app.data import user_market
+
+    market = user_market([bars(tmp_path)])
+    catalog = ParquetDataCatalog(str(tmp_path / "catalog"))
+    catalog.write_data(market.instruments)
+    catalog.write_data(market.rows)
+    args = ["--catalog", str(tmp_path / "catalog"), "--out", str(tmp_path / "out"), "--no-audit"]
+    assert running.main(args) == 0
+    assert "EUR/USD.SIM" in capsys.readouterr().out
+    with pytest.raises(UserError, match="which instrument"):
+        running.main([*args, "--instrument", "GBP/USD.SIM"])
+    with pytest.raises(UserError, match="holds no instruments"):
+        (tmp_path / "empty").mkdir()
+        running.main(["--catalog", str(tmp_path / "empty"), "--out", str(tmp_path / "out")])
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
