@@ -84,9 +84,7 @@ def engine_with(variant: str, quotes: int, orders: int, step_ms: int, state_dir:
         mid += (state >> 16) % 3 - 1
         mid = min(max(mid, 63_100), 66_900)
         ts = start + i * step_ms * 1_000_000
-        rows.append(
-            QuoteTick(instrument.id, prices[mid - 1 - 63_000], prices[mid + 1 - 63_000], size, size, ts, ts)
-        )
+        rows.append(QuoteTick(instrument.id, prices[mid - 1 - 63_000], prices[mid + 1 - 63_000], size, size, ts, ts))
     engine.add_data(rows, validate=False)
     return engine, guard
 
@@ -108,7 +106,7 @@ def child(args: argparse.Namespace) -> None:
             import pstats
 
             profile.disable()
-            pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(35)
+            pstats.Stats(profile, stream=sys.stderr).sort_stats(os.environ.get("SORT", "tottime")).print_stats(60)
         kinds: dict[str, int] = {}
         latency = {}
         if guard is not None:
