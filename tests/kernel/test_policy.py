@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dolphin.kernel import policy as p
+from dolphin.kernel.posture import entry_ceiling_bp, held_ceiling_bp, move
 from dolphin.kernel.units import BP, FULL_MS, MS_PER_BP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,3 +65,29 @@ def test_contracts_are_on_where_the_environment_says_so(value: str) -> None:
     )
     one, other = {"": (False, False), "1": (True, True)}.get(value, (True, False))
     assert done.stdout.split() == [str(one), str(other)]
+
+
+@pytest.mark.req("DOL-POSTURE-001")
+@pytest.mark.parametrize("before", list(p.Posture))
+def test_every_level_that_is_met_is_passed_and_ties_go_to_the_worse(before: p.Posture) -> None:
+    """Against the definition in per cent, at each level and one millisecond to either side."""
+    for percent in (0, 10, 17, 33, 40, 85, 92, 100):
+        for confidence_ms in (FULL_MS * percent // 100 + offset for offset in (-1, 0, 1)):
+            share = 100 * confidence_ms
+            after = int(before)
+            while after < 3 and share <= (85, 33, 10)[after] * FULL_MS:
+                after += 1
+            if after == before:
+                while after > 0 and share >= (92, 40, 17)[after - 1] * FULL_MS:
+                    after -= 1
+            assert move(before, confidence_ms) == after
+
+
+@pytest.mark.req("DOL-POSTURE-003", "DOL-SIZE-001")
+def test_a_worse_posture_never_allows_more() -> None:
+    for policy in (p.INTRADAY, p.DAILY):
+        for ceiling in (entry_ceiling_bp, held_ceiling_bp):
+            allowed = [ceiling(policy, one) for one in p.Posture]
+            assert allowed == sorted(allowed, reverse=True)
+        assert [entry_ceiling_bp(policy, one) for one in p.Posture] == [60_000, 20_000, 0, 0]
+        assert [held_ceiling_bp(policy, one) for one in p.Posture] == [60_000, 20_000, 20_000, 0]
