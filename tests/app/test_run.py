@@ -134,8 +134,8 @@ def test_a_users_catalog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "EUR/USD.SIM" in capsys.readouterr().out
     with pytest.raises(UserError, match="which instrument"):
         running.main([*args, "--instrument", "GBP/USD.SIM"])
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no instruments"):
-        (tmp_path / "empty").mkdir()
         running.main(["--catalog", str(tmp_path / "empty"), "--out", str(tmp_path / "out")])
 
 

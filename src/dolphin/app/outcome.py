@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dolphin.app import worst
 from dolphin.app.journal_run import folded, journal_figures, profile_of
 from dolphin.app.results import Figures, Mark, RunResult, drawdowns
+from dolphin.kernel.policy import Posture
 from dolphin.kernel.units import BP
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 EXPLAINED_PPM = 1_000
 """The worst day is explained if this much (0.1 %) or less is left over."""
+
+
+RETURN_APEX_BP = 540
+"""Drawdown below which R5 lets a book return to APEX (DESIGN.md 2.5)."""
 
 
 class Audit(NamedTuple):
@@ -176,10 +181,17 @@ def _gap(run: RunResult) -> list[str]:
 
 def _standing(run: RunResult) -> list[str]:
     """How long the book stood aside, which is where a guard's cost comes from."""
-    share = sum(run.figures.posture_share_bp.get(posture, 0) for posture in (2, 3))  # type: ignore[call-overload]
+    share = sum(run.figures.posture_share_bp.get(posture, 0) for posture in (Posture.TURTLE, Posture.HIBERNATE))
     if share < 2_000:
         return []
     text = f"{run.name}: {share / 100:.0f} % of the time in TURTLE or HIBERNATE, where nothing is bought"
-    if run.figures.rebases == 0:
+    if _trapped(run):
         text += ": trapped by its drawdown, since nobody re-based its mark"
     return [text]
+
+
+def _trapped(run: RunResult) -> bool:
+    """Whether the run ended in a posture without entries, under a drawdown that alone keeps it there."""
+    if run.figures.rebases > 0 or not run.posture or not run.drawdown_bp:
+        return False
+    return run.posture[-1].value >= Posture.TURTLE and run.drawdown_bp[-1].value > RETURN_APEX_BP
