@@ -24,7 +24,7 @@ from tools.trace_reference import trace
 
 SPEC = Path(__file__).resolve().parent.parent / "spec"
 KINDS = ("pass", "reach", "flaw")
-FLAW_BUDGET_S = 60
+FLAW_BUDGET_S = 180
 TRACE_BUDGET_S = 60
 RECORDS = 100_000
 

@@ -1,6 +1,6 @@
 ------------------------------- MODULE Records -------------------------------
 (* What src/dolphin/audit/trace_tla.py writes anew for each window of a journal; this one is a sample: a     *)
-(* reading of 80 %, a minute under it, a kill. The columns of a record are named in TracePosture.tla.                            *)
+(* reading of 80 %, a minute under it, a kill. The columns of a record are named in TracePosture.tla.        *)
 EXTENDS Integers
 
 JournalRebaseTrapped == <<86400, 0>>
