@@ -116,6 +116,8 @@ def test_a_week_without_an_end_in_sight_is_never_due() -> None:
     assert empty.due_ns(at("2012-02-01 00:00"), MINUTE) == NEVER_NS
     assert empty.end_after(at("2012-02-01 00:00")) == NEVER_NS
     assert not empty.open_at(at("2012-02-01 00:00"))
+    empty._short = True
+    assert empty.due_ns(at("2012-02-01 00:00"), DAY) == NEVER_NS
 
 
 def test_a_week_may_be_a_day_or_seven() -> None:
@@ -123,3 +125,10 @@ def test_a_week_may_be_a_day_or_seven() -> None:
     assert text(short.due_ns(at("2012-01-30 17:00"), MINUTE)) == "2012-02-06 09:01"
     whole = weekly(Weekly(0, 9 * 60, 0, 9 * 60, "UTC"))
     assert text(whole.due_ns(at("2012-02-06 09:00"), MINUTE)) == "2012-02-06 09:01"
+
+
+def test_a_calendar_that_ends_is_read_as_far_as_it_goes() -> None:
+    hongkong = exchange("XHKG")
+    assert text(hongkong.due_ns(at("2049-06-01 08:00"), DAY)) == "2049-06-02 08:00"
+    assert hongkong.due_ns(at("2049-12-31 08:00"), DAY) == NEVER_NS
+    assert text(hongkong.due_ns(at("1960-03-01 08:00"), DAY)) == "1960-03-02 08:00"

@@ -183,3 +183,23 @@ def test_the_interval_of_a_bar_type(bar_type: str, ns: int) -> None:
 
 def test_the_silence_that_a_source_allows() -> None:
     assert Source({}).silence_ns("EUR/USD.SIM") == 300 * NS_PER_S
+
+
+def test_shocks_may_be_switched_off() -> None:
+    one = build({"shocks": "none"}).sensor(FeedSpec("A.SIM", FeedKind.DATA, "A.SIM"))
+    prices = [100_000 if i % 2 else 99_000 for i in range(61)] + [500_000]
+    assert not any(one.bar(Bar(T0 + i * DAY, T0 + i * DAY, price, DAY)) for i, price in enumerate(prices))
+
+
+def test_a_venue_that_only_looks_like_a_calendar() -> None:
+    source = build({})
+    assert isinstance(source.sessions(source.specs(["A.XXXX"])[0]), Always)
+
+
+def test_a_calendar_is_read_once_where_the_span_is_known() -> None:
+    source = build({"spans": {"A.XNYS": [T0, T0 + 30 * DAY]}})
+    table = source.sessions(source.specs(["A.XNYS"])[0])
+    assert isinstance(table, Table)
+    before = table._opens
+    table.due_ns(T0 + 400 * DAY, DAY)
+    assert table._opens is before

@@ -189,3 +189,22 @@ def test_how_rows_are_batched_changes_no_reading(seed: int, gap_ms: int) -> None
 def test_a_quantile_is_a_value_that_was_there() -> None:
     assert [quantile([1, 2, 3, 4], k, 4) for k in (1, 2, 3, 4)] == [1, 2, 3, 4]
     assert quantile([7], 9, 10) == 7
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    one = sensor()
+    for start in range(0, 40_000_000, 4_000_000):
+        one.quotes([quote(at) for at in range(start, start + 4_000_000, 1_000)])
+        one.quotes([quote(at) for at in range(start + 4_000_000, start + 4_000_000 + 20_000, 250)])
+    window = one._windows._quotes
+    assert len(window.base) <= 4_097
+    assert len(window.short) <= 4_097 + 8
+    assert one.reading(T0).r3_bp == 10_000
+
+
+def test_a_book_that_stopped_says_nothing_of_depth() -> None:
+    one = sensor()
+    for at in range(0, 120_000, 250):
+        one.depth(T0 + at * NS_PER_MS, T0 + at * NS_PER_MS, 1_000)
+    one.quotes([quote(140_000 + at, size=1) for at in range(0, 12_000, 250)])
+    assert one.reading(T0).r3_bp == 10_000

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dolphin.kernel.contracts import ensure
 from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import BP, NEVER_NS
 from dolphin.nautilus.ports import Bar, FeedSpec, Quote, Reading, Sessions, Trade
@@ -29,6 +30,7 @@ class Habits(NamedTuple):
     spread_floor_bp: int
 
 
+@ensure(lambda row, result: result is None or min(result[2:4]) >= 0)
 def of_quote(row: Quote) -> tuple[int, int, int, int, int] | None:
     """Time, delay, spread, size and mid of a quote; None where it cannot be read."""
     ts_event_ns, ts_init_ns, bid, ask, bid_lots, ask_lots = row
@@ -126,6 +128,8 @@ class FeedSensor:
         detector = self._returns.setdefault(row.interval_ns, ReturnShock())
         return detector.bar(close_ticks)
 
+    @ensure(lambda result: result.error in (0, 1))
+    @ensure(lambda result: result.due_ns > result.seen_ns)
     def reading(self, now_ns: int) -> Reading:
         """What the feed says now."""
         if self._asked_ns < 0:

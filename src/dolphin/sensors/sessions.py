@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from dolphin.kernel.contracts import ensure
 from dolphin.kernel.units import NEVER_NS, NS_PER_S
 
 DAY_NS = 86_400 * NS_PER_S
@@ -91,6 +92,7 @@ class Table:
             return False
         return ts_ns <= self._closes[index]
 
+    @ensure(lambda seen_ns, interval_ns, result: result > seen_ns or interval_ns <= 0)
     def due_ns(self, seen_ns: int, interval_ns: int) -> int:
         """When the next row is due after the one at `seen_ns`; NEVER_NS beyond the calendar's own end."""
         self._cover(seen_ns)
@@ -99,6 +101,7 @@ class Table:
                 return self._session(seen_ns, interval_ns)
         return self._open_time(seen_ns, interval_ns)
 
+    @ensure(lambda ts_ns, result: result > ts_ns)
     def end_after(self, ts_ns: int) -> int:
         """The first close of a trading day after `ts_ns`; NEVER_NS beyond the calendar's own end."""
         self._cover(ts_ns)
@@ -192,11 +195,8 @@ def exchange(name: str, late_ns: int = 0) -> Table:
         except ValueError:
             # Some calendars know no day before or after theirs (lunar holidays); the class says which.
             known = type(exchange_calendars.get_calendar(name))
-        low, high = known.bound_min(), known.bound_max()
-        if low is not None:
-            first = max(first, low.date())
-        if high is not None:
-            last = min(last, high.date())
+        first = max([first, *(bound.date() for bound in (known.bound_min(),) if bound is not None)])
+        last = min([last, *(bound.date() for bound in (known.bound_max(),) if bound is not None)])
         return exchange_calendars.get_calendar(name, start=first.isoformat(), end=last.isoformat())
 
     def numbers(times: pd.Series) -> list[int]:

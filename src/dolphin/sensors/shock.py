@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from dolphin.kernel.contracts import ensure
 from dolphin.kernel.units import NS_PER_S
 
 SIGMAS = 4
@@ -23,6 +24,8 @@ NANO = 1_000_000_000
 _CONTEXT = Context(prec=20, rounding=ROUND_HALF_EVEN)
 
 
+@ensure(lambda before_ticks, after_ticks, result: result <= 0 or after_ticks > before_ticks)
+@ensure(lambda before_ticks, after_ticks, result: result >= 0 or after_ticks < before_ticks)
 def log_return(before_ticks: int, after_ticks: int) -> int:
     """The log return in nano-units, rounded half to even. Both prices positive."""
     if before_ticks == after_ticks:

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import NamedTuple, Protocol, overload
 
+from dolphin.kernel.contracts import ensure
+from dolphin.kernel.policy import FLOOR_BP
 from dolphin.kernel.survival import least, r3_depth, r3_jitter, r3_latency, r3_spread
 from dolphin.kernel.units import BP, NEVER_NS, NS_PER_MS, NS_PER_S
 
@@ -60,6 +62,7 @@ class Levels(NamedTuple):
     spread_bp: int = UNKNOWN
 
 
+@ensure(lambda ordered, of, among, result: result in ordered)
 def quantile(ordered: list[int], of: int, among: int) -> int:
     """The smallest value that at least `of`/`among` of the sorted values do not exceed."""
     return ordered[-(-len(ordered) * of // among) - 1]
@@ -185,6 +188,8 @@ class Microstructure:
         usual = max(self._median_spread, recent[-1][4] * self._floor_bp // BP, 1)
         return -(-quantile(column(recent, 2), 1, 2) * BP // usual)
 
+    @ensure(lambda self, result: result >= FLOOR_BP)
+    @ensure(lambda self, result: result <= BP)
     def level_bp(self) -> int:
         """R3: the minimum of the sensors that have a verdict."""
         levels = self.levels()
