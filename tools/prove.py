@@ -167,7 +167,7 @@ def confirm(copy: Path, function: Function, timeout_s: int) -> Result:
 def tables(copy: Path) -> Result:
     """The two tables, entry by entry against the real curves: CrossHair sees one entry at a time."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TABLE_TESTS)]
-    environment = {**os.environ, "DOLPHIN_CONTRACTS": "1", "PYTHONPATH": str(copy)}
+    environment = {**os.environ, "DOLPHIN_CONTRACTS": "0", "PYTHONPATH": str(copy)}
     began = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     said = tuple(line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR")))

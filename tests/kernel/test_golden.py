@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,7 +89,7 @@ def ways(name: str, policy: Policy) -> None:
 def test_golden_times_in_three_ways_of_asking(name: str, profile: str) -> None:
     """In a process of its own, contracts off: with them, eighty thousand visits take a minute."""
     script = f"from tests.kernel import test_golden as g; g.ways({name!r}, g.PROFILES[{profile!r}])"
-    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "DOLPHIN_CONTRACTS": ""}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "DOLPHIN_CONTRACTS": ""}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

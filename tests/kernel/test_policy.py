@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_contracts_are_on_where_the_environment_says_so(value: str) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={"DOLPHIN_CONTRACTS": value, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "DOLPHIN_CONTRACTS": value, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=True,

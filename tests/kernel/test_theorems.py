@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -284,7 +285,7 @@ def test_the_same_corpus_gives_the_same_hash_without_contracts() -> None:
         done = subprocess.run(
             [sys.executable, "-c", "from tests.kernel import strategies; print(strategies.corpus(range(10)))"],
             cwd=ROOT,
-            env={"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "PYTHONHASHSEED": seed, "DOLPHIN_CONTRACTS": ""},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "PYTHONHASHSEED": seed, "DOLPHIN_CONTRACTS": ""},
             capture_output=True,
             text=True,
             check=True,
