@@ -26,6 +26,7 @@ SPEC = Path(__file__).resolve().parent.parent / "spec"
 KINDS = ("pass", "reach", "flaw")
 FLAW_BUDGET_S = 180
 TRACE_BUDGET_S = 60
+"""Of processor time: a wall clock would judge the neighbours on a busy machine."""
 RECORDS = 100_000
 
 
@@ -157,6 +158,7 @@ def judge_trace(name: str, count: int, changed: int, jar: Path) -> Result:
     if changed >= 0:
         records[changed] = records[changed]._replace(held_bp=records[changed].held_bp + 1)
     model = Model("trace", name, "TracePosture", "", "", f"{count:,} records", count + 1, TRACE_BUDGET_S)
+    before = os.times()
     try:
         verdict = check(records, jar=jar)
     except TlcFailed as failed:
@@ -173,17 +175,19 @@ def judge_trace(name: str, count: int, changed: int, jar: Path) -> Result:
         "",
         "",
     )
-    return Result(model, run, trace_surprise(verdict, changed))
+    after = os.times()
+    spent_s = after.children_user + after.children_system - before.children_user - before.children_system
+    return Result(model, run, trace_surprise(verdict, changed, spent_s))
 
 
-def trace_surprise(verdict: TlcVerdict, changed: int) -> str:
+def trace_surprise(verdict: TlcVerdict, changed: int, spent_s: float) -> str:
     """What a verdict on a trace should not have been, in words."""
     if verdict.first_bad != changed:
         return f"first bad record {verdict.first_bad} (-1: none), expected {changed}"
     if changed >= 0 and verdict.field != "held_bp":
         return f"the changed field is held_bp, TLC named {verdict.field}"
-    if verdict.seconds > TRACE_BUDGET_S:
-        return f"took {verdict.seconds:.0f} s, more than {TRACE_BUDGET_S}"
+    if spent_s > TRACE_BUDGET_S:
+        return f"took {spent_s:.0f} s of processor time, more than {TRACE_BUDGET_S}"
     return ""
 
 

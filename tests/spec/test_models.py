@@ -9,6 +9,7 @@ import pytest
 
 from dolphin.audit import tlc_runner
 from dolphin.audit.tlc_runner import TlcMissing, TlcRun, find_jar, find_java, read_output
+from dolphin.audit.trace_tla import TlcVerdict
 from tools import tlc
 
 MODELS = {model.name: model for model in tlc.load()}
@@ -75,6 +76,23 @@ def test_no_surprise() -> None:
     assert tlc.surprise(MODELS["Rebase"], run(distinct=MODELS["Rebase"].states)) == ""
     assert tlc.surprise(MODELS["NoCut"], run("violated", "ConfidenceNeverAboveHeldR")) == ""
     assert tlc.surprise(MODELS["NeverARebase"], run("violated", "temporal")) == ""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "changed", "spent_s", "word"),
+    [
+        (TlcVerdict(True, 10, -1), -1, 20.0, ""),
+        (TlcVerdict(True, 10, -1), -1, 61.0, "processor time"),
+        (TlcVerdict(False, 10, 3, "mode"), -1, 1.0, "expected -1"),
+        (TlcVerdict(True, 10, -1), 9, 1.0, "expected 9"),
+        (TlcVerdict(False, 10, 9, "mode"), 9, 1.0, "named mode"),
+        (TlcVerdict(False, 10, 9, "held_bp"), 9, 1.0, ""),
+    ],
+)
+def test_surprises_of_traces(verdict: TlcVerdict, changed: int, spent_s: float, word: str) -> None:
+    said = tlc.trace_surprise(verdict, changed, spent_s)
+    assert word in said
+    assert bool(said) == bool(word)
 
 
 def test_a_model_that_does_not_parse_is_an_error() -> None:
