@@ -326,14 +326,14 @@ def mixed(path: Path, records: int, seed: int = 1, policy: Policy = INTRADAY) ->
         m.wait(rng.choice((0.001, 0.02, 0.2, 1.0, 3.0)))
         roll = rng.random()
         if roll < 0.45:
-            r3_bp = rng.choice((10_000, 10_000, 10_000, 9_000, 6_000))
+            r3_bp = 10_000 if rng.random() < 0.98 else 8_000
             m.event(ev.Seen(m.now, rng.randrange(5), m.now + 3_600 * S, r3_bp))
         elif roll < 0.70:
             m.tick()
         elif roll < 0.85:
             equity = max(equity + rng.randrange(-20_000, 21_000), MONEY * 9 // 10)
             m.equity(equity, abs(held) * 100_000, flat=int(held == 0))
-        elif roll < 0.9999:
+        elif roll < 0.999_97:
             side = rng.choice((1, -1))
             verdict = m.order(side, rng.randrange(1, 80), position_lots=held, gross=abs(held) * 100_000, equity=equity,
                               taking=rng.randrange(2))  # fmt: skip

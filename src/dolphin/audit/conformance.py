@@ -80,9 +80,10 @@ def _say(state: State) -> _Said:
     return _Said(outcome(state), state.capital.flat)
 
 
-def steps(policy: Policy, state: State, event: ev.Event, claims: tuple[int, ...]) -> Iterator[TraceRecord]:
-    """The trace records of one journal record, from the state before it."""
-    after, _ = machine.step(policy, state, event)
+def steps(
+    policy: Policy, state: State, event: ev.Event, claims: tuple[int, ...], after: State
+) -> Iterator[TraceRecord]:
+    """The trace records of one journal record, from the state before it to the recomputed one after it."""
     last = _Said(claims, after.capital.flat)
     asks = handlers.asks(event)
     if event.ts_ns < state.clock.t_ns:
@@ -181,13 +182,14 @@ class _Pass:
                 return
             self.events += 1
             first = self.count
-            for trace in steps(policy, state, event, claims):
+            after, _ = machine.step(policy, state, event)
+            for trace in steps(policy, state, event, claims, after):
                 self.count += 1
                 yield trace
             if first <= self.wanted < self.count:
                 self.hit, self.before = record, state
                 return
-            state, _ = machine.step(policy, state, event)
+            state = after
 
 
 def _nothing(record: Record) -> None:

@@ -15,20 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from dolphin.audit.answers import command, member, text
 from dolphin.audit.finding import SAFETY, Finding, found
 from dolphin.audit.gate import Wrong
 from dolphin.journal import Record, integer
-from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Reason
-from dolphin.kernel.state import Mode
 
-VERBS: Final = frozenset(
-    {
-        "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status",
-        "fault", "shock", "sensor-error", "stall", "flow",
-    }
-)  # fmt: skip
-ANSWERED: Final = {"arm": "ARM", "confirm": "CONFIRM", "rebase-arm": "REBASE_ARM", "rebase-confirm": "REBASE_CONFIRM"}
 TAGS: Final = {"TRIM": "DOLPHIN_TRIM", "FLATTEN": "DOLPHIN_FLATTEN", "KILL_FLATTEN": "DOLPHIN_KILL"}
 COMPARED: Final[dict[str, frozenset[str]]] = {
     "HEADER": frozenset(
@@ -89,6 +81,7 @@ class Ledger:
     def __init__(self, path: str) -> None:
         self.path = path
         self.books: dict[str, Book] = {}
+        self.feeds: list[str] = []
         self.instruments: list[str] = []
         self.coarse: set[str] = set()
         self.money: dict[str, str] = {}
@@ -111,8 +104,8 @@ class Ledger:
             try:
                 wrong = handler(self, record)
             except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-                text = f"{type(error).__name__}: {error}"
-                wrong = Wrong("data", "the fields of its kind", text, FIELDS, "see docs/journal-format.md")
+                said = f"{type(error).__name__}: {error}"
+                wrong = Wrong("data", "the fields of its kind", said, FIELDS, "see docs/journal-format.md")
         if kind not in ("HEADER", "GAP", "CLOSE"):
             self.written += 1
         if wrong is None:
@@ -131,6 +124,7 @@ class Ledger:
         data = record.data
         self.flat_start = data.get("host") == "backtest"
         self.report = data.get("mode") == "report"
+        self.feeds = [str(feed.get("kind")) for feed in data["feeds"]]
         self.instruments = [str(feed.get("instrument", "")) for feed in data["feeds"]]
         for scale in data.get("instruments", ()):
             name = str(scale["id"])
@@ -168,7 +162,7 @@ class Ledger:
             return Wrong("side", "1 or -1", str(side), FIELDS, "a fill buys or sells")
         if lots <= 0:
             return Wrong("lots", "more than 0", str(lots), FIELDS, "a fill moves something")
-        key, instrument = _text(data, "position"), _text(data, "instrument")
+        key, instrument = text(data, "position"), text(data, "instrument")
         book = self.book(key, instrument)
         if data.get("commission", 0) != 0:
             if data.get("currency") != self.money.get(instrument, data.get("currency")):
@@ -231,10 +225,16 @@ class Ledger:
         """A reading of a position must be what its fills add up to."""
         body = record.body
         key = self._named(record)
+        if 0 <= int(body.feed) < len(self.feeds):
+            if self.feeds[int(body.feed)] != "DATA":
+                hint = f"feed {body.feed} is a {self.feeds[int(body.feed)]} feed"
+                return Wrong("feed", "an instrument's feed, or -1", str(body.feed), "DOL-SENSE-007", hint)
         if record.kind == "REDUCE":
             self.asked[key] = record
         elif b',"x":' in record.raw and "id" in body.x:
             denied = int(body.fx[-1][1]) == 0
+            if int(body.side) not in (1, -1):
+                return Wrong("side", "1 or -1", str(body.side), FIELDS, "an order buys or sells")
             known = Known(int(body.side), str(body.x.get("strategy")), self._instrument(body), denied)
             self._remember(str(body.x["id"]), known)
         if not key:
@@ -293,7 +293,7 @@ class Ledger:
             return Wrong("lots", str(answer[1]), str(lots), "DOL-TRIM-001", hint)
         if integer(data["side"]) != (-1 if position > 0 else 1):
             return Wrong("side", "against the position", str(data["side"]), "DOL-TRIM-001", f"position {position}")
-        reason = _member(Reason, answer[2])
+        reason = member(Reason, answer[2])
         if data.get("reason", reason) != reason:
             return Wrong("reason", reason, str(data["reason"]), "DOL-TRIM-008", f"REDUCE at line {asked.line}")
         if data.get("tag", TAGS.get(reason)) != TAGS.get(reason):
@@ -306,29 +306,7 @@ class Ledger:
         return None
 
     def _command(self, record: Record) -> Wrong | None:
-        """The operator was told what the records before say."""
-        data = record.data
-        verb = _text(data, "verb")
-        answer = data.get("answer", {})
-        if type(answer) is not dict:
-            raise TypeError(f"answer is {answer!r}, no object")
-        if verb not in VERBS:
-            if answer.get("ok") is not False:
-                return Wrong("verb", ", ".join(sorted(VERBS)), verb, "DOL-PLUG-004", "no such command was answered")
-            return None
-        last = self.last
-        if last is None:
-            return None
-        out = last.body.out
-        standing = {"posture": _member(Posture, out[1]), "mode": _member(Mode, out[2]), "episode": int(out[11])}
-        for name, right in standing.items():
-            if name in answer and answer[name] != right:
-                hint = f"what stands after line {last.line}"
-                return Wrong(f"answer.{name}", str(right), str(answer[name]), "DOL-PLUG-004", hint)
-        kind = ANSWERED.get(verb)
-        if kind is not None and last.kind == kind:
-            return _answered(last, answer, data.get("args", {}))
-        return None
+        return command(record, self.last)
 
     def _gap(self, record: Record) -> Wrong | None:
         body = record.body
@@ -350,32 +328,6 @@ class Ledger:
                 hint = "what this writer wrote, without header, GAP and CLOSE"
                 return Wrong(name, str(right), str(data[name]), "DOL-JOURNAL-007", hint)
         return None
-
-
-def _answered(last: Record, answer: Mapping[str, Any], args: Mapping[str, Any]) -> Wrong | None:
-    reasons = [_member(Reason, effect[1]) for effect in last.body.fx if effect[0] == "ANSWER"]
-    if reasons and "reason" in answer and answer["reason"] != reasons[0]:
-        hint = f"the kernel's answer at line {last.line}"
-        return Wrong("answer.reason", reasons[0], str(answer["reason"]), "DOL-PLUG-004", hint)
-    rows = (("answer", answer, "nonce"), ("args", args, "nonce"), ("args", args, "episode"))
-    for where, said, name in rows:
-        right = getattr(last.body, name, None)
-        if right is not None and said.get(name) is not None:
-            if int(said[name]) != int(right):
-                hint = f"{last.kind} at line {last.line}"
-                return Wrong(f"{where}.{name}", str(right), str(said[name]), "DOL-PLUG-004", hint)
-    return None
-
-
-def _member(enumeration: Any, value: Any) -> str:
-    return str(enumeration(int(value)).name)
-
-
-def _text(data: Mapping[str, Any], name: str) -> str:
-    value = data[name]
-    if type(value) is not str:
-        raise TypeError(f"{name} is {value!r}, no string")
-    return value
 
 
 READING: Final = frozenset({"ORDER", "REDUCE", "EQUITY"})
