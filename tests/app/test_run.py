@@ -90,6 +90,9 @@ def test_a_slice_is_absent_outside_of_its_rows(market: Market) -> None:
     assert (first, last) == (market.rows[0].ts_init, market.rows[-1].ts_init)
     with pytest.raises(UserError, match="no row is left"):
         market.between(0, 1)
+    later = index_market("SPX.XNYS").between(*(running._day_ns(day) for day in ("2016-10-01", "2016-11-01")))
+    spans = later.sensors["spans"]
+    assert [spans["VIX"][end] - spans["SPX.XNYS"][end] for end in (0, 1)] == [900 * NS_PER_S] * 2
 
 
 def bars(tmp_path: Path) -> Path:

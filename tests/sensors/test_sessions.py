@@ -132,3 +132,8 @@ def test_a_calendar_that_ends_is_read_as_far_as_it_goes() -> None:
     assert text(hongkong.due_ns(at("2049-06-01 08:00"), DAY)) == "2049-06-02 08:00"
     assert hongkong.due_ns(at("2049-12-31 08:00"), DAY) == NEVER_NS
     assert text(hongkong.due_ns(at("1960-03-01 08:00"), DAY)) == "1960-03-02 08:00"
+
+
+def test_the_close_of_a_trading_day() -> None:
+    assert text(XNYS.end_after(at("2012-11-23 00:00"))) == "2012-11-23 18:00"
+    assert text(XNYS.end_after(at("2012-11-23 18:00"))) == "2012-11-26 21:00"

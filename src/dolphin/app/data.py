@@ -70,12 +70,10 @@ class Market:
         if not rows:
             raise UserError("no row is left", field="--start, --end", fix="name days that the data have")
         spans = dict(self.sensors.get("spans", {}))
-        for name, (first, last) in spans.items():
-            spans[name] = [max(first, min(start_ns, last)), min(last, end_ns - 1)]
-        first, last = (
-            next(row.ts_init for row in ordered if _id_of(row) == self.traded) for ordered in (rows, rows[::-1])
-        )
-        spans[self.traded.value] = [first, last]
+        heard = {"VIX": str(self.sensors.get("vix", {}).get("bar_type", "")).rsplit("-", 4)[0]}
+        for name, span in spans.items():
+            times = [row.ts_init for row in rows if _id_of(row).value == heard.get(name, name)]
+            spans[name] = [times[0], times[-1]] if times else span
         return replace(self, rows=rows, sensors={**self.sensors, "spans": spans})
 
 
