@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from dolphin.app.results import Figures, Mark, Point, RunResult, WorstDay, drawd
 from dolphin.app.script import read_script
 from dolphin.app.strategies import example, factory
 from dolphin.app.worst import DAY_NS, Sample
+from dolphin.kernel.policy import Posture
 
 DAY = DAY_NS
 NOON = DAY // 2
@@ -165,6 +167,24 @@ def test_honest_words_say_cost_gap_and_what_is_left_over() -> None:
     assert "57.0 points shallower" in said
     assert "2000-01-04 it could not help: 6.00x" in said
     assert "-0.23 % of its worst day is not leverage times move" in said
+
+
+def test_a_report_only_run_says_what_would_have_been() -> None:
+    reported = replace(
+        run("report only", journal=Path("x"), denied={"KILLED DOL-KILL-002": 3}, shrunk=2), mode="report"
+    )
+    assert "3 orders would have been denied and 2 shrunk" in outcome.honest([run("plain"), reported])[0]
+
+
+def test_standing_aside_is_said() -> None:
+    shares = {Posture.STALKER: 5_000, Posture.TURTLE: 4_000, Posture.HIBERNATE: 1_000}
+    denied = {"POSTURE_LIMIT_ONLY DOL-POSTURE-004": 7}
+    guarded = run("guarded", journal=Path("x"), posture_share_bp=shares, denied=denied)
+    said = outcome.honest([guarded])
+    assert any("50 % of the time in TURTLE or HIBERNATE" in line and "trapped" not in line for line in said)
+    assert any("50 % of the time in STALKER, which denied 7" in line for line in said)
+    stuck = replace(guarded, posture=(Point(0, Posture.TURTLE),), drawdown_bp=(Point(0, 541),))
+    assert any("trapped" in line for line in outcome.honest([stuck]))
 
 
 def test_nothing_traded_is_said() -> None:

@@ -22,6 +22,9 @@ EXPLAINED_PPM = 1_000
 """The worst day is explained if this much (0.1 %) or less is left over."""
 
 
+MUCH_BP = 2_000
+"""A share of the time that is worth a line."""
+
 RETURN_APEX_BP = 540
 """Drawdown below which R5 lets a book return to APEX (DESIGN.md 2.5)."""
 
@@ -141,6 +144,9 @@ def honest(runs: Sequence[RunResult]) -> list[str]:
         return ["nothing was traded: the strategy sent no order that was filled, so there is nothing to compare"]
     for run in runs:
         if run.guarded:
+            if run.mode == "report":
+                said.append(_would(run))
+                continue
             if plain is not None:
                 said.append(_against(run, plain))
             said += _gap(run)
@@ -165,6 +171,14 @@ def _against(run: RunResult, plain: RunResult) -> str:
     )
 
 
+def _would(run: RunResult) -> str:
+    figures = run.figures
+    return (
+        f"{run.name}: nothing was changed. As the account stood, {sum(figures.denied.values()):,} orders would have been "
+        f"denied and {figures.shrunk:,} shrunk; a guarded account would have taken another path"
+    )
+
+
 def _gap(run: RunResult) -> list[str]:
     """A single move that no controller between two prices can stop."""
     day = run.figures.worst_day
@@ -181,8 +195,22 @@ def _gap(run: RunResult) -> list[str]:
 
 def _standing(run: RunResult) -> list[str]:
     """How long the book stood aside, which is where a guard's cost comes from."""
+    return [*_without_entries(run), *_limits_only(run)]
+
+
+def _limits_only(run: RunResult) -> list[str]:
+    """A strategy of market orders is shut out in STALKER, for as long as its drawdown lasts (DESIGN.md 2.5)."""
+    share = run.figures.posture_share_bp.get(Posture.STALKER, 0)
+    denied = sum(count for name, count in run.figures.denied.items() if name.startswith("POSTURE_LIMIT_ONLY"))
+    if share < MUCH_BP or denied == 0:
+        return []
+    text = f"{run.name}: {share / 100:.0f} % of the time in STALKER, which denied {denied:,} orders that take liquidity"
+    return [f"{text}: a strategy that enters by resting limit orders would have been let in"]
+
+
+def _without_entries(run: RunResult) -> list[str]:
     share = sum(run.figures.posture_share_bp.get(posture, 0) for posture in (Posture.TURTLE, Posture.HIBERNATE))
-    if share < 2_000:
+    if share < MUCH_BP:
         return []
     text = f"{run.name}: {share / 100:.0f} % of the time in TURTLE or HIBERNATE, where nothing is bought"
     if _trapped(run):
