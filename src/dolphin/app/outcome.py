@@ -172,11 +172,9 @@ def _against(run: RunResult, plain: RunResult) -> str:
 
 
 def _would(run: RunResult) -> str:
-    figures = run.figures
-    return (
-        f"{run.name}: nothing was changed. As the account stood, {sum(figures.denied.values()):,} orders would have been "
-        f"denied and {figures.shrunk:,} shrunk; a guarded account would have taken another path"
-    )
+    denied, shrunk = sum(run.figures.denied.values()), run.figures.shrunk
+    text = f"as the account stood, {denied:,} orders would have been denied and {shrunk:,} shrunk"
+    return f"{run.name}: nothing was changed; {text}. A guarded account would have taken another path"
 
 
 def _gap(run: RunResult) -> list[str]:
