@@ -2,7 +2,7 @@
 
     python -m benchmarks.guarded [--quotes 500000] [--orders 10000] [--step-ms 1] [--rounds 5] [--profile]
 
-One instrument, a market order every so many quotes that never leaves the position flat (closing to flat and reopening is
+One instrument, a market order every so many quotes that never leaves the position flat (closing and reopening is
 quadratic in Nautilus 1.231). Both children make the same data and orders; only `engine.run()` is measured.
 """
 

@@ -49,7 +49,7 @@ def test_mistakes_are_named(settings, said):
 
 def test_an_unknown_key_names_the_accepted_ones():
     raw = json.dumps({"state_dir": "s", "modus": "guard"})
-    with pytest.raises(ConfigError, match="unknown key 'modus'; accepted: .*state_dir.*sensors"):
+    with pytest.raises(ConfigError, match=r"unknown key 'modus'; accepted: .*state_dir.*sensors"):
         DolphinGuardConfig.parse(raw)
     assert DolphinGuardConfig.parse(json.dumps({"state_dir": "s"})).mode == "guard"
 

@@ -14,6 +14,7 @@ from dolphin.kernel.units import MICRO
 from dolphin.nautilus.book import Book, Group, contingency
 from dolphin.nautilus.translate import (
     TAKES,
+    TAKES_AT_ONCE,
     Scale,
     ceil_div,
     lots_of,
@@ -188,6 +189,8 @@ class Asker:
         return lots
 
     def _style(self, order: Any, scale: Scale, side: int, limit: int | None) -> int:
+        if order.order_type in TAKES_AT_ONCE:
+            return TAKES
         prices = self._values.prices(scale)
         post_only = False
         if order.has_price:

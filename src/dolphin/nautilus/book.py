@@ -307,6 +307,22 @@ class Book:
             self.moving.discard(cid)
         return working
 
+    def again(self, working: Working) -> Working | None:
+        """Bring an order that is known up to date, in the group in which it is."""
+        order = working.order
+        if order.is_closed:
+            self._forget(working.cid, working)
+            return None
+        status = order.status
+        working.canceling = status == OrderStatus.PENDING_CANCEL
+        working.lots = self._leaves(order, self._scales[working.group.instrument])
+        working.group.sums = None
+        if status in _MOVING:
+            self.moving.add(working.cid)
+        else:
+            self.moving.discard(working.cid)
+        return working
+
     def _forget(self, cid: str, working: Working | None) -> None:
         self.moving.discard(cid)
         if working is None:

@@ -163,6 +163,17 @@ class Feeds:
                 return True
         return False
 
+    def first_due_ns(self, feeds: tuple[Feed, ...]) -> int:
+        """The earliest time at which the kernel thinks that one of these feeds is due; now, if one was never heard."""
+        first_ns = NEVER_NS
+        for line in self.lines:
+            feed = feeds[line.number]
+            if line.quotes:
+                if feed.due_ns >= NEVER_NS:
+                    return 0
+            first_ns = min(first_ns, feed.due_ns)
+        return first_ns
+
     def line_of(self, instrument: str) -> Line | None:
         """The feed that judges orders on this instrument."""
         return self.by_instrument.get(instrument)

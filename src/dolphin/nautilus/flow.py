@@ -20,13 +20,14 @@ from nautilus_trader.model.events import (
     OrderUpdated,
 )
 
-from dolphin.journal import encode, text
-from dolphin.kernel.events import Event, Flow, Seen, Tick
+from dolphin.journal import encode
+from dolphin.kernel.events import Event, Seen, Tick
 from dolphin.kernel.units import ABSENT, NEVER_NS, NS_PER_S
 from dolphin.nautilus import mailbox
+from dolphin.nautilus.balance import Balance, Fills
 from dolphin.nautilus.book import OWN_PREFIX
 from dolphin.nautilus.equity import counted, late, second_ns
-from dolphin.nautilus.translate import lots_of, price_units, units
+from dolphin.nautilus.translate import price_units
 
 if TYPE_CHECKING:
     from dolphin.nautilus.parts import Parts
@@ -36,7 +37,9 @@ STRIDE: Final = "DOLPHIN-STRIDE"
 TIMER: Final = "DOLPHIN-TIMER"
 TIMER_NS: Final = 10_000_000
 BEAT_NS: Final = NS_PER_S
-FLOW_WAIT_NS: Final = 2 * NS_PER_S
+READ_STRIDES: Final = 4
+READ_NS: Final = 250_000_000
+"""Sensors sample their rows on a grid of 250 ms: feeds that were read this real time ago have nothing new to say."""
 
 _ENDS: Final = (OrderFilled, OrderRejected, OrderDenied, OrderCanceled, OrderExpired)
 _REFUSALS: Final = (OrderRejected, OrderDenied)
@@ -50,19 +53,16 @@ class FlowOfEvents:
         self._guard = parts.guard
         self._clock = parts.actor.clock
         self._stride_ns = second_ns(parts.guard.policy)
-        self._claim_ns = 0
-        if parts.live:
-            self._claim_ns = FLOW_WAIT_NS
+        self._balance = Balance(parts.values, parts.settings, parts.live)
+        self._fills = Fills(parts.guard, parts.scales)
         self._alert_ns = NEVER_NS
         self._awake = False
         self._sampled_ns = ABSENT
         self._beat_ns = ABSENT
         self._dirty = True
         self._busy = False
-        self._balance: int | None = None
-        self._flow = 0
-        self._flow_ns = ABSENT
-        self._filled_ns = ABSENT
+        self._read_ns = -READ_NS
+        self._due_ns = -1
         self._exposed: dict[int, int] = {}
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -71,15 +71,35 @@ class FlowOfEvents:
         """Before a verdict or any other event: what the feeds said, what the account is worth."""
         now_ns = self._clock.timestamp_ns()
         self._letters()
-        self._read(now_ns)
+        if self._late(now_ns):
+            self._read(now_ns)
         if self._dirty:
             self._sample(now_ns, stood=False)
         elif now_ns - self._sampled_ns >= self._stride_ns:
             self._sample(now_ns, stood=False)
 
+    def _late(self, now_ns: int) -> bool:
+        """Whether the feeds must be read before a verdict: a while ago, or the kernel thinks that one is due."""
+        if now_ns - self._read_ns >= READ_NS:
+            return True
+        return now_ns > self._due_ns
+
     def _read(self, now_ns: int) -> None:
         feeds = self._guard.state.feeds
-        self._emit_all(self._parts.feeds.drain(feeds, now_ns, late(feeds, now_ns)))
+        self._parts.values.changed()
+        self._read_ns = now_ns
+        for event in self._parts.feeds.drain(feeds, now_ns, late(feeds, now_ns)):
+            self._guard.emit(self._timed(event))
+        self._due_ns = self._parts.feeds.first_due_ns(self._guard.state.feeds)
+
+    def _timed(self, event: Event) -> Event:
+        """A row's own time; that of the state where a verdict of the same 250 ms was given before the row was read."""
+        t_ns = self._guard.state.clock.t_ns
+        if event.ts_ns >= t_ns:
+            return event
+        if t_ns - event.ts_ns > READ_NS:
+            return event
+        return event._replace(ts_ns=t_ns)
 
     def _emit_all(self, events: list[Event]) -> None:
         for event in events:
@@ -174,19 +194,33 @@ class FlowOfEvents:
         self._due()
 
     def _strode(self, now_ns: int) -> None:
+        """The end of a stride: the account is sampled; the feeds' windows are read every few strides, or when due."""
         parts = self._parts
         busy = parts.feeds.waiting()
         self._letters()
-        self._read(now_ns)
+        parts.values.changed()
+        if now_ns - self._read_ns >= READ_STRIDES * self._stride_ns:
+            self._read(now_ns)
+        elif now_ns > self._due_ns:
+            self._read(now_ns)
         self._flows(now_ns)
         self._sample(now_ns, stood=False)
         parts.killing.calm()
         self._due()
         if busy:
-            self._stride(now_ns + self._stride_ns)
+            self._stride(now_ns + self._pace_ns())
             return
         self._awake = False
         parts.sleep()
+
+    def _pace_ns(self) -> int:
+        """A policy second; ten where so little is held that a move of 10 bp changes equity by less than 1 bp."""
+        sample = self._parts.values.sample()
+        if sample.error == 1:
+            return self._stride_ns
+        if 10 * sample.gross < sample.equity:
+            return 10 * self._stride_ns
+        return self._stride_ns
 
     def timer(self, event: Any) -> None:
         """Live, every 10 real ms: letters, the process's heartbeat, strides."""
@@ -242,13 +276,16 @@ class FlowOfEvents:
         if order is None:
             return
         group = None
-        working = parts.book.seen(order, parts.cache.position_id(event.client_order_id))
+        working = parts.book.working.get(event.client_order_id.value)
+        if working is None:
+            working = parts.book.seen(order, parts.cache.position_id(event.client_order_id))
+        else:
+            working = parts.book.again(working)
         if isinstance(event, OrderFilled):
             self._dirty = True
-            self._flow_ns = ABSENT
-            self._filled_ns = self._clock.timestamp_ns()
+            self._balance.filled(self._clock.timestamp_ns())
             group = parts.book.refresh(event.position_id)
-            self._fill(event)
+            self._fills.record(event, self._clock.timestamp_ns())
         elif working is not None:
             if isinstance(event, OrderUpdated | OrderModifyRejected):
                 working.pending_lots = 0
@@ -283,26 +320,6 @@ class FlowOfEvents:
             )
         parts.own.ended(group, rejected)
 
-    def _fill(self, event: Any) -> None:
-        scale = self._parts.scales.get(event.instrument_id.value)
-        if scale is None:
-            return
-        side = 1
-        if event.order_side.name == "SELL":
-            side = -1
-        commission = 0
-        currency = ""
-        if event.commission is not None:
-            currency = event.commission.currency.code
-            commission = units(event.commission, 10**event.commission.currency.precision)
-        data = (
-            f'{{"id":{text(event.client_order_id.value)},"trade":{text(event.trade_id.value)},'
-            f'"instrument":{text(event.instrument_id.value)},"strategy":{text(event.strategy_id.value)},'
-            f'"position":{text(_value(event.position_id))},"side":{side},"lots":{lots_of(event.last_qty, scale)},'
-            f'"price":{text(str(event.last_px))},"commission":{commission},"currency":{text(currency)}}}'
-        )
-        self._guard.write(self._clock.timestamp_ns(), "FILL", data)
-
     def position(self, event: Any) -> None:
         """A position opened, changed or closed."""
         parts = self._parts
@@ -318,41 +335,13 @@ class FlowOfEvents:
         parts.try_close()
 
     def account(self, event: Any) -> None:
-        """Money that comes or goes without a fill is a deposit or a withdrawal."""
-        parts = self._parts
-        values = parts.values
-        if not values.found(parts.settings.venue, parts.settings.currency):
-            return
-        if event.account_id != values.account.id:
-            return
-        total = values.account.balance_total(values.base)
-        if total is None:
-            return
-        amount = units(total, 10**values.base.precision)
-        before = self._balance
-        self._balance = amount
-        if before is None:
-            return
-        if amount == before:
-            return
-        now_ns = self._clock.timestamp_ns()
-        if self._filled_ns != ABSENT:
-            if now_ns - self._filled_ns <= self._claim_ns:  # a fill's own change comes before or after its event
-                return
-        self._flow += amount - before
-        self._flow_ns = now_ns
+        """An account state: see balance.py."""
+        self._balance.account(event, self._clock.timestamp_ns())
 
     def _flows(self, now_ns: int) -> None:
-        """A change of the balance that no fill has claimed."""
-        if self._flow_ns == ABSENT:
-            self._flow = 0
-            return
-        if now_ns - self._flow_ns <= self._claim_ns:
-            return
-        flow = self._flow
-        self._flow = 0
-        self._flow_ns = ABSENT
-        self._guard.emit(Flow(now_ns, flow), encode({"what": "balance changed without a fill"}))
+        flow = self._balance.flow(now_ns)
+        if flow is not None:
+            self._guard.emit(flow, encode({"what": "balance changed without a fill"}))
 
     def finish(self) -> None:
         """The last sample, so that a journal ends with what the account was worth."""
@@ -395,9 +384,3 @@ class FlowOfEvents:
 
 
 COMMAND_SHAPE: Final = "Dolphin.command takes a dict with 'verb', 'cause' and the verb's arguments"
-
-
-def _value(identifier: Any) -> str:
-    if identifier is None:
-        return ""
-    return str(identifier.value)

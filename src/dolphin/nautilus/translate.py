@@ -163,7 +163,7 @@ def side_of(order: Any) -> int:
     return -1
 
 
-_TAKES_AT_ONCE: Final = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
+TAKES_AT_ONCE: Final = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
 
 
 def style_of(order_type: Any, side: int, limit: int | None, post_only: bool, bid: int, ask: int, last: int) -> int:
@@ -172,7 +172,7 @@ def style_of(order_type: Any, side: int, limit: int | None, post_only: bool, bid
     A limit crosses where it reaches the opposite quote; without a quote it rests if it is beyond the last price;
     without any price it may take.
     """
-    if order_type in _TAKES_AT_ONCE:
+    if order_type in TAKES_AT_ONCE:
         return TAKES
     if order_type != OrderType.LIMIT:
         return TRIGGERS

@@ -25,6 +25,21 @@ class Prices(NamedTuple):
     last: int
 
 
+class Worth(NamedTuple):
+    """What a lot is worth at one quote and one reading of the exchange rates."""
+
+    quote: Any
+    read_ns: int
+    bid_u: int
+    ask_u: int
+
+    def of(self, side: int) -> int:
+        """Left at the bid if long, at the ask if short."""
+        if side > 0:
+            return self.bid_u
+        return self.ask_u
+
+
 class Sample(NamedTuple):
     """A reading of the account. `known` 0: there is none yet, which is not an error."""
 
@@ -46,6 +61,7 @@ class Values:
         self._clock = clock
         self._read_ns = -1
         self._sample = NOT_YET
+        self._worth: dict[str, Worth] = {}
         self._portfolio = portfolio
         self._scales = scales
         self._book = book
@@ -94,9 +110,17 @@ class Values:
         quote = self._cache.quote_tick(scale.instrument_id)
         if quote is None:
             return value_u(self.prices(scale).last, scale, self.rate(scale))
-        if side > 0:
-            return value_u(_price(quote.bid_price, scale), scale, self.rate(scale))
-        return value_u(_price(quote.ask_price, scale), scale, self.rate(scale))
+        known = self._worth.get(scale.id)
+        if known is not None:
+            if known.quote is quote:
+                if known.read_ns == self._read_ns:
+                    return known.of(side)
+        rate = self.rate(scale)
+        bid = value_u(_price(quote.bid_price, scale), scale, rate)
+        ask = value_u(_price(quote.ask_price, scale), scale, rate)
+        known = Worth(quote, self._read_ns, bid, ask)
+        self._worth[scale.id] = known
+        return known.of(side)
 
     def rate(self, scale: Scale) -> int:
         """From minor units of the instrument's currency to those of the base currency; 0 where unknown."""
