@@ -141,7 +141,7 @@ class Fold:
         self.due[feed] = int(record.body.due_ns)
 
     def _stall(self, feed: int, due_ns: int, until_ns: int, seq: int) -> None:
-        """A feed that the book depended on was late. Where nothing is at stake a SEEN may be lazy, and proves nothing."""
+        """A feed that the book depended on was late. Where nothing is at stake, a lazy SEEN proves nothing."""
         if not self.counted.get(feed, 0):
             return
         late_s = (until_ns - due_ns) / NS_PER_S
