@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -288,6 +289,7 @@ class Parts:
             self.own.begin()
         elif fell:
             self.own.begin()
+        self.write_status(emptied)
 
     def _tell_move(self, effect: Moved) -> None:
         way = "MOVED UP"
@@ -339,7 +341,12 @@ class Parts:
         return head
 
     def write_status(self, always: bool) -> None:
-        """status.json, whole or not at all; a failure is no harm."""
+        """status.json, whole or not at all, at most once a real second unless `always`; a failure is no harm."""
+        now_s = time.monotonic()
+        if not always:
+            if now_s - self._status_s < STATUS_S:
+                return
+        self._status_s = now_s
         try:
             mailbox.write(Path(self.settings.state_dir) / "status.json", self.status())
         except OSError as error:
@@ -389,8 +396,3 @@ class Parts:
             self.actor.msgbus.unsubscribe(topic=topic, handler=handler)
         self._subscribed.clear()
         self.feeds.unsubscribe()
-
-
-def assembled(actor: Any, settings: PlugConfig, hook: Hook, live: bool) -> Parts:
-    """The parts of a run that starts now."""
-    return Parts(actor, settings, hook, live)

@@ -18,7 +18,7 @@ from dolphin.nautilus.action import Host
 from dolphin.nautilus.config import PlugConfig
 from dolphin.nautilus.gates import plain_gate
 from dolphin.nautilus.hook import COMMAND, PRIORITY, Hook
-from dolphin.nautilus.parts import Parts, assembled
+from dolphin.nautilus.parts import Parts
 from dolphin.nautilus.ports import SensorSource
 
 
@@ -76,7 +76,7 @@ class Plug(Actor):
         try:
             live = isinstance(self.clock, LiveClock)
             assert self.hook is not None
-            self.parts = assembled(self, self.settings, self.hook, live)
+            self.parts = Parts(self, self.settings, self.hook, live)
             self.parts.begin()
         except Exception as error:
             self.failed("start", error)
