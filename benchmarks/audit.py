@@ -120,7 +120,8 @@ def main() -> None:
                 f"TLC                    {tlc:7.2f} s  {n / tlc:9,.0f} records/s, {report.checks['c'].compared:,} steps"
             )
             print(
-                f"fast / TLC             {tlc / min(one, two):7.1f} x   (goal {GOAL_RATIO} x); {busy / busy_one:.1f} x in CPU time ({busy:.1f} s, {busy_one:.1f} s)"
+                f"fast / TLC             {tlc / min(one, two):7.1f} x   (goal {GOAL_RATIO} x); "
+                f"{busy / busy_one:.1f} x in CPU time ({busy:.1f} s, {busy_one:.1f} s)"
             )
         step = dict(table)["kernel: machine.step (b)"]
         share = step / n * 1e6
