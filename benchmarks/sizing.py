@@ -1,6 +1,6 @@
 """The sizing decision: how many lots the posture, the confidence and the evidence allow. Goal: p50 < 1 us, p99 < 5 us.
 
-Each call is timed alone with contracts off and set against the cost of timing nothing, in the same loop, so that what the
+Each call is timed alone with contracts off and set against timing nothing in the same loop, so that what the
 clock itself takes is seen. Percentiles are of the difference.
 """
 

@@ -135,7 +135,9 @@ def check_source(source: str, path: str) -> list[Finding]:
     if not path.startswith(NAUTILUS):
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom) and _names_nautilus(node):
-                findings.append(Finding(path, node.lineno, "only dolphin.nautilus, app.data and app.engine import nautilus_trader"))
+                findings.append(
+                    Finding(path, node.lineno, "only dolphin.nautilus, app.data and app.engine import nautilus_trader")
+                )
     if path.startswith("src/dolphin/kernel/"):
         kernel = _Kernel(path)
         kernel.visit(tree)

@@ -247,7 +247,7 @@ def begin(header: Mapping[str, Any]) -> Begun:
 
 
 def state_hash(state: State) -> str:
-    """64 hex digits that stand for a whole state: equal on every Python for equal folds (determinism, DESIGN.md 2.8)."""
+    """64 hex digits that stand for a whole state: equal on every Python for equal folds (DESIGN.md 2.8)."""
     return hashlib.sha256(_nested(state).encode()).hexdigest()
 
 
