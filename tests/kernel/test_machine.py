@@ -232,12 +232,12 @@ def test_an_envelope_due_before_the_anchor_is_old_and_not_absent() -> None:
 
 @pytest.mark.req("DOL-FILTER-008")
 def test_shocks_do_not_stack() -> None:
-    state, _ = do(book(), ev.Shock(T0), ev.Tick(at(1_800)))
-    assert state.readings.r4_bp == 6_500
-    state, _ = do(state, ev.Shock(at(1_800)))
+    state, _ = do(book(), ev.Shock(T0), ev.Tick(at(180)))
+    assert state.readings.r4_bp == 3_350
+    state, _ = do(state, ev.Shock(at(180)))
     assert state.readings.r4_bp == 3_000
-    state, _ = do(state, ev.Tick(at(5_400)))
-    assert state.readings.r4_bp == BP
+    state, _ = do(state, ev.Tick(at(360)))
+    assert state.readings.r4_bp == 3_350
 
 
 def test_unknown_feeds_and_kinds_change_nothing_and_admit_nothing() -> None:
