@@ -241,6 +241,7 @@ def prove(
                     stored[marks[result.name]] = round(result.seconds, 2)
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
+        (cache.parent / ".gitignore").write_text("*\n", encoding="utf-8")
         cache.write_text(json.dumps(stored, indent=0, sort_keys=True), encoding="utf-8")
     order = {function.name: place for place, function in enumerate(known)}
     results.sort(key=lambda result: order.get(result.name, len(order)))
