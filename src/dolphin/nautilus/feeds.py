@@ -33,6 +33,10 @@ _UNITS_NS = {
 }
 
 
+PLAIN_MAX = 1 << 40
+"""Ticks and lots below this are exact by way of doubles whatever the increments are."""
+
+
 class Line(NamedTuple):
     """One feed: its index in the header, what it is, its sensor and sessions, its instrument's scales, its queues."""
 
@@ -52,7 +56,26 @@ def interval_ns(bar_type: Any) -> int:
 
 
 def quote_row(tick: Any, scale: Scale) -> Quote:
-    """A quote in ticks and lots."""
+    """A quote in ticks and lots: the short way for plain numbers, the careful one for the rest."""
+    price_power = scale.price_power
+    size_power = scale.size_power
+    try:
+        bid = round(tick.bid_price.as_double() * price_power) // scale.tick_units
+        ask = round(tick.ask_price.as_double() * price_power) // scale.tick_units
+        bid_lots = round(tick.bid_size.as_double() * size_power) // scale.lot_units
+        ask_lots = round(tick.ask_size.as_double() * size_power) // scale.lot_units
+    except (ValueError, OverflowError):  # not a number, or infinite
+        return _careful(tick, scale)
+    if bid <= 0:
+        return _careful(tick, scale)
+    if bid + ask + bid_lots + ask_lots > PLAIN_MAX:
+        return _careful(tick, scale)
+    if ask <= 0:
+        return _careful(tick, scale)
+    return Quote(tick.ts_event, tick.ts_init, bid, ask, bid_lots, ask_lots)
+
+
+def _careful(tick: Any, scale: Scale) -> Quote:
     return Quote(
         tick.ts_event,
         tick.ts_init,
