@@ -113,7 +113,7 @@ def test_a_flow_never_makes_the_drawdown_smaller_and_moves_the_mark_by_less_than
 ) -> None:
     mark = max(mark, equity)
     capital = sampled((0, mark), (1, equity))
-    after = cap.flowed(capital, flow)
+    after = cap.flowed(capital, flow, 2)
     assert after.equity == equity + flow
     assert after.drawdown_bp >= capital.drawdown_bp or after.drawdown_bp == cap.drawdown(after.mark, after.equity)
     if after.equity > 0:
@@ -135,11 +135,22 @@ def test_a_flow_on_round_numbers_leaves_the_drawdown_unchanged() -> None:
     assert (state.capital.mark, state.capital.drawdown_bp) == (100_000, 500)
 
 
+@pytest.mark.req("DOL-CAPITAL-004")
+def test_a_flow_that_traps_begins_the_wait_at_once() -> None:
+    state = machine.start(INTRADAY, T0, ())
+    for event in (ev.Equity(T0, 100_000, flat=1), ev.Equity(at(1), 94_601, flat=1)):
+        state, _ = machine.step(INTRADAY, state, event)
+    assert state.capital.trapped_ns == ABSENT
+    state, _ = machine.step(INTRADAY, state, ev.Flow(at(2), -94_598))
+    assert state.capital.drawdown_bp > 540, "rounding up takes a book of three cents over the level"
+    assert state.capital.trapped_ns == at(2)
+
+
 def test_a_flow_without_equity_on_one_side_has_no_ratio_to_keep() -> None:
     assert cap.scaled_mark(100, 0, 50) == 150
     assert cap.scaled_mark(100, -10, -20) == 100
     assert cap.scaled_mark(100, 10, 0) == 100
-    assert cap.flowed(Capital(), 70) == Capital(equity=70, mark=70)
+    assert cap.flowed(Capital(), 70, 0) == Capital(equity=70, mark=70)
 
 
 def test_what_a_quotient_must_prove() -> None:

@@ -226,8 +226,14 @@ def test_when_no_own_order_leaves() -> None:
         assert reduce(standing, own_lots=1) == (0, Reason.WORKING)
         assert reduce(standing, fresh=0) == (0, Reason.NOT_FRESH)
         assert reduce(standing, fresh=7) == (0, Reason.NOT_FRESH)
-        assert reduce(standing, adopted=0) == (0, Reason.ADOPTED)
-        assert reduce(standing, adopted=2) == (700, Reason.FLATTEN), "the operator chose it"
+        taken = (700, Reason.FLATTEN)
+        waiting = (0, Reason.ADOPTED)
+        if standing == KILLED:
+            taken = waiting = (700, Reason.KILL_FLATTEN)
+        if standing == HIBERNATE:
+            waiting = (700, Reason.FLATTEN)
+        assert reduce(standing, adopted=0) == waiting, "what waits is spared by the first posture, not by a fall"
+        assert reduce(standing, adopted=2) == taken, "the operator chose it"
 
 
 @pytest.mark.req("DOL-TRIM-006")

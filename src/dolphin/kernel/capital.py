@@ -173,12 +173,13 @@ def unreadable(capital: Capital, t_ns: int) -> Capital:
     return capital._replace(error_ns=t_ns)
 
 
-def flowed(capital: Capital, flow: int) -> Capital:
+def flowed(capital: Capital, flow: int, t_ns: int) -> Capital:
     """Capital after a deposit or withdrawal. Composed. Pending samples move with the money."""
     after = capital.equity + flow
     mark = scaled_mark(capital.mark, capital.equity, after)
     pending = tuple(Sample(sample.ts_ns, sample.equity + flow) for sample in capital.pending)
-    return capital._replace(equity=after, mark=mark, pending=pending, drawdown_bp=drawdown(mark, after))
+    moved = capital._replace(equity=after, mark=mark, pending=pending, drawdown_bp=drawdown(mark, after))
+    return since_trapped(moved, t_ns)
 
 
 @ensure(lambda capital, result: result != Reason.REBASED or capital.trapped_ns != ABSENT)

@@ -78,7 +78,7 @@ def _equity(policy: Policy, state: State, event: ev.Equity) -> tuple[State, Effe
 
 
 def _flow(policy: Policy, state: State, event: ev.Flow) -> tuple[State, Effects]:
-    return state._replace(capital=capitals.flowed(state.capital, event.flow)), ()
+    return state._replace(capital=capitals.flowed(state.capital, event.flow, state.clock.t_ns)), ()
 
 
 @ensure(lambda blind, result: not result or not blind)

@@ -324,18 +324,19 @@ def emptying(policy: Policy, standing: Standing) -> Reason:
 
 
 def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduced:
-    """What the guard may send on one position now: never more than the position, nothing beside a working own order."""
+    """What the guard may send on one position now: never more than the position, nothing beside a working own order.
+
+    A position that waits to be adopted is protected from the posture of the start, not from a kill or a fall after it.
+    """
     if ask.position_lots == 0:
         return Reduced(0, Reason.NOTHING_TO_DO)
-    if ask.adopted == 0:
-        return Reduced(0, Reason.ADOPTED)
     if ask.own_lots > 0:
         return Reduced(0, Reason.WORKING)
+    why = wanted(policy, standing, ask.adopted)
+    if why == Reason.ADOPTED:
+        return Reduced(0, why)
     if ask.fresh != 1:
         return Reduced(0, Reason.NOT_FRESH)
-    if ask.adopted == 2:
-        return Reduced(abs(ask.position_lots), Reason.FLATTEN)
-    why = emptying(policy, standing)
     if why == Reason.TRIM:
         return trim(policy, standing, ask, t_ns)
     if why == Reason.FLATTEN:
@@ -343,6 +344,22 @@ def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduce
     if why == Reason.KILL_FLATTEN:
         return Reduced(abs(ask.position_lots), why)
     return Reduced(0, why)
+
+
+@ensure(lambda policy, standing, result: standing.running or not standing.fell or result == Reason.KILL_FLATTEN)
+@ensure(lambda adopted, result: result != Reason.ADOPTED or adopted == 0)
+def wanted(policy: Policy, standing: Standing, adopted: int) -> Reason:
+    """Why an own order would leave: a kill or a fall first, then what the operator said of a position found at a start."""
+    why = emptying(policy, standing)
+    if why == Reason.KILL_FLATTEN:
+        return why
+    if why == Reason.FLATTEN:
+        return why
+    if adopted == 2:
+        return Reason.FLATTEN
+    if adopted == 0:
+        return Reason.ADOPTED
+    return why
 
 
 @ensure(lambda last_ns, result: not result or last_ns != ABSENT)
