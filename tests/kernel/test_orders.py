@@ -137,6 +137,20 @@ def test_what_exceeds_the_position_is_judged_as_an_entry() -> None:
 
 
 @pytest.mark.req("DOL-EXIT-005")
+def test_close_then_open_in_one_breath_is_one_exit_and_one_entry() -> None:
+    # Long 10, SELL 10 on its way: a second SELL finds nothing left to shrink, unless it is reduce-only.
+    for standing in (TURTLE, HIBERNATE, KILLED):
+        lots, exit_lots, cancel, reason = judge(standing, SELL, lots=50, leaving_lots=10)
+        assert (lots, exit_lots, cancel) == (0, 0, 0)
+        assert reason in (Reason.POSTURE_NO_ENTRY, Reason.KILLED)
+        assert judge(standing, SELL, lots=10, leaving_lots=4) == (6, 6, 0, reason)
+        assert judge(standing, SELL, leaving_lots=10, reduce_only=1) == (10, 10, 0, Reason.REDUCING)
+    assert judge(GOOD, SELL, lots=50, leaving_lots=10)[:2] == (50, 0)
+    assert judge(GOOD, SELL, lots=600, leaving_lots=10)[:2] == (590, 0), "the position counts until it is gone"
+    assert judge(KILLED, SELL, leaving_lots=-3) == (10, 10, 0, Reason.REDUCING)
+
+
+@pytest.mark.req("DOL-EXIT-005")
 def test_an_exit_that_executes_at_once_displaces_resting_ones() -> None:
     assert judge(HIBERNATE, SELL, resting_lots=10) == (10, 10, 10, Reason.REDUCING)
     assert judge(HIBERNATE, SELL, lots=4, resting_lots=8) == (4, 4, 2, Reason.REDUCING)

@@ -142,7 +142,7 @@ def _excess(case: Case) -> list[str]:
     order = case.event
     assert isinstance(order, Order)
     size = abs(order.position_lots)
-    beside = f"resting exits {order.resting_lots:,}, the guard's own {order.own_lots:,}"
+    beside = f"resting exits {order.resting_lots:,}, on their way {order.leaving_lots:,}, own {order.own_lots:,}"
     return [f"at most {case.exit_lots:,} lots: the position is {size:,}, {beside}"]
 
 

@@ -82,6 +82,8 @@ def order(
     asked = max(int(body.lots), 0)
     size = abs(int(body.position_lots))
     opposing = body.named == 1 and int(body.side) * int(body.position_lots) < 0
+    if body.reduce_only != 1:
+        size = max(size - max(int(body.leaving_lots), 0), 0)
     if not opposing:
         size = 0
     if exit_lots > min(size, asked):
@@ -144,7 +146,9 @@ def _entry(
             "DOL-ORDER-001", "allowed leverage = min(ceiling(posture), share * l_raw)",
         )  # fmt: skip
     entering = -(-(lots - exit_lots) * value_u // MICRO)
-    leaving = body.taking * (exit_lots * value_u // MICRO)
+    leaving = 0
+    if body.taking == 1:
+        leaving = exit_lots * value_u // MICRO
     exposure = max(max(int(body.gross), 0) + max(int(body.working), 0) - leaving, 0) + entering
     if exposure * 10_000 > equity * allowed:
         return Wrong(

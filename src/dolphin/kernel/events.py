@@ -136,6 +136,8 @@ class Order(NamedTuple):
     `named` 1: it shrinks what `position_lots` says (NETTING, or HEDGING with a position id). `reduce_only`: the flag on
     the order. `whole` 1: contingent list or modify, all or nothing. `resting_lots`: the other working exits of that
     position; `own_lots`: what the guard's own working order covers. `value_u`: micro-units of money a lot.
+    `leaving_lots`: exits of that position that execute at once and are on their way: they will have been filled before
+    this order, so that what it can still shrink is the rest (a reduce-only order cannot do more, whatever it says).
     `working`: value of all other working entries. `own` 1: one of the guard's own orders (flatten, trim).
     """
 
@@ -156,6 +158,7 @@ class Order(NamedTuple):
     working: int
     equity: int
     l_raw_bp: int
+    leaving_lots: int = 0
 
 
 class Reduce(NamedTuple):

@@ -213,13 +213,28 @@ def short(entry_lots: int, reason: Reason, named: int) -> Reason:
     return reason
 
 
+@ensure(lambda size, result: result <= positive(size))
+@ensure(lambda result: result >= 0)
+@ensure(lambda size, reduce_only, result: reduce_only != 1 or result == positive(size))
+@ensure(lambda size, leaving, reduce_only, result: reduce_only == 1 or result + positive(leaving) >= size)
+def remaining(size: int, leaving: int, reduce_only: int) -> int:
+    """What of a position an order can still shrink. "Close, then open" in one breath is one exit and one entry.
+
+    A second reduce-only exit passes all the same: it cannot open anything, and the first may yet be refused.
+    """
+    if reduce_only == 1:
+        return positive(size)
+    return positive(size - positive(leaving))
+
+
 def judge(policy: Policy, standing: Standing, order: Order) -> Verdict:
     """The verdict on one order. Composed of `split`, `enter` and `settle`; total for every integer."""
     lots = order.lots
     if lots <= 0:
         return Verdict(0, 0, 0, 0, Reason.BELOW_MINIMUM)
     if opposes(order.side, order.position_lots, order.named):
-        cut = split(lots, abs(order.position_lots), order.own_lots, order.resting_lots, order.taking)
+        size = remaining(abs(order.position_lots), order.leaving_lots, order.reduce_only)
+        cut = split(lots, size, order.own_lots, order.resting_lots, order.taking)
     else:
         cut = Split(0, 0, lots, 0)
     if cut.entry == 0:
@@ -349,7 +364,7 @@ def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduce
 @ensure(lambda policy, standing, result: standing.running or not standing.fell or result == Reason.KILL_FLATTEN)
 @ensure(lambda adopted, result: result != Reason.ADOPTED or adopted == 0)
 def wanted(policy: Policy, standing: Standing, adopted: int) -> Reason:
-    """Why an own order would leave: a kill or a fall first, then what the operator said of a position found at a start."""
+    """Why an own order would leave: a kill or a fall first, then what the operator said of a position that was found."""
     why = emptying(policy, standing)
     if why == Reason.KILL_FLATTEN:
         return why

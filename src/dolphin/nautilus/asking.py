@@ -151,7 +151,7 @@ class Asker:
         event = Order(
             self._clock.timestamp_ns(), self._feed_of(scale.id), side, lots, taking, named,
             int(order.is_reduce_only), whole, group.lots, sums.resting, sums.own, scale.min_lots, value,
-            sample.gross, self._values.working(group, sums) + before, equity, self._l_raw_bp,
+            sample.gross, self._values.working(group, sums) + before, equity, self._l_raw_bp, sums.leaving,
         )  # fmt: skip
         return Asked(event, order.client_order_id.value, order.strategy_id.value, group, scale, apart)
 

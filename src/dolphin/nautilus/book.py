@@ -15,11 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nautilus_trader.model.enums import ContingencyType, OrderStatus
+from nautilus_trader.model.enums import ContingencyType, OrderStatus, OrderType, TimeInForce
 
 from dolphin.nautilus.translate import Scale, lots_of, side_of
 
 OWN_PREFIX = "DOLPHIN-"
+AT_ONCE = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
+"""Types that execute at once or not at all; so does a limit that is immediate-or-cancel or fill-or-kill."""
+_IMMEDIATE = frozenset((TimeInForce.IOC, TimeInForce.FOK))
 _MOVING = frozenset((OrderStatus.SUBMITTED, OrderStatus.PENDING_UPDATE, OrderStatus.PENDING_CANCEL))
 
 
@@ -64,6 +67,19 @@ class Working:
         """Lots as which it counts."""
         return max(self.lots, self.pending_lots)
 
+    def leaving(self) -> bool:
+        """Whether it executes at once: it will have been filled, or refused, before any later order.
+
+        One that an algorithm holds and works off in parts does not.
+        """
+        if self.order.exec_algorithm_id is not None:
+            return False
+        if self.order.order_type in AT_ONCE:
+            return True
+        if self.order.order_type != OrderType.LIMIT:
+            return False
+        return self.order.time_in_force in _IMMEDIATE
+
     def held(self) -> bool:
         """Whether it waits for a parent that has filled nothing yet."""
         parent_id = self.order.parent_order_id
@@ -76,12 +92,16 @@ class Working:
 
 
 class Sums(NamedTuple):
-    """What works in a group. `resting`: exits; `own`: what the guard's own orders cover; `buy`, `sell`: entries."""
+    """What works in a group. `resting`: exits; `own`: what the guard's own orders cover; `buy`, `sell`: entries.
+
+    `leaving`: exits that execute at once and are on their way: nothing displaces them, and a later order finds less.
+    """
 
     resting: int
     own: int
     buy: int
     sell: int
+    leaving: int
 
 
 class Group:
@@ -111,6 +131,7 @@ class Group:
         buy: dict[str, int] = {}
         sell: dict[str, int] = {}
         own = 0
+        leaving = 0
         for working in self.orders.values():
             if working.cid in cids:
                 continue
@@ -120,7 +141,9 @@ class Group:
             if working.held():
                 continue
             if working.side * self.lots < 0:
-                if not working.canceling:
+                if working.leaving():
+                    leaving += working.lots
+                elif not working.canceling:
                     _larger(exits, working)
                 if working.reduce_only:
                     _larger(protective, working)
@@ -135,8 +158,8 @@ class Group:
                 _larger(sell, working)
         beyond = _beyond(sum(plain.values()), sum(protective.values()), abs(self.lots))
         if self.lots > 0:
-            return Sums(sum(exits.values()), own, sum(buy.values()), sum(sell.values()) + beyond)
-        return Sums(sum(exits.values()), own, sum(buy.values()) + beyond, sum(sell.values()))
+            return Sums(sum(exits.values()), own, sum(buy.values()), sum(sell.values()) + beyond, leaving)
+        return Sums(sum(exits.values()), own, sum(buy.values()) + beyond, sum(sell.values()), leaving)
 
     def exits(self) -> list[Working]:
         """Working exits that may be displaced, newest first: not the guard's own, not being cancelled."""
@@ -145,7 +168,8 @@ class Group:
             if working.side * self.lots < 0:
                 if not working.own:
                     if not working.canceling:
-                        found.append(working)
+                        if not working.leaving():
+                            found.append(working)
         return found
 
     def increasing(self) -> list[Working]:

@@ -315,9 +315,11 @@ def _tells(reading: Reading, feed: Feed, now_ns: int) -> bool:
     """Whether the kernel would know something else by this reading."""
     if feed.heard == 0:
         return True
-    if reading.r3_bp != feed.r3_bp:
-        return True
     if reading.error != feed.error:
+        return True
+    if reading.error == 1:
+        return False
+    if reading.r3_bp != feed.r3_bp:
         return True
     if feed.due_ns >= NEVER_NS:
         return reading.due_ns < NEVER_NS
