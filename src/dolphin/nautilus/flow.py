@@ -6,7 +6,6 @@ sample the account, then what is due. Deciding is the kernel's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from nautilus_trader.model.events import (
@@ -23,9 +22,9 @@ from nautilus_trader.model.events import (
 from dolphin.journal import encode
 from dolphin.kernel.events import Event, Seen, Tick
 from dolphin.kernel.units import ABSENT, NEVER_NS, NS_PER_S
-from dolphin.nautilus import mailbox
 from dolphin.nautilus.balance import Balance, Fills
 from dolphin.nautilus.book import OWN_PREFIX
+from dolphin.nautilus.commands import Commands
 from dolphin.nautilus.equity import counted, late, second_ns
 from dolphin.nautilus.translate import price_units
 
@@ -55,12 +54,13 @@ class FlowOfEvents:
         self._stride_ns = second_ns(parts.guard.policy)
         self._balance = Balance(parts.values, parts.settings, parts.live)
         self._fills = Fills(parts.guard, parts.scales)
+        self._commands = Commands(parts, self)
         self._alert_ns = NEVER_NS
         self._awake = False
         self._sampled_ns = ABSENT
         self._beat_ns = ABSENT
         self._dirty = True
-        self._busy = False
+        self.ended = False
         self._read_ns = -READ_NS
         self._due_ns = -1
         self._exposed: dict[int, int] = {}
@@ -127,14 +127,16 @@ class FlowOfEvents:
                 exposed[line.number] = 1
         self._emit_all(counted(self._guard.state, exposed, now_ns))
 
-    def _due(self) -> None:
+    def due(self) -> None:
         """Own orders that are due, and the alert for what comes next."""
         parts = self._parts
+        if self.ended:
+            return
         if parts.own.due:
             parts.own.ask()
         self.plan()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Read and sample: an operator wants to act on what is."""
         self._read(self._clock.timestamp_ns())
         self._sample(self._clock.timestamp_ns(), stood=False)
@@ -155,7 +157,7 @@ class FlowOfEvents:
         self._flows(now_ns)
         self._sample(now_ns, stood=self._alone(bar.bar_type.instrument_id.value))
         parts.killing.calm()
-        self._due()
+        self.due()
 
     def _alone(self, instrument: str) -> bool:
         for group in self._parts.book.groups.values():
@@ -173,7 +175,7 @@ class FlowOfEvents:
         self._dirty = True
         if self._parts.own.due:
             self.catch_up()
-            self._due()
+            self.due()
 
     def _stride(self, at_ns: int) -> None:
         if self._parts.live:
@@ -187,11 +189,15 @@ class FlowOfEvents:
             self._strode(now_ns)
             return
         self._alert_ns = NEVER_NS
+        self._passed(now_ns)
+
+    def _passed(self, now_ns: int) -> None:
+        """The time of a deadline has come."""
         self._letters()
         self._read(now_ns)
         self._guard.emit(Tick(now_ns))
         self._flows(now_ns)
-        self._due()
+        self.due()
 
     def _strode(self, now_ns: int) -> None:
         """The end of a stride: the account is sampled; the feeds' windows are read every few strides, or when due."""
@@ -206,7 +212,7 @@ class FlowOfEvents:
         self._flows(now_ns)
         self._sample(now_ns, stood=False)
         parts.killing.calm()
-        self._due()
+        self.due()
         if busy:
             self._stride(now_ns + self._pace_ns())
             return
@@ -236,14 +242,16 @@ class FlowOfEvents:
             parts.killing.calm()
             parts.check_hook()
             parts.write_status(False)
-            self._due()
+            self.due()
+        elif now_ns >= self._next_ns():
+            self._passed(now_ns)
         elif parts.own.due:
             self._read(now_ns)
-            self._due()
+            self.due()
         self._letters()
 
-    def plan(self) -> None:
-        """Set the alert for the kernel's next deadline, or for the next own order that has to wait."""
+    def _next_ns(self) -> int:
+        """The kernel's next deadline, or the next own order that has to wait."""
         state = self._guard.state
         at_ns = state.plan.deadline_ns
         if state.environment.envelope_due_ms != ABSENT:
@@ -251,6 +259,15 @@ class FlowOfEvents:
         due_ns = self._parts.own.due_ns
         if due_ns != ABSENT:
             at_ns = min(at_ns, due_ns)
+        return at_ns
+
+    def plan(self) -> None:
+        """Set the alert for what comes next. Live the timer looks; once stopping, nothing comes."""
+        if self._parts.live:
+            return
+        if self.ended:
+            return
+        at_ns = self._next_ns()
         if at_ns >= self._alert_ns:
             return
         now_ns = self._clock.timestamp_ns()
@@ -258,7 +275,7 @@ class FlowOfEvents:
             at_ns = now_ns + 1
         if at_ns >= now_ns + NEVER_NS // 8:
             return
-        if self._alert_ns != NEVER_NS:
+        if ALERT in self._clock.timer_names:  # a stopped actor's clock has none any more
             self._clock.cancel_timer(ALERT)
         self._alert_ns = at_ns
         self._clock.set_time_alert_ns(ALERT, at_ns, self._parts.actor.hear_alert)
@@ -298,7 +315,7 @@ class FlowOfEvents:
         self._orphans(group)
         if parts.own.due:
             self._read(self._clock.timestamp_ns())
-            self._due()
+            self.due()
         elif self._alert_ns == NEVER_NS:
             self.plan()
         parts.try_close()
@@ -331,7 +348,7 @@ class FlowOfEvents:
                 parts.own.adopted.pop(group.key, None)
         if parts.own.due:
             self._read(self._clock.timestamp_ns())
-            self._due()
+            self.due()
         parts.try_close()
 
     def account(self, event: Any) -> None:
@@ -350,37 +367,11 @@ class FlowOfEvents:
         self._dirty = True
         self._sample(now_ns, stood=False)
 
-    # --- commands -----------------------------------------------------------------------------------------------------
-
     def command(self, message: Any) -> None:
-        """A dict with verb, cause and the verb's arguments; the answer is the journal's, and `message["answer"]`."""
-        if not isinstance(message, Mapping):
-            raise TypeError(f"{COMMAND_SHAPE}, found {type(message).__name__}")
-        args = {str(key): value for key, value in message.items()}
-        verb = str(args.pop("verb", ""))
-        cause = str(args.pop("cause", ""))
-        args.pop("answer", None)
-        self._parts.actor.wrapped(self.catch_up)
-        answer = self._parts.operator.act(verb, args, cause)
-        if isinstance(message, dict):
-            message["answer"] = answer
-        self._due()
-        self._parts.write_status(False)
+        """The message bus endpoint: see commands.py."""
+        self._commands.told(message)
 
     def _letters(self) -> None:
         """Commands from outside take effect at the time of the event at which they are found."""
-        parts = self._parts
-        if not parts.letter_flag:
-            return
-        parts.letter_flag = False
-        for letter in mailbox.take(parts.settings.state_dir):
-            if letter.error:
-                mailbox.answer(parts.settings.state_dir, letter, {"ok": False, "error": letter.error})
-                continue
-            self._parts.actor.wrapped(self._look)
-            answer = parts.operator.act(letter.verb, letter.args, letter.cause)
-            mailbox.answer(parts.settings.state_dir, letter, answer)
-            self._due()
-
-
-COMMAND_SHAPE: Final = "Dolphin.command takes a dict with 'verb', 'cause' and the verb's arguments"
+        if self._parts.letter_flag:
+            self._commands.letters()

@@ -16,7 +16,7 @@ from dolphin.journal import JournalError, encode
 from dolphin.kernel.events import Effect, Event, Excess, Fault, Moved, Resume, Seen, Tripped
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Cause
-from dolphin.kernel.state import FeedKind, State
+from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import FULL_MS, NEVER_NS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.action import Host
@@ -35,6 +35,7 @@ from dolphin.nautilus.opening import Opened, header_of, opened, scale_entry
 from dolphin.nautilus.operator import Operator
 from dolphin.nautilus.own import WAITING, Own
 from dolphin.nautilus.ports import FeedSpec
+from dolphin.nautilus.standing import status_of
 from dolphin.nautilus.translate import Scale, scale_of
 from dolphin.nautilus.values import Values
 
@@ -162,6 +163,7 @@ class Parts:
         self._tested()
         self.book.loaded()
         self._adopt(now_ns)
+        self._emptied_before()
         self._watch()
         if self.live:
             actor.clock.set_timer_ns(TIMER, TIMER_NS, 0, 0, actor.hear_timer)
@@ -207,6 +209,14 @@ class Parts:
             self.guard.write(now_ns, "ADOPT", encode({"positions": held}))
             self.own.adopted.update(dict.fromkeys(held, WAITING))
             self.actor.tell("ADOPT", f"{len(held)} positions wait for `adopt` or `flatten`")
+
+    def _emptied_before(self) -> None:
+        """An earlier run ended killed or in HIBERNATE: what still works at the venue must not fill now."""
+        if not self.resumed:
+            return
+        if self.guard.emptying():
+            self.killing.all()
+            self.own.begin()
 
     def _watch(self) -> None:
         """In a backtest a thread looks for letters; live the timer does."""
@@ -286,10 +296,17 @@ class Parts:
                 fell = True
         if emptied:
             self.killing.all()
-            self.own.begin()
-        elif fell:
+        if self._acts(fell, emptied):
             self.own.begin()
         self.write_status(emptied)
+
+    def _acts(self, fell: bool, emptied: bool) -> bool:
+        """Whether own orders are asked for: not once the actor has stopped, when no venue would fill them."""
+        if self.flow.ended:
+            return False
+        if emptied:
+            return True
+        return fell
 
     def _tell_move(self, effect: Moved) -> None:
         way = "MOVED UP"
@@ -314,31 +331,7 @@ class Parts:
 
     def status(self) -> dict[str, Any]:
         """What an operator wants to know."""
-        state: State = self.guard.state
-        return {
-            "ts": str(state.clock.t_ns),
-            "mode": state.latch.mode.name,
-            "episode": state.latch.episode,
-            "cause": state.latch.cause.name,
-            "posture": state.filter.posture.name,
-            "confidence_ms": state.filter.confidence_ms,
-            "readings_bp": list(state.readings),
-            "equity": str(state.capital.equity),
-            "mark": str(state.capital.mark),
-            "drawdown_bp": state.capital.drawdown_bp,
-            "flat": self.book.flat(),
-            "positions": {group.key: group.lots for group in self.book.held()},
-            "working": len(self.book.working),
-            "waiting": self.own.waiting(),
-            "report": self.guard.report,
-            "reasons": dict(self.guard.reasons),
-            "failures": len(self.actor.failures),
-            "head": self._head(),
-        }
-
-    def _head(self) -> str:
-        head: str = self.guard.journal.head.anchor
-        return head
+        return status_of(self)
 
     def write_status(self, always: bool) -> None:
         """status.json, whole or not at all, at most once a real second unless `always`; a failure is no harm."""
@@ -362,7 +355,10 @@ class Parts:
 
     def stopping(self) -> None:
         """The actor stops; strategies stop after it."""
-        self.flow.catch_up()
+        try:
+            self.flow.catch_up()
+        finally:
+            self.flow.ended = True
 
     def try_close(self) -> None:
         """Close once everything has ended and nothing is in flight."""
