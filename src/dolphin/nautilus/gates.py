@@ -18,14 +18,16 @@ from typing import Any, NamedTuple
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import ModifyOrder, SubmitOrder, SubmitOrderList
 
+from dolphin.journal import text
 from dolphin.kernel.events import Verdict
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.nautilus.action import Host, text_of
 from dolphin.nautilus.asking import Asked, Asker, Unscaled
-from dolphin.nautilus.book import OWN_PREFIX, Book
+from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.latency import Latency
+from dolphin.nautilus.plain import plainly_reduces
 from dolphin.nautilus.translate import quantity_of
 
 type Forward = Callable[[Any], None]
@@ -147,13 +149,13 @@ class Gates:
 
     def _note(self, asked: Asked, gate: int) -> str:
         if self._guard.report:
-            return f'{{"id":"{asked.name}","strategy":"{asked.strategy}","gate":{gate},"mode":"report"}}'
-        return f'{{"id":"{asked.name}","strategy":"{asked.strategy}","gate":{gate}}}'
+            return f'{{"id":{text(asked.name)},"strategy":{text(asked.strategy)},"gate":{gate},"mode":"report"}}'
+        return f'{{"id":{text(asked.name)},"strategy":{text(asked.strategy)},"gate":{gate}}}'
 
     def _deny(self, order: Any, asked: Asked, verdict: Verdict, reason: Reason) -> None:
-        text = self._text(asked, verdict, reason)
-        self._told("DENIED", f"{order.client_order_id.value} {text}")
-        self._host.deny(order, text)
+        said = self._text(asked, verdict, reason)
+        self._told("DENIED", f"{order.client_order_id.value} {said}")
+        self._host.deny(order, said)
 
     def _text(self, asked: Asked, verdict: Verdict, reason: Reason) -> str:
         event = asked.event
@@ -249,9 +251,9 @@ class Gates:
             self._tokens[f"modify {command.id.value}"] = self._token(order)
             return [command]
         if verdict.lots < asked.event.lots:
-            text = self._text(asked, verdict, reason)
-            self._told("DENIED", f"modify {order.client_order_id.value} {text}")
-            self._host.reject_modify(command, order, text)
+            said = self._text(asked, verdict, reason)
+            self._told("DENIED", f"modify {order.client_order_id.value} {said}")
+            self._host.reject_modify(command, order, said)
             return []
         working = self._book.working.get(order.client_order_id.value)
         if working is not None:
@@ -307,49 +309,3 @@ def _contingent(orders: list[Any]) -> bool:
         if order.is_contingency:
             return True
     return False
-
-
-def plainly_reduces(cache: Any, order: Any, position_id: Any) -> bool:
-    """Whether an order shrinks its position, by nothing but the cache: for when everything else failed."""
-    if order.client_order_id.value.startswith(OWN_PREFIX):
-        return True
-    for orders in (cache.orders_open(None, order.instrument_id), cache.orders_inflight(None, order.instrument_id)):
-        for other in orders:
-            if other.client_order_id.value.startswith(OWN_PREFIX):
-                return False
-    for position in cache.positions_open(None, order.instrument_id, order.strategy_id):
-        if position_id is not None:
-            if position.id != position_id:
-                continue
-        if position.is_opposite_side(order.side):
-            if order.quantity <= position.quantity:
-                return True
-    return False
-
-
-def plain_gate(command: Any, forward: Forward, cache: Any, host: Host) -> None:
-    """The gates before the start and after a failed one: entries are denied, exits pass by the plainest rule."""
-    text = text_of(Reason.INTERNAL, error="the guard has not started")
-    try:
-        passed = _plainly(command, cache, host, text)
-    except Exception:
-        passed = False
-    if passed:
-        forward(command)
-
-
-def _plainly(command: Any, cache: Any, host: Host, text: str) -> bool:
-    if isinstance(command, ModifyOrder):
-        host.reject_modify(command, cache.order(command.client_order_id), text)
-        return False
-    orders = []
-    if isinstance(command, SubmitOrder):
-        orders = [command.order]
-    if isinstance(command, SubmitOrderList):
-        orders = command.order_list.orders
-    for order in orders:
-        if not plainly_reduces(cache, order, command.position_id):
-            for each in orders:
-                host.deny(each, text)
-            return False
-    return True

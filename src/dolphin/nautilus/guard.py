@@ -29,13 +29,20 @@ type Listener = Callable[[Event, Effects], None]
 WAITING_MAX: Final = 200_000
 """Records kept while the journal cannot be written; after that the newest are lost, and the fold ends at the GAP."""
 
+UNWRITABLE: Final = '{"what":"unwritable","kind":"%s"}'
+
 
 class Waiting(NamedTuple):
-    """A record that is not in the journal yet."""
+    """A record that is not in the journal yet. `note`: the part of `data` that the fold does not need."""
 
     ts_ns: int
     kind: str
     data: str
+    note: str = ""
+
+    def bare(self) -> str:
+        """The same event without its note."""
+        return self.data.removesuffix(f',"x":{self.note}}}') + "}"
 
 
 class Guard:
@@ -61,7 +68,7 @@ class Guard:
         if type(event) is Tick:
             if not effects:
                 return effects
-        record = Waiting(event.ts_ns, KIND[type(event)], encode(event, effects, self.state, note))
+        record = Waiting(event.ts_ns, KIND[type(event)], encode(event, effects, self.state, note), note)
         if not effects:
             self._record(record, must)
             return effects
@@ -145,12 +152,24 @@ class Guard:
         if self.journal is None:
             return False
         try:
-            self.journal.append(*record)
+            self._put(record)
         except (JournalError, OSError):
             return False
         self.failing = False
         self.records += 1
         return True
+
+    def _put(self, record: Waiting) -> None:
+        """Append it. One that has no form in the journal must not hold up those behind it, the trip of a latch among
+        them: an event goes without its note, so that the fold stays exact; of anything else a NOTE says the kind.
+        """
+        try:
+            self.journal.append(record.ts_ns, record.kind, record.data)
+        except ValueError:
+            if record.note:
+                self.journal.append(record.ts_ns, record.kind, record.bare())
+                return
+            self.journal.append(record.ts_ns, "NOTE", UNWRITABLE % record.kind)
 
     def _failed(self, ts_ns: int) -> None:
         """The journal refused: the latch trips, once; what waits is tried again with the next record."""

@@ -16,9 +16,9 @@ from nautilus_trader.common.enums import LogColor
 
 from dolphin.nautilus.action import Host
 from dolphin.nautilus.config import PlugConfig
-from dolphin.nautilus.gates import plain_gate
 from dolphin.nautilus.hook import COMMAND, PRIORITY, Hook
 from dolphin.nautilus.parts import Parts
+from dolphin.nautilus.plain import plain_gate
 from dolphin.nautilus.ports import SensorSource
 
 
