@@ -229,7 +229,7 @@ def test_arm_on_a_running_book_prints_the_second_step(
     out = capsys.readouterr().out
     assert "episode 1, cause OPERATOR" in out
     assert f"dolphin confirm 42 --state {book.path}" in out
-    assert dict(heard[0].args) == {"observed_flat": 1, "accepted": 0}
+    assert dict(heard[0].args) == {"observed_flat": 1, "accepted": 0, "episode": 1}
 
 
 def test_a_refusal_of_a_running_book_names_its_requirement(

@@ -72,8 +72,8 @@ def test_a_script_shows_its_controls(market: Market, tmp_path: Path) -> None:
     script = [
         Command(at("1999-12-01"), "shock", {}, "news"),
         Command(at("2000-01-12"), "kill", {}, "fills"),
-        Command(at("2000-01-13"), "arm", {"observed_flat": 1}, "looked into"),
-        Command(at("2000-01-14"), "confirm", {}, "green"),
+        Command(at("2000-01-13"), "arm", {"observed_flat": 1, "episode": "last"}, "looked into"),
+        Command(at("2000-01-14"), "confirm", {"nonce": "last"}, "green"),
     ]
     one = ran(market, tmp_path, script=script)
     assert one.journal is not None

@@ -132,3 +132,43 @@ def test_a_restart_while_killed_cancels_what_works_at_the_venue(tmp_path, killed
     assert rig.guard.failures == []
     assert order.is_closed == killed
     replays(rig.journal)
+
+
+# --- two steps --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-REARM-002")
+@pytest.mark.req("DOL-CAPITAL-004")
+def test_who_confirms_says_what(tmp_path):
+    """Neither the nonce nor the episode is filled in for who does not know it."""
+
+    def armed(s):
+        s.answers.append(s.command("arm", episode=1, observed_flat=1))
+
+    def nonce(s):
+        s.answers.append(s.command("confirm", nonce=s.answers[-2]["nonce"]))
+
+    s = make(
+        {
+            3: command("kill"),
+            4: command("arm", observed_flat=1),
+            5: armed,
+            70: command("confirm"),
+            71: nonce,
+            72: command("rebase-arm"),
+            73: command("rebase-confirm"),
+            74: command("confirm", nonce="last"),
+        }
+    )
+    rig = Rig(tmp_path, INS).add(s)
+    rig.run(quotes(INS, [65_000] * 80))
+    assert rig.guard.failures == []
+    kill, arm, arming, confirm, confirmed, _, rebase, last = s.answers
+    assert kill["ok"]
+    assert arming["reason"] == "ARMED"
+    assert confirmed["reason"] == "CONFIRMED"
+    assert arm["error"] == "episode is missing; say the episode that is armed: `status` shows it"
+    assert confirm["error"] == "nonce is missing; say the nonce that `arm` answered"
+    assert rebase["error"] == "nonce is missing; say the nonce that `rebase-arm` answered"
+    assert last["error"] == "nonce 'last'; accepted a whole number"
+    replays(rig.journal)

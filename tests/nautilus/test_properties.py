@@ -101,7 +101,8 @@ class Actions:
         s.command("shock")
 
     def arm(self, s):
-        answer = s.command("arm", observed_flat=1)
+        episode = s.command("status").get("status", {}).get("episode", 0)
+        answer = s.command("arm", episode=episode, observed_flat=1)
         self.nonce = answer.get("nonce", 0)
 
     def confirm(self, s):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.common.actor import Actor
@@ -115,12 +115,17 @@ class Recorder(Actor):
                 self.progress(ts_ns)
 
 
+LATEST: Final = "last"
+CONFIRMS: Final = {"arm": "confirm", "rebase-arm": "rebase-confirm"}
+
+
 class ScriptedOperator(Actor):
     """Sends the commands of a script, each at its simulated time, to the guard's endpoint."""
 
     def __init__(self, script: Sequence[Command]) -> None:
         super().__init__()
         self.script = script
+        self.nonces: dict[str, Any] = {}
 
     def on_start(self) -> None:
         """Set an alert for each."""
@@ -131,9 +136,23 @@ class ScriptedOperator(Actor):
         """A callback that sends it."""
 
         def send(_: Any) -> None:
-            self.msgbus.send(COMMAND, {"verb": command.verb, "cause": command.cause, **command.args})
+            message = {"verb": command.verb, "cause": command.cause, **command.args}
+            self.meant(message)
+            self.msgbus.send(COMMAND, message)
+            answer = message.get("answer", {})
+            if "nonce" in answer:
+                self.nonces[CONFIRMS[command.verb]] = answer["nonce"]
 
         return send
+
+    def meant(self, message: dict[str, Any]) -> None:
+        """A script cannot know a nonce or an episode: "last" is what an operator would have read on his screen."""
+        if message.get("nonce") == LATEST:
+            message["nonce"] = self.nonces.get(message["verb"], 0)
+        if message.get("episode") == LATEST:
+            asked: dict[str, Any] = {"verb": "status"}
+            self.msgbus.send(COMMAND, asked)
+            message["episode"] = asked["answer"]["status"]["episode"]
 
 
 class Rebaser(Actor):
@@ -147,6 +166,7 @@ class Rebaser(Actor):
         self.market = market
         self.guard: Any = None
         self.armed = False
+        self.nonce = 0
 
     def on_start(self) -> None:
         """Hear the bars."""
@@ -157,15 +177,17 @@ class Rebaser(Actor):
         """One step at most."""
         if self.armed:
             self.armed = False
-            self.say("rebase-confirm")
+            self.say({"verb": "rebase-confirm", "nonce": self.nonce})
         elif self.has_right(bar.ts_init):
             self.armed = True
-            self.say("rebase-arm")
+            self.nonce = self.say({"verb": "rebase-arm"}).get("nonce", 0)
 
-    def say(self, verb: str) -> None:
-        """Send it."""
-        cause = "trapped for the policy's time; the drawdown is accepted"
-        self.msgbus.send(COMMAND, {"verb": verb, "cause": cause})
+    def say(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send it; the guard's answer."""
+        message["cause"] = "trapped for the policy's time; the drawdown is accepted"
+        self.msgbus.send(COMMAND, message)
+        answer: dict[str, Any] = message.get("answer", {})
+        return answer
 
     def has_right(self, now_ns: int) -> bool:
         """Whether the book is trapped for long enough and no re-base is too recent."""

@@ -206,8 +206,7 @@ def arm(argv: list[str]) -> int:
     for line in book_status.killed(now):
         print(line)
     said: dict[str, Any] = {"observed_flat": int(not given.accept_position), "accepted": int(given.accept_position)}
-    if given.episode is not None:
-        said["episode"] = given.episode
+    said["episode"] = now.get("episode", 0) if given.episode is None else given.episode
     answer = ask(state, "arm", said, given.cause, given.timeout)
     if not _granted(answer):
         return refused(answer)

@@ -60,7 +60,7 @@ def _kill(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _arm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
     nonce = secrets.randbelow(1 << _NONCE_BITS)
-    episode = int(said.get("episode", hand.state.latch.episode))
+    episode = int(said["episode"])
     # Nobody looks at a venue here: flat is what the journal last knew.
     flat = int(said.get("observed_flat", 0)) * hand.state.capital.flat
     answer = hand.answered(Arm(hand.now_ns, episode, nonce, flat, int(said.get("accepted", 0))))

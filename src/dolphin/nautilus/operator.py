@@ -120,11 +120,11 @@ class Operator:
 
     def _arm(self, args: Mapping[str, Any]) -> dict[str, Any]:
         _only(args, ("episode", "observed_flat", "accepted"))
+        episode = _needed(args, "episode", "the episode that is armed: `status` shows it")
         nonce = self._nonce()
         flat = 0
         if _whole(args, "observed_flat", 0) == 1:
             flat = int(self._flat())
-        episode = _whole(args, "episode", self._guard.state.latch.episode)
         event = Arm(self._now_ns(), episode, nonce, flat, _whole(args, "accepted", 0))
         answer = self._answered(self._emit(event), ("ARMED",))
         if answer["reason"] == "ARMED":
@@ -133,7 +133,7 @@ class Operator:
 
     def _confirm(self, args: Mapping[str, Any]) -> dict[str, Any]:
         _only(args, ("nonce",))
-        nonce = _whole(args, "nonce", self._guard.state.latch.nonce)
+        nonce = _needed(args, "nonce", "the nonce that `arm` answered")
         return self._answered(self._emit(Confirm(self._now_ns(), nonce)), ("CONFIRMED",))
 
     def _rebase_arm(self, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class Operator:
 
     def _rebase_confirm(self, args: Mapping[str, Any]) -> dict[str, Any]:
         _only(args, ("nonce",))
-        nonce = _whole(args, "nonce", self._guard.state.capital.rebase_nonce)
+        nonce = _needed(args, "nonce", "the nonce that `rebase-arm` answered")
         return self._answered(self._emit(RebaseConfirm(self._now_ns(), nonce)), ("REBASED",))
 
     def _adopt(self, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,6 +236,13 @@ def _whole(args: Mapping[str, Any], name: str, default: int) -> int:
         if value.removeprefix("-").isdecimal():
             return int(value)
     raise Refused(f"{name} {value!r}; accepted a whole number")
+
+
+def _needed(args: Mapping[str, Any], name: str, which: str) -> int:
+    """A whole number that must be said: who confirms has seen what he confirms."""
+    if name not in args:
+        raise Refused(f"{name} is missing; say {which}")
+    return _whole(args, name, 0)
 
 
 def _plain(value: Any) -> Any:
