@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dolphin.kernel.events import Order
 from dolphin.kernel.units import MICRO
-from dolphin.nautilus.book import Book, Group, contingency
+from dolphin.nautilus.book import Book
 from dolphin.nautilus.translate import (
     TAKES,
     TAKES_AT_ONCE,
@@ -24,6 +24,7 @@ from dolphin.nautilus.translate import (
     style_of,
 )
 from dolphin.nautilus.values import Values
+from dolphin.nautilus.working import Group, contingency
 
 NO_FEED = -1
 
@@ -76,10 +77,10 @@ class Asker:
             apart = frozenset((order.client_order_id.value, order.exec_spawn_id.value))
         side = side_of(order)
         value = self._values.worth(scale, side)
-        lots = self._lots(order, order.quantity, scale, value)
+        lots = self._lots(order, order.quantity, scale)
         taking = self._style(order, scale, side, _limit(order, None, scale))
         return self._asked(
-            order, scale, group, apart, side, lots, taking,
+            [order], scale, group, apart, side, lots, taking,
             int(order.is_quote_quantity), self._named(order, position_id), value, 0,
         )  # fmt: skip
 
@@ -95,10 +96,10 @@ class Asker:
         quantity = command.quantity
         if quantity is None:
             quantity = order.quantity
-        lots = self._lots(order, quantity, scale, value) - lots_of(order.filled_qty, scale)
+        lots = self._lots(order, quantity, scale) - lots_of(order.filled_qty, scale)
         taking = self._style(order, scale, side, _limit(order, command.price, scale))
         return self._asked(
-            order, scale, group, frozenset((order.client_order_id.value,)), side, max(lots, 0), taking,
+            [order], scale, group, frozenset((order.client_order_id.value,)), side, max(lots, 0), taking,
             1, self._named(order, position_id), value, 0,
         )  # fmt: skip
 
@@ -128,21 +129,25 @@ class Asker:
         reduce_only = 1
         for each in part:
             key = _member(each)
-            members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale, value))
+            members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale))
             taking = _worse(taking, self._style(each, scale, side, _limit(each, None, scale)))
             if not each.is_reduce_only:
                 reduce_only = 0
         lots = sum(members.values())
         made = self._asked(
-            order, scale, group, apart, side, lots, taking, 1, self._named(order, position_id), value,
+            part, scale, group, apart, side, lots, taking, 1, self._named(order, position_id), value,
             before,
         )  # fmt: skip
         return made._replace(event=made.event._replace(reduce_only=reduce_only))
 
     def _asked(
-        self, order: Any, scale: Scale, group: Group, apart: frozenset[str], side: int, lots: int, taking: int,
+        self, orders: list[Any], scale: Scale, group: Group, apart: frozenset[str], side: int, lots: int, taking: int,
         whole: int, named: int, value: int, before: int,
     ) -> Asked:  # fmt: skip
+        order = orders[0]
+        if self._unconverted(orders, scale):
+            named = 0
+            value = 0
         sums = group.without(apart)
         sample = self._values.sample()
         equity = sample.equity
@@ -178,15 +183,29 @@ class Asker:
             return _Id(working.group.key)
         return order.position_id
 
-    def _lots(self, order: Any, quantity: Any, scale: Scale, value: int) -> int:
-        """Lots of an order; a quantity in quote currency converted at the exit side, rounded up."""
+    def _lots(self, order: Any, quantity: Any, scale: Scale) -> int:
+        """Lots of an order; a quantity in quote currency converted at the cheaper side, rounded up.
+
+        Whichever side Nautilus converts at when it fills (a sell at the bid), it is not more than this.
+        """
         if not order.is_quote_quantity:
             return lots_of(quantity, scale)
-        if value <= 0:
+        cheapest = self._cheapest(scale)
+        if cheapest <= 0:
             return 1
-        lots = ceil_div(self._values.minor(quantity, scale) * MICRO, value)
+        lots = ceil_div(self._values.minor(quantity, scale) * MICRO, cheapest)
         self._book.quote_lots[order.client_order_id.value] = lots
         return lots
+
+    def _cheapest(self, scale: Scale) -> int:
+        return min(self._values.worth(scale, 1), self._values.worth(scale, -1))
+
+    def _unconverted(self, orders: list[Any], scale: Scale) -> bool:
+        """Whether an order's quantity is money that has no price: nobody knows how much, so no part is an exit."""
+        for order in orders:
+            if order.is_quote_quantity:
+                return self._cheapest(scale) <= 0
+        return False
 
     def _style(self, order: Any, scale: Scale, side: int, limit: int | None) -> int:
         if order.order_type in TAKES_AT_ONCE:
@@ -230,16 +249,41 @@ def _member(order: Any) -> str:
 
 
 def _parts(orders: list[Any]) -> list[list[Any]]:
-    """The orders of a list by side and instrument, without children that cannot be more than their parent is."""
-    parents = {order.client_order_id.value: order for order in orders}
+    """The orders of a list by side and instrument, without children that together are not more than their parent."""
+    undone = _undoing(orders)
     parts: dict[tuple[str, int], list[Any]] = {}
     for order in orders:
-        parent_id = order.parent_order_id
-        if parent_id is not None:
-            parent = parents.get(parent_id.value)
-            if parent is not None:
-                if parent.side != order.side:
-                    if order.quantity <= parent.quantity:
-                        continue
-        parts.setdefault((order.instrument_id.value, side_of(order)), []).append(order)
+        if order.client_order_id.value not in undone:
+            parts.setdefault((order.instrument_id.value, side_of(order)), []).append(order)
     return list(parts.values())
+
+
+def _undoing(orders: list[Any]) -> set[str]:
+    """The children that only undo their parents: in sum no larger, a contingent group as its largest member."""
+    parents = {order.client_order_id.value: order for order in orders}
+    counted: dict[str, dict[str, Any]] = {}
+    found = set()
+    for order in orders:
+        parent_id = order.parent_order_id
+        if parent_id is None:
+            continue
+        parent = parents.get(parent_id.value)
+        if parent is None:
+            continue
+        if not _opposes(order, parent):
+            continue
+        members = dict(counted.get(parent_id.value, {}))
+        quantity = order.quantity.as_decimal()
+        members[_member(order)] = max(members.get(_member(order), 0), quantity)
+        if sum(members.values()) <= parent.quantity.as_decimal():
+            counted[parent_id.value] = members
+            found.add(order.client_order_id.value)
+    return found
+
+
+def _opposes(order: Any, parent: Any) -> bool:
+    if parent.instrument_id != order.instrument_id:
+        return False
+    if parent.is_quote_quantity != order.is_quote_quantity:
+        return False
+    return bool(parent.side != order.side)

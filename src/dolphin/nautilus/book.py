@@ -6,227 +6,22 @@ under HEDGING that name none are in the group of that first name, which holds no
 
 Rules. An order counts until it is closed, in whatever hands it is: open, in flight, emulated, parked at an algorithm,
 held by the venue for its parent. Contingent orders (OCO, OUO) count as the largest of them. What opposes the position
-is a resting exit up to its size and an entry beyond; a reduce-only order, or a child of a parent that is not filled,
-is never an entry. PENDING_CANCEL is no resting exit any more, but still an entry.
+is a resting exit up to its size and an entry beyond; a reduce-only order is never an entry, and the children of an
+unfilled parent are none as far as they only undo it. PENDING_CANCEL is no resting exit any more, but still an entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from nautilus_trader.model.enums import ContingencyType, OrderStatus, OrderType, TimeInForce
+from nautilus_trader.model.enums import OrderStatus
 
-from dolphin.nautilus.translate import Scale, lots_of, side_of
+from dolphin.nautilus.translate import Scale, lots_of
+from dolphin.nautilus.working import OWN_PREFIX, Group, Working
 
-OWN_PREFIX = "DOLPHIN-"
-AT_ONCE = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
-"""Types that execute at once or not at all; so does a limit that is immediate-or-cancel or fill-or-kill."""
-_IMMEDIATE = frozenset((TimeInForce.IOC, TimeInForce.FOK))
+__all__ = ["OWN_PREFIX", "Book"]
+
 _MOVING = frozenset((OrderStatus.SUBMITTED, OrderStatus.PENDING_UPDATE, OrderStatus.PENDING_CANCEL))
-
-
-class Working:
-    """One order that is not closed. `pending_lots`: what a modify in flight would make of it."""
-
-    __slots__ = (
-        "_all",
-        "canceling",
-        "cid",
-        "contingency",
-        "group",
-        "key",
-        "lots",
-        "order",
-        "own",
-        "pending_lots",
-        "side",
-    )
-
-    def __init__(self, order: Any, group: Group, everything: Mapping[str, Working]) -> None:
-        self._all = everything
-        self.order = order
-        self.cid: str = order.client_order_id.value
-        self.group = group
-        self.side = side_of(order)
-        self.own = self.cid.startswith(OWN_PREFIX)
-        self.contingency = contingency(order)
-        self.key = self.cid
-        if self.contingency:
-            self.key = self.contingency
-        self.canceling = False
-        self.lots = 0
-        self.pending_lots = 0
-
-    @property
-    def reduce_only(self) -> bool:
-        """The order's flag."""
-        return bool(self.order.is_reduce_only)
-
-    def most(self) -> int:
-        """Lots as which it counts."""
-        return max(self.lots, self.pending_lots)
-
-    def leaving(self) -> bool:
-        """Whether it executes at once: it will have been filled, or refused, before any later order.
-
-        One that an algorithm holds and works off in parts does not.
-        """
-        if self.order.exec_algorithm_id is not None:
-            return False
-        if self.order.order_type in AT_ONCE:
-            return True
-        if self.order.order_type != OrderType.LIMIT:
-            return False
-        return self.order.time_in_force in _IMMEDIATE
-
-    def held(self) -> bool:
-        """Whether it waits for a parent that has filled nothing yet."""
-        parent_id = self.order.parent_order_id
-        if parent_id is None:
-            return False
-        parent = self._all.get(parent_id.value)
-        if parent is None:
-            return False
-        return not parent.order.filled_qty.as_double() > 0
-
-
-class Sums(NamedTuple):
-    """What works in a group. `resting`: exits; `own`: what the guard's own orders cover; `buy`, `sell`: entries.
-
-    `leaving`: exits that execute at once and are on their way: nothing displaces them, and a later order finds less.
-    """
-
-    resting: int
-    own: int
-    buy: int
-    sell: int
-    leaving: int
-
-
-class Group:
-    """One position and the orders that name it, oldest first."""
-
-    __slots__ = ("instrument", "key", "lots", "orders", "strategy", "sums")
-
-    def __init__(self, key: str, instrument: str, strategy: str) -> None:
-        self.key = key
-        self.instrument = instrument
-        self.strategy = strategy
-        self.lots = 0
-        self.orders: dict[str, Working] = {}
-        self.sums: Sums | None = None
-
-    def summed(self) -> Sums:
-        """The sums over all orders, kept until something changes."""
-        if self.sums is None:
-            self.sums = self.without(frozenset())
-        return self.sums
-
-    def without(self, cids: frozenset[str]) -> Sums:
-        """The sums over all orders but these."""
-        exits: dict[str, int] = {}
-        plain: dict[str, int] = {}
-        protective: dict[str, int] = {}
-        buy: dict[str, int] = {}
-        sell: dict[str, int] = {}
-        own = 0
-        leaving = 0
-        for working in self.orders.values():
-            if working.cid in cids:
-                continue
-            if working.own:
-                own += working.lots
-                continue
-            if working.held():
-                continue
-            if working.side * self.lots < 0:
-                if working.leaving():
-                    leaving += working.lots
-                elif not working.canceling:
-                    _larger(exits, working)
-                if working.reduce_only:
-                    _larger(protective, working)
-                else:
-                    _larger(plain, working)
-                continue
-            if working.reduce_only:
-                continue
-            if working.side > 0:
-                _larger(buy, working)
-            else:
-                _larger(sell, working)
-        beyond = _beyond(sum(plain.values()), sum(protective.values()), abs(self.lots))
-        if self.lots > 0:
-            return Sums(sum(exits.values()), own, sum(buy.values()), sum(sell.values()) + beyond, leaving)
-        return Sums(sum(exits.values()), own, sum(buy.values()) + beyond, sum(sell.values()), leaving)
-
-    def exits(self) -> list[Working]:
-        """Working exits that may be displaced, newest first: not the guard's own, not being cancelled."""
-        found = []
-        for working in reversed(self.orders.values()):
-            if working.side * self.lots < 0:
-                if not working.own:
-                    if not working.canceling:
-                        if not working.leaving():
-                            found.append(working)
-        return found
-
-    def increasing(self) -> list[Working]:
-        """Working orders that a HIBERNATE or a kill cancels: all but the guard's own and what protects the position.
-
-        Of the opposing orders that are not reduce-only the oldest stay, up to the position's size.
-        """
-        found = []
-        left = abs(self.lots)
-        for working in self.orders.values():
-            if working.own:
-                continue
-            if working.side * self.lots >= 0:
-                if not _protects(working, self.lots):
-                    found.append(working)
-                continue
-            if working.reduce_only:
-                continue
-            if working.most() > left:
-                found.append(working)
-                continue
-            if not working.contingency:
-                left -= working.most()
-        return found
-
-
-def _protects(working: Working, lots: int) -> bool:
-    """Whether an order that opposes nothing is reduce-only in a group that still holds something."""
-    if lots == 0:
-        return False
-    return working.reduce_only
-
-
-def _larger(found: dict[str, int], working: Working) -> None:
-    """Count a contingent group as its largest member; any other order for itself."""
-    key = working.key
-    found[key] = max(found.get(key, 0), working.most())
-
-
-def _beyond(plain: int, protective: int, size: int) -> int:
-    """Opposing lots that would enter: what exceeds the position, as far as orders without the reduce-only flag go."""
-    if size == 0:
-        return 0
-    return min(plain, max(0, plain + protective - size))
-
-
-def contingency(order: Any) -> str:
-    """One name for all members of an OCO or OUO group; empty for other orders."""
-    if order.contingency_type not in (ContingencyType.OCO, ContingencyType.OUO):
-        return ""
-    name: str = order.client_order_id.value
-    linked_ids = order.linked_order_ids
-    if linked_ids is None:
-        return f"group {name}"
-    for linked in linked_ids:
-        name = min(name, linked.value)
-    return f"group {name}"
 
 
 class Book:
@@ -245,9 +40,7 @@ class Book:
     def group(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
         """The group of an order or position; made where it is new."""
         name = f"{instrument_id.value}-{strategy_id.value}"
-        key = name
-        if position_id is not None:
-            key = position_id.value
+        key = self._key(name, position_id)
         found = self.groups.get(key)
         if found is None:
             found = Group(key, instrument_id.value, strategy_id.value)
@@ -257,20 +50,29 @@ class Book:
 
     def found(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
         """The group that an order would be in; one that nothing is in yet is not kept."""
-        name = f"{instrument_id.value}-{strategy_id.value}"
-        key = name
-        if position_id is not None:
-            key = position_id.value
+        key = self._key(f"{instrument_id.value}-{strategy_id.value}", position_id)
         group = self.groups.get(key)
         if group is None:
             return Group(key, instrument_id.value, strategy_id.value)
         return group
 
+    def _key(self, name: str, position_id: Any) -> str:
+        """The group's key. Under NETTING a position is its strategy's: one that names another's will not fill there."""
+        if position_id is None:
+            return name
+        key: str = position_id.value
+        group = self.groups.get(key)
+        if group is None:
+            return key
+        if key == f"{group.instrument}-{group.strategy}":
+            return name
+        return key
+
     def named(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> bool:
         """Whether an order names the position of its group: it gives an id, or could mean no other."""
-        if position_id is not None:
-            return True
         name = f"{instrument_id.value}-{strategy_id.value}"
+        if position_id is not None:
+            return self._key(name, position_id) == position_id.value
         for key in self._by_strategy.get(name, ()):
             if key != name:
                 if self.groups[key].lots != 0:

@@ -62,6 +62,7 @@ class Gates:
         self._told = told
         self._doubtful = doubtful
         self._tokens: dict[str, Token] = {}
+        self._later: dict[str, list[tuple[Asked, Verdict]]] = {}
 
     def at_risk(self, command: Any, forward: Forward) -> None:
         """Gate 1."""
@@ -95,9 +96,12 @@ class Gates:
 
     def _submit(self, command: Any, gate: int) -> list[Any]:
         order = command.order
+        name = order.client_order_id.value
         if gate == 2:
             if self._holds(order):
+                self._displaced(name)
                 return [command]
+        self._later.pop(name, None)
         asked = self._asker.submit(command, self._position_id(command, order))
         verdict, reason = self._verdict(asked, gate)
         if self._guard.report:
@@ -112,12 +116,22 @@ class Gates:
         if verdict.lots < asked.event.lots:
             self._host.shrink(order, quantity_of(verdict.lots, asked.scale))
             self._told("SHRUNK", text_of(reason, order=order.client_order_id.value, lots=verdict.lots))
-        if verdict.cancel_lots > 0:
-            self._displace(asked.group, verdict.cancel_lots, asked.apart)
+        self._displacing(name, [(asked, verdict)], gate)
         self._book.seen(order, self._position_id(command, order))
         if gate == 1:
             self._tokens[order.client_order_id.value] = self._token(order)
         return [command]
+
+    def _displacing(self, name: str, given: list[tuple[Asked, Verdict]], gate: int) -> None:
+        """Resting exits are displaced when the order that outranks them leaves: Nautilus may deny it in between."""
+        self._later[name] = given
+        if gate == 2:
+            self._displaced(name)
+
+    def _displaced(self, name: str) -> None:
+        for asked, verdict in self._later.pop(name, ()):
+            if verdict.cancel_lots > 0:
+                self._displace(asked.group, verdict.cancel_lots, asked.apart)
 
     def _plain_exit(self, order: Any, command: Any) -> bool:
         """After a failure the book is in doubt: an exit that the cache alone shows to be one passes."""
@@ -188,13 +202,16 @@ class Gates:
 
     def _submit_list(self, command: Any, gate: int) -> list[Any]:
         orders = command.order_list.orders
+        name = orders[0].client_order_id.value
         if gate == 2:
             if self._hold_all(orders):
+                self._displaced(name)
                 return [command]
+        self._later.pop(name, None)
         if not _contingent(orders):
             return self._one_by_one(command, gate)
-        groups = self._asker.whole(command)
-        for asked in groups:
+        given = []
+        for asked in self._asker.whole(command):
             verdict, reason = self._verdict(asked, gate)
             if self._guard.report:
                 continue
@@ -202,8 +219,8 @@ class Gates:
                 for order in orders:
                     self._deny(order, asked, verdict, reason)
                 return []
-            if verdict.cancel_lots > 0:
-                self._displace(asked.group, verdict.cancel_lots, asked.apart)
+            given.append((asked, verdict))
+        self._displacing(name, given, gate)
         self._passed(orders, command, gate)
         return [command]
 
@@ -241,14 +258,17 @@ class Gates:
         order = self._cache.order(command.client_order_id)
         if order is None:
             return [command]
+        name = f"modify {command.id.value}"
         if gate == 2:
-            if self._tokens.pop(f"modify {command.id.value}", None) is not None:
+            if self._tokens.pop(name, None) is not None:
                 if self._unchanged(order):
+                    self._displaced(name)
                     return [command]
+        self._later.pop(name, None)
         asked = self._asker.modify(command, order)
         verdict, reason = self._verdict(asked, gate)
         if self._guard.report:
-            self._tokens[f"modify {command.id.value}"] = self._token(order)
+            self._tokens[name] = self._token(order)
             return [command]
         if verdict.lots < asked.event.lots:
             said = self._text(asked, verdict, reason)
@@ -259,10 +279,9 @@ class Gates:
         if working is not None:
             working.pending_lots = asked.event.lots
             working.group.sums = None
-        if verdict.cancel_lots > 0:
-            self._displace(asked.group, verdict.cancel_lots, asked.apart)
+        self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
-            self._tokens[f"modify {command.id.value}"] = self._token(order)
+            self._tokens[name] = self._token(order)
         return [command]
 
     def _unchanged(self, order: Any) -> bool:

@@ -7,8 +7,9 @@ while there is one.
 from __future__ import annotations
 
 from dolphin.nautilus.action import Host
-from dolphin.nautilus.book import Book, Working
+from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.working import Working
 
 AGAIN_MAX = 8
 """Cancels of one order between two rows of data: a venue that rejects each at once must not be asked for ever."""

@@ -18,10 +18,11 @@ from dolphin.kernel.policy import TRIM_GAP_NS
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.units import ABSENT, notional
 from dolphin.nautilus.action import TAG, Host
-from dolphin.nautilus.book import OWN_PREFIX, Book, Group
+from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.translate import Scale, quantity_of
 from dolphin.nautilus.values import Values
+from dolphin.nautilus.working import OWN_PREFIX, Group
 
 WAITING, TAKEN, LEAVING = 0, 1, 2
 """A position found at a first live start waits for the operator, or he took it over, or he wants it gone."""
@@ -193,15 +194,12 @@ class Own:
         return quantity_of(answer.lots, scale)
 
     def displace(self, group: Group, lots: int, apart: frozenset[str] = frozenset()) -> None:
-        """Cancel so many lots of resting exits but these, newest first; contingent reduce-only ones follow."""
+        """Cancel so many lots of resting exits but these, newest first; never reduce-only ones."""
         for working in group.exits():
             if lots <= 0:
                 return
             if working.cid in apart:
                 continue
-            if working.contingency:
-                if working.reduce_only:
-                    continue
             lots -= working.most()
             self._host.cancel(working.order)
 

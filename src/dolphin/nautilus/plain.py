@@ -13,7 +13,7 @@ from nautilus_trader.execution.messages import ModifyOrder, SubmitOrder, SubmitO
 
 from dolphin.kernel.reasons import Reason
 from dolphin.nautilus.action import Host, text_of
-from dolphin.nautilus.book import OWN_PREFIX
+from dolphin.nautilus.working import OWN_PREFIX
 
 type Forward = Callable[[Any], None]
 
@@ -22,6 +22,8 @@ def plainly_reduces(cache: Any, order: Any, position_id: Any) -> bool:
     """Whether an order shrinks its position, by nothing but the cache: for when everything else failed."""
     if order.client_order_id.value.startswith(OWN_PREFIX):
         return True
+    if order.is_quote_quantity:
+        return False
     for orders in (cache.orders_open(None, order.instrument_id), cache.orders_inflight(None, order.instrument_id)):
         for other in orders:
             if other.client_order_id.value.startswith(OWN_PREFIX):

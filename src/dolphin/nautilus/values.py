@@ -13,8 +13,9 @@ from nautilus_trader.model.enums import PriceType
 from nautilus_trader.model.identifiers import Venue
 
 from dolphin.kernel.units import notional
-from dolphin.nautilus.book import Book, Group, Sums
+from dolphin.nautilus.book import Book
 from dolphin.nautilus.translate import RATE_ONE, Scale, ceil_div, price_units, rate_of, units, value_u
+from dolphin.nautilus.working import Group, Sums
 
 
 class Prices(NamedTuple):

@@ -1,0 +1,277 @@
+"""One working order, and one position with the orders that name it: the sums that a verdict needs. No price.
+
+What belongs here: how an order counts: as exit, as entry, as protection, or as what waits for its parent; book.py says
+which orders there are. The rules are told there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from nautilus_trader.model.enums import ContingencyType, OrderType, TimeInForce
+
+from dolphin.nautilus.translate import side_of
+
+OWN_PREFIX = "DOLPHIN-"
+AT_ONCE = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
+"""Types that execute at once or not at all; so does a limit that is immediate-or-cancel or fill-or-kill."""
+_IMMEDIATE = frozenset((TimeInForce.IOC, TimeInForce.FOK))
+
+
+class Working:
+    """One order that is not closed. `pending_lots`: what a modify in flight would make of it."""
+
+    __slots__ = (
+        "_all",
+        "canceling",
+        "cid",
+        "contingency",
+        "group",
+        "key",
+        "lots",
+        "order",
+        "own",
+        "pending_lots",
+        "side",
+    )
+
+    def __init__(self, order: Any, group: Group, everything: Mapping[str, Working]) -> None:
+        self._all = everything
+        self.order = order
+        self.cid: str = order.client_order_id.value
+        self.group = group
+        self.side = side_of(order)
+        self.own = self.cid.startswith(OWN_PREFIX)
+        self.contingency = contingency(order)
+        self.key = self.cid
+        if self.contingency:
+            self.key = self.contingency
+        self.canceling = False
+        self.lots = 0
+        self.pending_lots = 0
+
+    @property
+    def reduce_only(self) -> bool:
+        """The order's flag."""
+        return bool(self.order.is_reduce_only)
+
+    def most(self) -> int:
+        """Lots as which it counts."""
+        return max(self.lots, self.pending_lots)
+
+    def leaving(self) -> bool:
+        """Whether it executes at once: it will have been filled, or refused, before any later order.
+
+        One that an algorithm holds and works off in parts does not.
+        """
+        if self.order.exec_algorithm_id is not None:
+            return False
+        if self.order.order_type in AT_ONCE:
+            return True
+        if self.order.order_type != OrderType.LIMIT:
+            return False
+        return self.order.time_in_force in _IMMEDIATE
+
+    def held(self) -> bool:
+        """Whether it waits for a parent that has filled nothing yet."""
+        parent = self.parent()
+        if parent is None:
+            return False
+        return not parent.order.filled_qty.as_double() > 0
+
+    def parent(self) -> Working | None:
+        """Its parent, while that works."""
+        parent_id = self.order.parent_order_id
+        if parent_id is None:
+            return None
+        return self._all.get(parent_id.value)
+
+
+class Sums(NamedTuple):
+    """What works in a group. `resting`: exits; `own`: what the guard's own orders cover; `buy`, `sell`: entries.
+
+    `leaving`: exits that execute at once and are on their way: nothing displaces them, and a later order finds less.
+    """
+
+    resting: int
+    own: int
+    buy: int
+    sell: int
+    leaving: int
+
+
+class Group:
+    """One position and the orders that name it, oldest first."""
+
+    __slots__ = ("instrument", "key", "lots", "orders", "strategy", "sums")
+
+    def __init__(self, key: str, instrument: str, strategy: str) -> None:
+        self.key = key
+        self.instrument = instrument
+        self.strategy = strategy
+        self.lots = 0
+        self.orders: dict[str, Working] = {}
+        self.sums: Sums | None = None
+
+    def summed(self) -> Sums:
+        """The sums over all orders, kept until something changes."""
+        if self.sums is None:
+            self.sums = self.without(frozenset())
+        return self.sums
+
+    def without(self, cids: frozenset[str]) -> Sums:
+        """The sums over all orders but these."""
+        exits: dict[str, int] = {}
+        plain: dict[str, int] = {}
+        protective: dict[str, int] = {}
+        buy: dict[str, int] = {}
+        sell: dict[str, int] = {}
+        waiting: list[Working] = []
+        own = 0
+        leaving = 0
+        for working in self.orders.values():
+            if working.cid in cids:
+                continue
+            if working.own:
+                own += working.lots
+                continue
+            if working.held():
+                if not working.reduce_only:
+                    waiting.append(working)
+                continue
+            if working.side * self.lots < 0:
+                if working.leaving():
+                    leaving += working.lots
+                elif not working.canceling:
+                    _larger(exits, working)
+                if working.reduce_only:
+                    _larger(protective, working)
+                else:
+                    _larger(plain, working)
+                continue
+            if working.reduce_only:
+                continue
+            if working.side > 0:
+                _larger(buy, working)
+            else:
+                _larger(sell, working)
+        for side, lots in _waiting(waiting, self):
+            if side > 0:
+                buy[f"waiting {len(buy)}"] = lots
+            else:
+                sell[f"waiting {len(sell)}"] = lots
+        beyond = _beyond(sum(plain.values()), sum(protective.values()), abs(self.lots))
+        if self.lots > 0:
+            return Sums(sum(exits.values()), own, sum(buy.values()), sum(sell.values()) + beyond, leaving)
+        return Sums(sum(exits.values()), own, sum(buy.values()) + beyond, sum(sell.values()), leaving)
+
+    def exits(self) -> list[Working]:
+        """Working exits that may be displaced, newest first: not the guard's own, not being cancelled.
+
+        Nor reduce-only ones: they cannot exceed the position at the venue, and they are what protects it.
+        """
+        found = []
+        for working in reversed(self.orders.values()):
+            if working.side * self.lots < 0:
+                if _may_go(working):
+                    found.append(working)
+        return found
+
+    def increasing(self) -> list[Working]:
+        """Working orders that a HIBERNATE or a kill cancels: all but the guard's own and what protects the position.
+
+        Of the opposing orders that are not reduce-only the oldest stay, up to the position's size.
+        """
+        found = []
+        left = abs(self.lots)
+        for working in self.orders.values():
+            if working.own:
+                continue
+            if working.side * self.lots >= 0:
+                if not _protects(working, self.lots):
+                    found.append(working)
+                continue
+            if working.reduce_only:
+                continue
+            if working.most() > left:
+                found.append(working)
+                continue
+            if not working.contingency:
+                left -= working.most()
+        return found
+
+
+def _may_go(working: Working) -> bool:
+    if working.own:
+        return False
+    if working.canceling:
+        return False
+    if working.reduce_only:
+        return False
+    return not working.leaving()
+
+
+def _waiting(children: list[Working], group: Group) -> list[tuple[int, int]]:
+    """Sides and lots that children of unfilled parents would enter with.
+
+    Children that oppose their parent only undo it as far as they go; the rest, and any other child, enters.
+    """
+    opposing: dict[str, dict[str, int]] = {}
+    parents: dict[str, Working] = {}
+    found = []
+    for child in children:
+        parent = child.parent()
+        if parent is None:
+            continue
+        if _undoes(child, parent, group):
+            parents[parent.cid] = parent
+            _larger(opposing.setdefault(parent.cid, {}), child)
+        else:
+            found.append((child.side, child.most()))
+    for cid, members in opposing.items():
+        beyond = sum(members.values()) - parents[cid].most()
+        if beyond > 0:
+            found.append((-parents[cid].side, beyond))
+    return found
+
+
+def _undoes(child: Working, parent: Working, group: Group) -> bool:
+    if parent.group is not group:
+        return False
+    return parent.side != child.side
+
+
+def _protects(working: Working, lots: int) -> bool:
+    """Whether an order that opposes nothing is reduce-only in a group that still holds something."""
+    if lots == 0:
+        return False
+    return working.reduce_only
+
+
+def _larger(found: dict[str, int], working: Working) -> None:
+    """Count a contingent group as its largest member; any other order for itself."""
+    key = working.key
+    found[key] = max(found.get(key, 0), working.most())
+
+
+def _beyond(plain: int, protective: int, size: int) -> int:
+    """Opposing lots that would enter: what exceeds the position, as far as orders without the reduce-only flag go."""
+    if size == 0:
+        return 0
+    return min(plain, max(0, plain + protective - size))
+
+
+def contingency(order: Any) -> str:
+    """One name for all members of an OCO or OUO group; empty for other orders.
+
+    It names every member, so that only orders that name each other share it: one that claims to be linked with what
+    does not claim it back counts for itself.
+    """
+    if order.contingency_type not in (ContingencyType.OCO, ContingencyType.OUO):
+        return ""
+    names = {order.client_order_id.value}
+    linked_ids = order.linked_order_ids
+    if linked_ids is not None:
+        names.update([linked.value for linked in linked_ids])
+    return "group " + " ".join(sorted(names))
