@@ -1,17 +1,24 @@
 """What a reviewer did to the plug-in's time, money, restart and end; each was a fault once."""
 
 import asyncio
+import gc
+from decimal import Decimal
 
 import pytest
+from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
+from nautilus_trader.backtest.modules import SimulationModule, SimulationModuleConfig
 from nautilus_trader.common.factories import OrderFactory
+from nautilus_trader.model.currencies import USD
+from nautilus_trader.model.enums import AccountType, OmsType
 from nautilus_trader.model.identifiers import AccountId, TraderId, VenueOrderId
-from nautilus_trader.model.objects import Price, Quantity
+from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.test_kit.stubs.events import TestEventStubs
 
+from dolphin.app.actor import DolphinGuard, DolphinGuardConfig
 from dolphin.journal import read
 from dolphin.kernel.state import Mode
 from tests.nautilus import live_node
-from tests.nautilus.rig import T0, Rig, S, Scripted, audusd, quotes, replays
+from tests.nautilus.rig import LOG, SIM, T0, Rig, S, Scripted, audusd, quotes, replays
 from tests.nautilus.test_gates import BUY, X1, market
 from tests.nautilus.test_kill import command, make
 from tests.nautilus.test_live import run as run_live
@@ -172,3 +179,166 @@ def test_who_confirms_says_what(tmp_path):
     assert rebase["error"] == "nonce is missing; say the nonce that `rebase-arm` answered"
     assert last["error"] == "nonce 'last'; accepted a whole number"
     replays(rig.journal)
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+class Moving(SimulationModule):
+    """Money comes or goes at the exchange, 8 s after the start."""
+
+    def __init__(self, amount):
+        super().__init__(SimulationModuleConfig())
+        self.amount = amount
+
+    def pre_process(self, data):
+        pass
+
+    def process(self, ts):
+        if ts >= T0 + 8 * S:
+            if self.amount:
+                self.exchange.adjust_account(Money(self.amount, USD))
+            self.amount = 0
+
+    def log_diagnostics(self, log):
+        pass
+
+    def reset(self):
+        pass
+
+
+def moved(path, script, amount, rows=20, **settings):
+    """A backtest in which the exchange's balance changes without a fill."""
+    rig = Rig.__new__(Rig)
+    rig.path, rig.instrument = path, INS
+    rig.engine = BacktestEngine(BacktestEngineConfig(trader_id="T-1", logging=LOG, run_analysis=False))
+    rig.engine.add_venue(
+        SIM, OmsType.NETTING, AccountType.MARGIN, [Money(1_000_000, USD)], base_currency=USD,
+        default_leverage=Decimal(50), modules=[Moving(amount)],
+    )  # fmt: skip
+    rig.engine.add_instrument(INS)
+    rig.guard = DolphinGuard(DolphinGuardConfig(state_dir=str(path), **settings))
+    rig.engine.add_actor(rig.guard)
+    rig.add(make(script)).run(quotes(INS, [65_000] * rows))
+    assert rig.guard.failures == []
+    replays(rig.journal)
+    return rig, rig.guard.parts.guard.state
+
+
+@pytest.mark.req("DOL-CAPITAL-003")
+@pytest.mark.parametrize("rows", [20, 9])  # 9: the last row is the change's own
+@pytest.mark.parametrize(
+    ("flows", "amount", "announced", "flowed"),
+    [
+        ("deposits", 300_000, 0, True),
+        ("deposits", -300_000, 0, False),
+        ("deposits", -300_000, -300_000, True),
+        ("deposits", -300_000, -200_000, False),
+        ("all", -300_000, 0, True),
+        ("announced", 300_000, 0, False),
+        ("announced", 300_000, 300_000, True),
+    ],
+)
+def test_which_change_of_the_balance_is_a_flow(tmp_path, flows, amount, announced, flowed, rows):
+    """Funding and liquidation fees look as withdrawals do: what nobody announced is a loss."""
+    script = {2: market(BUY, 1000)}
+    if announced:
+        script[5] = command("flow", amount=announced * 100)
+    rig, state = moved(tmp_path, script, amount, rows, flows=flows)
+    found = [record.data["flow"] for record in rig.records("FLOW")]
+    assert found == ([amount * 100] if flowed else [])
+    lost = amount < 0 and not flowed
+    assert (state.capital.drawdown_bp > 2_900) == lost
+    assert (state.capital.drawdown_bp < 2) == (not lost)
+    assert state.capital.equity == pytest.approx((1_000_000 + amount) * 100, rel=1e-4)
+
+
+def exchange_of(node):
+    """The sandbox's exchange: the one that writes to this node's cache."""
+    for one in gc.get_objects():
+        if type(one).__name__ == "SimulatedExchange" and one.cache is node.kernel.cache:
+            return one
+    raise LookupError
+
+
+@pytest.mark.req("DOL-CAPITAL-003")
+@pytest.mark.parametrize(("flows", "amount"), [("all", -300_000), ("deposits", 300_000)])
+def test_live_equity_waits_for_the_flow_that_it_contains(tmp_path, monkeypatch, flows, amount):
+    monkeypatch.setattr(live_node.Trader, "on_quote_tick", lambda self, tick: None)
+
+    async def act(node):
+        await asyncio.sleep(1.5)
+        exchange_of(node).adjust_account(Money(amount, USD))
+        await asyncio.sleep(4)
+
+    _, guard, _ = run_live(tmp_path, act, flows=flows)
+    told = events_of(tmp_path, "EQUITY", "FLOW")
+    kinds = [record.kind for record in told]
+    assert kinds.count("FLOW") == 1
+    at = kinds.index("FLOW")
+    assert told[at].data["flow"] == amount * 100
+    assert {record.data["equity"] for record in told[:at]} == {100_000_000}
+    capital = guard.parts.guard.state.capital
+    assert capital.drawdown_bp == 0
+    assert capital.mark == capital.equity == (1_000_000 + amount) * 100
+    replays(tmp_path / "journal.jsonl")
+
+
+# --- clock ------------------------------------------------------------------------------------------------------------
+
+
+class Stepped:
+    """The process's clock, which somebody has set."""
+
+    def __init__(self, clock, by_ns):
+        self._clock = clock
+        self._by_ns = by_ns
+
+    def timestamp_ns(self):
+        return self._clock.timestamp_ns() + self._by_ns
+
+    def __getattr__(self, name):
+        return getattr(self._clock, name)
+
+
+@pytest.mark.req("DOL-TIME-006")
+@pytest.mark.parametrize(
+    ("by_ns", "cause"),
+    [(-1_000_000, "NONE"), (-500_000_000, "NONE"), (-2 * S, "CLOCK_REGRESSION"), (-7_200 * S, "CLOCK_REGRESSION"),
+     (7_200 * S, "HEARTBEAT")],
+)  # fmt: skip
+def test_live_the_clock_steps(tmp_path, monkeypatch, by_ns, cause):
+    monkeypatch.setattr(live_node.Trader, "on_quote_tick", lambda self, tick: None)
+
+    async def act(node):
+        await asyncio.sleep(1.3)
+        parts = live_node.guard_of(node).parts
+        parts.flow._clock = Stepped(parts.flow._clock, by_ns)
+        await asyncio.sleep(0.1)  # ten timers: at once, not when the old time comes again
+        first = parts.guard.state.latch.cause.name
+        sampled_ns = parts.flow._sampled_ns
+        await asyncio.sleep(1.5)
+        return first, parts.flow._sampled_ns != sampled_ns
+
+    _, guard, (first, goes_on) = run_live(tmp_path, act, seconds=0)
+    assert guard.parts.guard.state.latch.cause.name == cause
+    if by_ns < 0:
+        assert first == cause
+    assert goes_on
+
+
+@pytest.mark.req("DOL-TIME-006")
+def test_live_a_late_row_is_no_clock_that_steps_back(tmp_path, monkeypatch):
+    async def late(self):
+        await pumping(self, many=400, late_ns=2_500_000_000, late_from=200)
+
+    monkeypatch.setattr(live_node.Feed, "pumping", late)
+    monkeypatch.setattr(live_node.Trader, "on_quote_tick", lambda self, tick: None)
+
+    async def act(node):
+        await asyncio.sleep(6)
+
+    _, guard, _ = run_live(tmp_path, act, sensors={"sessions": "24/7", "max_silence_s": 1})
+    assert guard.parts.guard.state.latch.mode == Mode.RUNNING
+    assert len(events_of(tmp_path, "SEEN")) > 5
+    replays(tmp_path / "journal.jsonl")

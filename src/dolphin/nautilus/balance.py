@@ -1,8 +1,8 @@
 """Money that moves: FILL records, and what comes or goes without a fill.
 
-What belongs here: the text of a FILL, and the rule by which a change of balance is a deposit or withdrawal. It claims
-every change at its own time (live: within two real seconds), before it or after it; what no fill has
-claimed is a flow. Interest and funding are flows too (docs/limitations.md).
+What belongs here: the text of a FILL, and the rule by which a change of balance is a deposit or withdrawal. A fill
+claims every change at its own time (live: within two real seconds), before it or after it. What none has claimed is a
+flow if it was announced, or if the configuration (`flows`) takes such a change for one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class Fills:
 
 
 class Balance:
-    """Watches the balance of the account."""
+    """Watches the balance of the account. What may be a flow waits until no fill can claim it any more; what a fill has
+    claimed, and what nobody calls a flow, is profit or loss.
+    """
 
     def __init__(self, values: Values, settings: PlugConfig, live: bool) -> None:
         self._values = values
@@ -70,9 +72,20 @@ class Balance:
         if live:
             self._claim_ns = CLAIM_LIVE_NS
         self._balance: int | None = None
+        self._announced: list[int] = []
+        self._certain = 0
         self._flow = 0
         self._flow_ns = ABSENT
         self._filled_ns = ABSENT
+
+    def begin(self) -> None:
+        """What the account holds at the start, so that the first change after it is one."""
+        if self._values.found(self._settings.venue, self._settings.currency):
+            self._balance = self._total()
+
+    def announce(self, amount: int) -> None:
+        """An operator says that the balance will change by exactly this, and that it is a flow."""
+        self._announced.append(amount)
 
     def filled(self, now_ns: int) -> None:
         """A fill claims what changed just before it."""
@@ -87,32 +100,67 @@ class Balance:
             return
         if event.account_id != values.account.id:
             return
-        total = values.account.balance_total(values.base)
-        if total is None:
-            return
-        amount = units(total, 10**values.base.precision)
         before = self._balance
-        self._balance = amount
+        self._balance = self._total()
         if before is None:
             return
-        if amount == before:
+        if self._balance is None:
+            return
+        if self._balance != before:
+            self._changed(self._balance - before, now_ns)
+
+    def _total(self) -> int | None:
+        total = self._values.account.balance_total(self._values.base)
+        if total is None:
+            return None
+        return units(total, 10**self._values.base.precision)
+
+    def _changed(self, change: int, now_ns: int) -> None:
+        if change in self._announced:
+            self._announced.remove(change)
+            self._certain += change
+            return
+        if not self._may_flow(change):
             return
         if self._filled_ns != ABSENT:
             if now_ns - self._filled_ns <= self._claim_ns:
                 return
-        self._flow += amount - before
-        self._flow_ns = now_ns
+        self._flow += change
+        if self._flow_ns == ABSENT:  # the first one's time: a venue that changes its balance for ever blinds nobody
+            self._flow_ns = now_ns
 
-    def flow(self, now_ns: int) -> Flow | None:
-        """A change of the balance that no fill has claimed in time."""
-        if self._flow_ns == ABSENT:
+    def _may_flow(self, change: int) -> bool:
+        """Whether the configuration takes such a change for a flow. A loss without a fill (funding, a liquidation fee)
+        looks as a withdrawal does: it is a loss until somebody says otherwise.
+        """
+        if self._settings.flows == "all":
+            return True
+        if self._settings.flows == "announced":
+            return False
+        return change > 0
+
+    def open(self) -> bool:
+        """Whether a change waits for its fill: equity that contains it must not be told before it is known."""
+        return self._flow_ns != ABSENT
+
+    def flow(self, now_ns: int, last: bool = False) -> Flow | None:
+        """What was announced, and a change of the balance that no fill has claimed in time (or can, at the `last`)."""
+        flow = self._certain
+        self._certain = 0
+        if self._late(now_ns, last):
+            flow += self._flow
+            self._flow = 0
+            self._flow_ns = ABSENT
+        if flow == 0:
             return None
-        if now_ns - self._flow_ns <= self._claim_ns:
-            return None
-        flow = self._flow
-        self._flow = 0
-        self._flow_ns = ABSENT
         return Flow(now_ns, flow)
+
+    def _late(self, now_ns: int, last: bool) -> bool:
+        if self._flow_ns == ABSENT:
+            return False
+        if last:
+            return True
+        return now_ns - self._flow_ns > self._claim_ns
 
 
 def _value(identifier: Any) -> str:

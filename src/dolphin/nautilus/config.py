@@ -19,6 +19,7 @@ _CHOICES: Final = {
     "mode": ("guard", "report"),
     "durability": ("write", "power"),
     "resume": ("auto", "always", "never"),
+    "flows": ("deposits", "all", "announced"),
 }
 
 
@@ -34,6 +35,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     and its base currency, where there are several. `run_id`: in the guard's client order ids. `resume`: whether an
     earlier journal in `state_dir` is taken up (`auto`: live yes; a backtest sets it aside). `sensors`: settings of the
     sensors. `seed`: a backtest draws the nonces of re-arms from it. `envelope`: category 2 is configured.
+    `flows`: which changes of the balance without a fill are deposits or withdrawals, beside those announced.
     """
 
     state_dir: str
@@ -48,6 +50,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     sensors: dict[str, Any] = {}  # noqa: RUF012
     seed: int = 0
     envelope: bool = False
+    flows: str = "deposits"
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:

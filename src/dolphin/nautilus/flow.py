@@ -53,12 +53,15 @@ class FlowOfEvents:
         self._clock = parts.actor.clock
         self._stride_ns = second_ns(parts.guard.policy)
         self._balance = Balance(parts.values, parts.settings, parts.live)
+        self.announce = self._balance.announce
+        self.begin = self._balance.begin
         self._fills = Fills(parts.guard, parts.scales)
         self._commands = Commands(parts, self)
         self._alert_ns = NEVER_NS
         self._awake = False
         self._sampled_ns = ABSENT
         self._beat_ns = ABSENT
+        self._timed_ns = ABSENT
         self._dirty = True
         self.ended = False
         self._read_ns = -READ_NS
@@ -93,21 +96,24 @@ class FlowOfEvents:
         self._due_ns = self._parts.feeds.first_due_ns(self._guard.state.feeds)
 
     def _timed(self, event: Event) -> Event:
-        """A row's own time; that of the state where a verdict of the same 250 ms was given before the row was read."""
+        """A row's own time; that of the state where it was reached before the row was read. A row that comes late is no
+        clock that steps back: only the process's own clock is judged for that.
+        """
         t_ns = self._guard.state.clock.t_ns
         if event.ts_ns >= t_ns:
-            return event
-        if t_ns - event.ts_ns > READ_NS:
             return event
         return event._replace(ts_ns=t_ns)
 
     def _emit_all(self, events: list[Event]) -> None:
         for event in events:
-            self._guard.emit(event)
+            self._guard.emit(self._timed(event))
 
     def _sample(self, now_ns: int, stood: bool) -> None:
         parts = self._parts
         if not parts.values.found(parts.settings.venue, parts.settings.currency):
+            return
+        self._flows(now_ns)
+        if self._balance.open():
             return
         self._dirty = False
         self._sampled_ns = now_ns
@@ -154,7 +160,6 @@ class FlowOfEvents:
         if scale is not None:
             parts.values.closes[scale.id] = price_units(bar.close, scale)
         parts.values.changed()
-        self._flows(now_ns)
         self._sample(now_ns, stood=self._alone(bar.bar_type.instrument_id.value))
         parts.killing.calm()
         self.due()
@@ -209,7 +214,6 @@ class FlowOfEvents:
             self._read(now_ns)
         elif now_ns > self._due_ns:
             self._read(now_ns)
-        self._flows(now_ns)
         self._sample(now_ns, stood=False)
         parts.killing.calm()
         self.due()
@@ -233,6 +237,10 @@ class FlowOfEvents:
         now_ns = self._clock.timestamp_ns()
         parts = self._parts
         parts.letter_flag = True
+        before_ns = self._timed_ns
+        self._timed_ns = now_ns
+        if now_ns < before_ns:
+            self._stepped_back(now_ns)
         if now_ns - self._beat_ns >= BEAT_NS:
             self._beat_ns = now_ns
             self._read(now_ns)
@@ -249,6 +257,11 @@ class FlowOfEvents:
             self._read(now_ns)
             self.due()
         self._letters()
+
+    def _stepped_back(self, now_ns: int) -> None:
+        """The kernel judges how far; what waited for a time that has passed once goes on from the new one."""
+        self._guard.emit(Seen(now_ns, 0, now_ns + BEAT_NS))
+        self._beat_ns = now_ns - BEAT_NS
 
     def _next_ns(self) -> int:
         """The kernel's next deadline, or the next own order that has to wait."""
@@ -354,9 +367,12 @@ class FlowOfEvents:
     def account(self, event: Any) -> None:
         """An account state: see balance.py."""
         self._balance.account(event, self._clock.timestamp_ns())
+        self._parts.values.changed()
+        self._dirty = True
 
     def _flows(self, now_ns: int) -> None:
-        flow = self._balance.flow(now_ns)
+        """Before the sample that contains it: the kernel scales the mark by the equity that it still has."""
+        flow = self._balance.flow(now_ns, self._parts.closed)
         if flow is not None:
             self._guard.emit(flow, encode({"what": "balance changed without a fill"}))
 

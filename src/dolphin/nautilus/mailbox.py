@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 VERBS: Final = (
-    "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status",
+    "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status", "flow",
 )  # fmt: skip
 """What a letter may ask."""
 

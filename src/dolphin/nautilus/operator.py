@@ -20,7 +20,6 @@ from dolphin.kernel.events import (
     Effect,
     Event,
     Fault,
-    Flow,
     Kill,
     RebaseArm,
     RebaseConfirm,
@@ -32,7 +31,7 @@ from dolphin.nautilus.feeds import Feeds
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.own import LEAVING, TAKEN, Own
 
-SCRIPTED: Final = ("fault", "shock", "sensor-error", "stall", "flow")
+SCRIPTED: Final = ("fault", "shock", "sensor-error", "stall")
 NONCE_BITS: Final = 53
 
 
@@ -45,7 +44,7 @@ class Operator:
 
     def __init__(
         self, guard: Guard, own: Own, feeds: Feeds, clock: Any, seed: int | None, status: Callable[[], dict[str, Any]],
-        flat: Callable[[], bool],
+        flat: Callable[[], bool], announce: Callable[[int], None],
     ) -> None:  # fmt: skip
         self._guard = guard
         self._own = own
@@ -53,6 +52,7 @@ class Operator:
         self._clock = clock
         self._status = status
         self._flat = flat
+        self._announce = announce
         self._random = None
         if seed is not None:
             self._random = random.Random(seed)
@@ -213,10 +213,11 @@ class Operator:
         return {"feeds": found}
 
     def _flow(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """A deposit or withdrawal, in minor units of the base currency."""
+        """A deposit or withdrawal is coming: by how much the balance will change, in minor units of the base."""
         _only(args, ("amount",))
-        self._emit(Flow(self._now_ns(), _whole(args, "amount", 0)))
-        return self._standing()
+        amount = _needed(args, "amount", "by how many minor units the balance will change")
+        self._announce(amount)
+        return {"announced": str(amount)}
 
 
 def _only(args: Mapping[str, Any], accepted: tuple[str, ...]) -> None:

@@ -104,7 +104,9 @@ class Parts:
         seed: int | None = settings.seed
         if live:
             seed = None
-        self.operator = Operator(self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.observed_flat)
+        self.operator = Operator(
+            self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.observed_flat, self.flow.announce
+        )
 
     def _opened(self, now_ns: int) -> Opened:
         settings = self.settings
@@ -162,6 +164,7 @@ class Parts:
         self._spoken(now_ns)
         self._tested()
         self.book.loaded()
+        self.flow.begin()
         self._adopt(now_ns)
         self._emptied_before()
         self._watch()
