@@ -11,8 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dolphin.journal import Journal, recover
+from nautilus_trader.common.component import Logger
+
+from dolphin.journal import Journal, JournalError, JournalLocked, read, recover
 from dolphin.journal.codec import begin, decode, policy_hash, policy_object
+from dolphin.journal.files import PORT, RESUME, let_go
+from dolphin.journal.lock import locked
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy
@@ -21,6 +25,8 @@ from dolphin.nautilus.ports import FeedSpec
 from dolphin.nautilus.translate import Scale
 
 NAME = "journal.jsonl"
+LIVE = "live"
+"""What `host` says in the header of a node that trades."""
 PACKAGES = ("dolphin-survival", "nautilus_trader", "arch", "exchange_calendars")
 
 
@@ -38,6 +44,10 @@ class Opened(NamedTuple):
 
 class OtherFeeds(ValueError):
     """The journal in the state directory is of a run with other feeds or another policy."""
+
+
+class LiveJournal(ValueError):
+    """A backtest was given the state directory of a live host: its journal is not for a backtest to set aside."""
 
 
 def versions() -> dict[str, str]:
@@ -95,9 +105,31 @@ def header_of(
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename an earlier journal, so that a new one can begin; where it went, or None if there was none."""
+    """Rename an earlier journal, so that a new one can begin; where it went, or None if there was none.
+
+    JournalLocked: its writer is alive, and who that is; nothing was renamed. JournalUnreadable: it may not be written.
+    """
     if not path.exists():
         return None
+    # A rename takes a file from under its writer without a word: only who holds the lock may do it.
+    fd = locked(str(path), RESUME, PORT)
+    try:
+        if not _same(fd, path):
+            raise JournalLocked(str(path), "another process, which set the earlier journal aside just now")
+        return _renamed(path)
+    finally:
+        let_go(PORT, fd)
+
+
+def _same(fd: int, path: Path) -> bool:
+    """Whether what is locked is still what the name stands for: two guards may have begun in the same moment."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _renamed(path: Path) -> Path:
     number = 1
     while path.with_name(f"journal-{number}.jsonl").exists():
         number += 1
@@ -106,17 +138,36 @@ def set_aside(path: Path) -> Path | None:
     head = path.with_name(f"{path.name}.head")
     if head.exists():
         os.rename(head, path.with_name(f"{target.name}.head"))
+    Logger("Dolphin").warning(f"{path}: an earlier journal was there, it is now {target}")
     return target
+
+
+def is_live(header: Mapping[str, Any]) -> bool:
+    """Whether a header is of a live host."""
+    return header.get("host") == LIVE
+
+
+def _live_before(path: Path) -> bool:
+    """Whether the journal at `path`, if it is one, is of a live host."""
+    records = read(str(path))
+    try:
+        return is_live(next(records).data)
+    except (JournalError, StopIteration):
+        return False
 
 
 def opened(
     state_dir: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any, again: bool
 ) -> Opened:
-    """Begin a journal, or take up the one that is there if `again`. JournalError; OtherFeeds; OSError."""
+    """Begin a journal, or take up the one that is there if `again`. JournalError; OtherFeeds; LiveJournal;
+    OSError.
+    """
     path = state_dir / NAME
     if again:
         if path.exists():
             return _resumed(path, policy, header, now_ns, durability)
+    if path.exists() and not is_live(header) and _live_before(path):
+        raise LiveJournal(f"{path}: is the journal of a live host; name another state_dir, or move it away yourself")
     set_aside(path)
     journal = Journal.create(str(path), header, policy_hash=policy_hash(policy), ts_ns=now_ns, durability=durability)
     return Opened(journal, begin(header).state, False, ())
