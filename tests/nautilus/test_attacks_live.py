@@ -342,3 +342,25 @@ def test_live_a_late_row_is_no_clock_that_steps_back(tmp_path, monkeypatch):
     assert guard.parts.guard.state.latch.mode == Mode.RUNNING
     assert len(events_of(tmp_path, "SEEN")) > 5
     replays(tmp_path / "journal.jsonl")
+
+
+# --- cadence ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-CAPITAL-001")
+@pytest.mark.parametrize(("profile", "lots"), [("daily", 5 * X1), ("intraday", 5 * X1), ("intraday", X1 // 20)])
+def test_a_fall_is_seen_within_seconds_whatever_a_policy_second_is(tmp_path, profile, lots):
+    """In `daily` a policy second is 24 real minutes, in which a book at 5x can lose everything."""
+    prices = [65_000] * 30 + [65_000 - 160 * i for i in range(60)] + [55_400] * 60
+    s = make({3: market(BUY, lots)})
+    rig = Rig(tmp_path, INS, profile=profile).add(s)
+    rig.run(quotes(INS, prices, size=2 * 10**9))
+    assert rig.guard.failures == []
+    fell = [
+        record.ts_ns for record in rig.records("EQUITY") if record.ts_ns > T0 + 30 * S and record.ts_ns < T0 + 90 * S
+    ]
+    assert len(fell) >= 5
+    if lots > X1:
+        assert rig.records("OWN")
+        assert rig.records("OWN")[0].ts_ns < T0 + 50 * S
+    replays(rig.journal)

@@ -14,8 +14,19 @@ INS = audusd()
 
 
 @pytest.mark.req("DOL-TRIM-007")
-@pytest.mark.parametrize("verb", ["adopt", "flatten", None])
-def test_found_positions_wait_for_the_operator(tmp_path, verb):
+@pytest.mark.parametrize(
+    ("verb", "kill", "reasons"),
+    [
+        (None, False, []),
+        ("adopt", False, []),
+        ("flatten", False, ["FLATTEN"]),
+        (None, True, ["KILL_FLATTEN"]),
+        ("adopt", True, ["KILL_FLATTEN"]),
+    ],
+)
+def test_found_positions_wait_for_the_operator(tmp_path, verb, kill, reasons):
+    """They are left alone until he decides; a kill overrides the wait."""
+
     def found(s):
         parts = rig.guard.parts
         parts.live, parts.resumed = True, False
@@ -26,18 +37,16 @@ def test_found_positions_wait_for_the_operator(tmp_path, verb):
         if verb:
             s.answers.append(s.command(verb))
 
-    s = make({3: market(BUY, X1), 5: found, 6: command("kill"), 8: decide})
+    script = {3: market(BUY, X1), 5: found, 7: decide}
+    if kill:
+        script[9] = command("kill")
+    s = make(script)
     rig = Rig(tmp_path, INS).add(s)
     rig.run(quotes(INS, [65_000] * 20))
     assert rig.guard.failures == []
     assert len(rig.records("ADOPT")) == 1
-    if verb is None:
-        assert net(rig) == X1
-        assert rig.records("OWN") == []
-        assert rig.records("REDUCE")[0].data["fx"] == [["REDUCED", 0, 36]]
-    else:
-        assert net(rig) == 0
-        assert rig.records("OWN")[0].data["reason"] == {"adopt": "KILL_FLATTEN", "flatten": "FLATTEN"}[verb]
+    assert [record.data["reason"] for record in rig.records("OWN")] == reasons
+    assert net(rig) == (0 if reasons else X1)
     replays(rig.journal)
 
 
