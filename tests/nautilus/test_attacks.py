@@ -1,9 +1,12 @@
 """What a reviewer broke, each through a real engine: none of it may work again."""
 
 import pytest
+from nautilus_trader.backtest.models import LatencyModel
 from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import ModifyOrder
 from nautilus_trader.model.data import QuoteTick
 from nautilus_trader.model.enums import ContingencyType
+from nautilus_trader.model.events import OrderUpdated
 from nautilus_trader.model.identifiers import ClientOrderId, OrderListId, PositionId
 from nautilus_trader.model.objects import Price
 from nautilus_trader.model.orders import LimitOrder, OrderList
@@ -11,6 +14,7 @@ from nautilus_trader.model.orders import LimitOrder, OrderList
 from dolphin.kernel.events import Fault
 from dolphin.kernel.reasons import Cause
 from dolphin.nautilus.guard import UNWRITABLE
+from dolphin.nautilus.plain import plainly_reduces
 from tests.nautilus.rig import T0, Rig, S, Scripted, quotes, replays
 from tests.nautilus.test_gates import BUY, FLAT, INS, SELL, X1, denials, drive, limit, market, net, px, q
 
@@ -200,3 +204,99 @@ def test_under_netting_the_position_of_another_strategy_is_not_shrunk(tmp_path):
     assert len(denials(other)) == 1
     assert "OrderCanceled" not in s.names()
     assert net(rig) == X1
+
+
+# --- 5, 6, 7: doubt, modifies on their way, names of the guard's ----------------------------------------------------
+
+
+@pytest.mark.req("DOL-EXIT-004")
+def test_a_callback_that_fails_puts_nothing_in_doubt(tmp_path):
+    def callback(what, said):
+        raise RuntimeError("user callback")
+
+    script = {3: market(BUY, X1), 5: lambda s: s.command("shock")}
+    script.update({7 + i: limit(SELL, X1, 65_100 + i) for i in range(3)})
+    strategy = Scripted(INS, script)
+    rig = Rig(tmp_path, INS)
+    rig.guard.on_change.append(callback)
+    rig.add(strategy)
+    rig.run(quotes(INS, [65_000] * 12 + [65_300] * 8, size=DEEP))
+    replays(rig.journal)
+    assert rig.guard.failures != []
+    assert not rig.guard.parts.doubtful()
+    assert len(denials(strategy)) == 2
+    assert net(rig) == 0
+
+
+@pytest.mark.req("DOL-EXIT-004")
+def test_in_doubt_resting_exits_are_counted_together(tmp_path):
+    found = []
+
+    def look(s):
+        order = s.order_factory.limit(INS.id, SELL, q(X1), px(66_000))
+        found.append(plainly_reduces(s.cache, order, None))
+
+    strategy = Scripted(INS, {3: market(BUY, X1), 5: look, 6: limit(SELL, X1, 66_000), 8: look})
+    rig = Rig(tmp_path, INS)
+    rig.add(strategy)
+    rig.run(quotes(INS, FLAT))
+    replays(rig.journal)
+    assert found == [True, False]
+
+
+@pytest.mark.req("DOL-ORDER-006")
+def test_a_fall_between_the_gates_stops_a_modify_that_grows(tmp_path):
+    sent = []
+
+    def grow(s):
+        gates = rig.guard.parts.gates
+        command = ModifyOrder(
+            s.trader_id, s.id, INS.id, s.last.client_order_id, s.last.venue_order_id, q(5 * X1), None, None, UUID4(),
+            s.clock.timestamp_ns(),
+        )  # fmt: skip
+        gates.at_risk(command, sent.append)
+        s.command("shock")
+        gates.at_exec(sent[0], rig.guard.hook.forward_exec)
+
+    strategy = Scripted(INS, {3: limit(BUY, 1_000, 64_900), 5: grow})
+    rig = Rig(tmp_path, INS)
+    rig.add(strategy)
+    rig.run(quotes(INS, [65_000] * 10 + [64_850] * 10, size=DEEP))
+    replays(rig.journal)
+    assert len(sent) == 1
+    assert peak(rig) < 0.01
+
+
+@pytest.mark.req("DOL-ORDER-006")
+def test_of_several_modifies_in_flight_the_largest_counts(tmp_path):
+    done = []
+
+    def react(s, event):
+        if isinstance(event, OrderUpdated):
+            if not done:
+                done.append(1)
+                limit(BUY, 5 * X1, 63_900)(s)
+
+    script = {
+        3: limit(BUY, 1_000, 64_000),
+        12: lambda s: s.modify_order(s.last, quantity=q(2_000)),
+        14: lambda s: s.modify_order(s.last, quantity=q(5 * X1)),
+    }
+    strategy = Scripted(INS, script, on_event=react)
+    rig = Rig(tmp_path, INS, latency=LatencyModel(base_latency_nanos=2 * S))
+    rig.add(strategy)
+    rig.run(quotes(INS, [65_000] * 40 + [63_800] * 10, step_ns=S // 2, size=DEEP))
+    replays(rig.journal)
+    assert done == [1]
+    assert peak(rig) <= 6.1
+
+
+@pytest.mark.req("DOL-KILL-002")
+def test_no_strategy_takes_a_name_of_the_guards(tmp_path):
+    script = {
+        3: limit(BUY, 5 * X1, 64_900, client_order_id=ClientOrderId("DOLPHIN-x")),
+        5: lambda s: s.command("kill"),
+    }
+    rig, s = drive(tmp_path, script, data=quotes(INS, [65_000] * 10 + [64_850] * 6, size=DEEP))
+    assert len(denials(s)) == 1
+    assert rig.records("FILL") == []

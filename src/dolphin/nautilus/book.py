@@ -35,6 +35,7 @@ class Book:
         self._by_strategy: dict[str, set[str]] = {}
         self._unknown: dict[str, Any] = {}
         self.moving: set[str] = set()
+        self.own_ids: set[str] = set()
         self.quote_lots: dict[str, int] = {}
 
     def group(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
@@ -85,7 +86,13 @@ class Book:
             self.position(position)
         for orders in (self._cache.orders_open(), self._cache.orders_inflight(), self._cache.orders_emulated()):
             for order in orders:
+                self._claim(order.client_order_id.value)
                 self.seen(order, self._cache.position_id(order.client_order_id))
+
+    def _claim(self, cid: str) -> None:
+        """An order of the guard's in an earlier run: the gates let no strategy take such a name."""
+        if cid.startswith(OWN_PREFIX):
+            self.own_ids.add(cid)
 
     def announced(self, event: Any) -> None:
         """An order was initialized; it is looked up when the cache has it."""
@@ -114,7 +121,7 @@ class Book:
             return None
         group = self.group(order.instrument_id, order.strategy_id, position_id)
         if working is None:
-            working = Working(order, group, self.working)
+            working = Working(order, group, self.working, cid in self.own_ids)
             self.working[cid] = working
         elif working.group is not group:
             working.group.orders.pop(cid, None)

@@ -23,7 +23,6 @@ from dolphin.journal import encode
 from dolphin.kernel.events import Event, Seen, Tick
 from dolphin.kernel.units import ABSENT, NEVER_NS, NS_PER_S
 from dolphin.nautilus.balance import Balance, Fills
-from dolphin.nautilus.book import OWN_PREFIX
 from dolphin.nautilus.commands import Commands
 from dolphin.nautilus.equity import counted, late, second_ns
 from dolphin.nautilus.translate import price_units
@@ -36,8 +35,6 @@ STRIDE: Final = "DOLPHIN-STRIDE"
 TIMER: Final = "DOLPHIN-TIMER"
 TIMER_NS: Final = 10_000_000
 BEAT_NS: Final = NS_PER_S
-STRIDE_MAX_NS: Final = 4 * NS_PER_S
-"""Where a policy second is long, a move of 10 bp must not wait for its end: a sample every few real seconds sees it."""
 READ_STRIDES: Final = 4
 READ_NS: Final = 250_000_000
 """Sensors sample their rows on a grid of 250 ms: feeds that were read this real time ago have nothing new to say."""
@@ -53,7 +50,7 @@ class FlowOfEvents:
         self._parts = parts
         self._guard = parts.guard
         self._clock = parts.actor.clock
-        self._stride_ns = min(second_ns(parts.guard.policy), STRIDE_MAX_NS)
+        self._stride_ns = second_ns(parts.guard.policy)
         self._balance = Balance(parts.values, parts.settings, parts.live)
         self.announce = self._balance.announce
         self.begin = self._balance.begin
@@ -226,11 +223,11 @@ class FlowOfEvents:
         parts.sleep()
 
     def _pace_ns(self) -> int:
-        """A stride; ten where nothing is held, so that no price changes equity."""
+        """A policy second; ten where so little is held that a move of 10 bp changes equity by less than 1 bp."""
         sample = self._parts.values.sample()
         if sample.error == 1:
             return self._stride_ns
-        if sample.gross == 0:
+        if 10 * sample.gross < sample.equity:
             return 10 * self._stride_ns
         return self._stride_ns
 
@@ -320,9 +317,8 @@ class FlowOfEvents:
             self._fills.record(event, self._clock.timestamp_ns())
         elif working is not None:
             if isinstance(event, OrderUpdated | OrderModifyRejected):
-                working.pending_lots = 0
-                working.group.sums = None
-        if event.client_order_id.value.startswith(OWN_PREFIX):
+                working.answered()
+        if event.client_order_id.value in parts.book.own_ids:
             if isinstance(event, _ENDS):
                 self._own_ended(order, group, isinstance(event, _REFUSALS))
         if self._guard.emptying():

@@ -29,6 +29,7 @@ from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.latency import Latency
 from dolphin.nautilus.plain import plainly_reduces
 from dolphin.nautilus.translate import quantity_of
+from dolphin.nautilus.working import OWN_PREFIX
 
 type Forward = Callable[[Any], None]
 type Failed = Callable[[str, BaseException], None]
@@ -73,7 +74,9 @@ class Gates:
         self._at(command, forward, 2)
 
     def _at(self, command: Any, forward: Forward, gate: int) -> None:
-        if isinstance(command, SubmitOrder):
+        if self._reserved(command):
+            passed = self._wrapped(self._refuse, command, gate)
+        elif isinstance(command, SubmitOrder):
             passed = self._wrapped(self._submit, command, gate)
         elif isinstance(command, SubmitOrderList):
             passed = self._wrapped(self._submit_list, command, gate)
@@ -83,6 +86,20 @@ class Gates:
             passed = [command]
         for each in passed:
             forward(each)
+
+    def _reserved(self, command: Any) -> bool:
+        """Whether a strategy's order bears a name of the guard's: own orders never come to a gate."""
+        if self._guard.report:
+            return False
+        for order in _orders(command):
+            if order.client_order_id.value.startswith(OWN_PREFIX):
+                return True
+        return False
+
+    def _refuse(self, command: Any, gate: int) -> list[Any]:
+        for order in _orders(command):
+            self._host.deny(order, text_of(Reason.INTERNAL, error=f"ids that begin with {OWN_PREFIX} are the guard's"))
+        return []
 
     def _wrapped(self, judge: Callable[[Any, int], list[Any]], command: Any, gate: int) -> list[Any]:
         """The commands to forward; whatever goes wrong, exits by the plainest rule."""
@@ -98,7 +115,7 @@ class Gates:
         order = command.order
         name = order.client_order_id.value
         if gate == 2:
-            if self._holds(order):
+            if self._holds(name, order):
                 self._displaced(name)
                 return [command]
         self._later.pop(name, None)
@@ -182,9 +199,9 @@ class Gates:
         state = self._guard.state
         return Token(state.latch.episode, state.filter.posture, order.quantity, self._asker.now_ns())
 
-    def _holds(self, order: Any) -> bool:
-        """Whether gate 1 passed this very order, and nothing got worse since."""
-        token = self._tokens.pop(order.client_order_id.value, None)
+    def _holds(self, name: str, order: Any) -> bool:
+        """Whether gate 1 passed this very order or modify, and nothing got worse since."""
+        token = self._tokens.pop(name, None)
         if token is None:
             return False
         if self._guard.report:
@@ -205,7 +222,8 @@ class Gates:
         name = orders[0].client_order_id.value
         if gate == 2:
             if self._hold_all(orders):
-                self._displaced(name)
+                for order in orders:
+                    self._displaced(order.client_order_id.value)
                 return [command]
         self._later.pop(name, None)
         if not _contingent(orders):
@@ -227,7 +245,7 @@ class Gates:
     def _hold_all(self, orders: list[Any]) -> bool:
         held = True
         for order in orders:
-            if not self._holds(order):
+            if not self._holds(order.client_order_id.value, order):
                 held = False
         return held
 
@@ -259,11 +277,14 @@ class Gates:
         if order is None:
             return [command]
         name = f"modify {command.id.value}"
+        working = self._book.working.get(order.client_order_id.value)
+        if working is not None:
+            if name not in self._tokens:
+                working.asked()
         if gate == 2:
-            if self._tokens.pop(name, None) is not None:
-                if self._unchanged(order):
-                    self._displaced(name)
-                    return [command]
+            if self._holds(name, order):
+                self._displaced(name)
+                return [command]
         self._later.pop(name, None)
         asked = self._asker.modify(command, order)
         verdict, reason = self._verdict(asked, gate)
@@ -275,20 +296,12 @@ class Gates:
             self._told("DENIED", f"modify {order.client_order_id.value} {said}")
             self._host.reject_modify(command, order, said)
             return []
-        working = self._book.working.get(order.client_order_id.value)
         if working is not None:
-            working.pending_lots = asked.event.lots
-            working.group.sums = None
+            working.becoming(asked.event.lots)
         self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
             self._tokens[name] = self._token(order)
         return [command]
-
-    def _unchanged(self, order: Any) -> bool:
-        self._asker.catch_up()
-        if self._guard.report:
-            return True
-        return self._guard.running()
 
     def _fallback(self, command: Any, error: Exception) -> list[Any]:
         """The guard itself failed: entries are denied, exits pass by the plainest rule; nothing escapes."""
@@ -317,6 +330,15 @@ class Gates:
                     self._host.deny(each, _internal(error))
                 return []
         return [command]
+
+
+def _orders(command: Any) -> list[Any]:
+    """The orders that a command submits."""
+    if isinstance(command, SubmitOrder):
+        return [command.order]
+    if isinstance(command, SubmitOrderList):
+        return list(command.order_list.orders)
+    return []
 
 
 def _internal(error: BaseException) -> str:

@@ -185,6 +185,7 @@ class Own:
             "lots": answer.lots, "tag": tag, "reason": answer.reason.name,
         }  # fmt: skip
         self._guard.write(now_ns, "OWN", encode(said))
+        self._book.own_ids.add(name)
         self._host.reduce(position, side, self._quantity(position, group, answer, scale), name, tag)
 
     def _quantity(self, position: Any, group: Group, answer: Reduced, scale: Scale) -> Any:

@@ -271,7 +271,7 @@ class Parts:
 
     def doubtful(self) -> bool:
         """Whether a handler failed in this run, so that the book may be wrong."""
-        return bool(self.actor.failures)
+        return bool(self.actor.faults)
 
     def observed_flat(self) -> bool:
         """Nothing held, nothing in flight, nothing unknown."""

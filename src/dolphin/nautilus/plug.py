@@ -31,6 +31,7 @@ class Plug(Actor):
         self.parts: Parts | None = None
         self.hook: Hook | None = None
         self.failures: list[str] = []
+        self.faults: list[str] = []
         self.on_change: list[Callable[[str, str], None]] = []
 
     def sensor_source(self, settings: dict[str, Any]) -> SensorSource:
@@ -184,6 +185,7 @@ class Plug(Actor):
         """An exception in the guard: said, counted, and a Category 1 event."""
         text = f"{where}: {type(error).__name__}: {error}"
         self.failures.append(text)
+        self.faults.append(text)
         try:
             self.log.error(f"Dolphin failed in {text}")
             if self.parts is not None:

@@ -30,19 +30,20 @@ class Working:
         "group",
         "key",
         "lots",
+        "modifies",
         "order",
         "own",
         "pending_lots",
         "side",
     )
 
-    def __init__(self, order: Any, group: Group, everything: Mapping[str, Working]) -> None:
+    def __init__(self, order: Any, group: Group, everything: Mapping[str, Working], own: bool) -> None:
         self._all = everything
         self.order = order
         self.cid: str = order.client_order_id.value
         self.group = group
         self.side = side_of(order)
-        self.own = self.cid.startswith(OWN_PREFIX)
+        self.own = own
         self.contingency = contingency(order)
         self.key = self.cid
         if self.contingency:
@@ -50,6 +51,23 @@ class Working:
         self.canceling = False
         self.lots = 0
         self.pending_lots = 0
+        self.modifies = 0
+
+    def asked(self) -> None:
+        """One more modify is in flight."""
+        self.modifies += 1
+
+    def becoming(self, lots: int) -> None:
+        """A modify in flight would make so much of it; of several the largest counts, in whatever order they come."""
+        self.pending_lots = max(self.pending_lots, lots)
+        self.group.sums = None
+
+    def answered(self) -> None:
+        """A modify was carried out or refused: what it would have been counts until none is in flight."""
+        self.modifies = max(0, self.modifies - 1)
+        if self.modifies == 0:
+            self.pending_lots = 0
+        self.group.sums = None
 
     @property
     def reduce_only(self) -> bool:
