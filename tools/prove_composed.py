@@ -153,6 +153,12 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "contract:machine.landed",
         "test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",
     ),
+    "machine._settled": (
+        "contract:survival.r_total",
+        "contract:confidence.cut",
+        "contract:machine.landed",
+        "test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",
+    ),
     "machine.credited_ms": (
         "contract:timing.earned_ms",
         "test:test_theorems.py::test_two_upward_entries_into_a_posture_are_420000_credited_ms_apart",
@@ -167,6 +173,7 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "test:test_golden.py::test_golden_times_in_three_ways_of_asking",
     ),
     "machine._at": ("test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",),
+    "machine._with_plan": ("test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",),
     "machine.replanned": ("test:test_theorems.py::test_asking_more_often_changes_neither_state_nor_effects",),
     "machine.step": (
         "test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",

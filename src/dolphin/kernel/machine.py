@@ -115,8 +115,19 @@ def read(policy: Policy, state: State) -> Readings:
 
 
 def _reread(policy: Policy, state: State) -> tuple[State, Effects]:
-    """New R, cut, posture, and the next stop: the second half of a visit, and what follows every handler."""
+    """The second half of a visit, and what follows every handler.
+
+    Under the readings that are held already nothing is cut and nothing moves: only the next stop is looked for.
+    """
     readings = read(policy, state)
+    if readings == state.readings:
+        if running(state.latch):
+            return _with_plan(state, _stopping(policy.profile, state.clock, state.filter, state.plan)), ()
+    return _settled(policy, state, readings)
+
+
+def _settled(policy: Policy, state: State, readings: Readings) -> tuple[State, Effects]:
+    """New R, cut, posture, and the next stop."""
     held_bp = r_total(*readings)
     filter_ = state.filter._replace(held_bp=held_bp)
     state, moved = _moved(state._replace(readings=readings, filter=filter_), cut(filter_.confidence_ms, held_bp))
@@ -185,10 +196,18 @@ def _at(state: State, clock: Clock) -> State:
     )
 
 
+def _with_plan(state: State, plan: Plan) -> State:
+    """`state` with another plan (spelled out, as `_at`)."""
+    return State(
+        state.clock, state.filter, state.readings, state.environment, state.capital, state.latch, state.feeds, plan
+    )
+
+
 def replanned(policy: Policy, state: State) -> State:
     """`state` with its plan made anew: after a feed spoke, or when a stop has come."""
-    plan = planned(policy.profile, state.clock, state.environment, state.capital.error_ns, state.feeds)
-    return state._replace(plan=plan)
+    return _with_plan(
+        state, planned(policy.profile, state.clock, state.environment, state.capital.error_ns, state.feeds)
+    )
 
 
 def step(policy: Policy, state: State, event: Event) -> tuple[State, Effects]:
@@ -251,7 +270,8 @@ def start(
         tuple(Feed(FeedKind(kind), due_ns=ts_ns) for kind in feeds),
         Plan(),
     )
-    state, _ = _reread(policy, replanned(policy, state))
+    state = replanned(policy, state)
+    state, _ = _settled(policy, state, read(policy, state))
     return state._replace(filter=state.filter._replace(fell=0))
 
 
