@@ -35,6 +35,8 @@ STRIDE: Final = "DOLPHIN-STRIDE"
 TIMER: Final = "DOLPHIN-TIMER"
 TIMER_NS: Final = 10_000_000
 BEAT_NS: Final = NS_PER_S
+STRIDE_MAX_NS: Final = 4 * NS_PER_S
+"""Where a policy second is long, a move of 10 bp must not wait for its end: a sample every few real seconds sees it."""
 READ_STRIDES: Final = 4
 READ_NS: Final = 250_000_000
 """Sensors sample their rows on a grid of 250 ms: feeds that were read this real time ago have nothing new to say."""
@@ -50,7 +52,7 @@ class FlowOfEvents:
         self._parts = parts
         self._guard = parts.guard
         self._clock = parts.actor.clock
-        self._stride_ns = second_ns(parts.guard.policy)
+        self._stride_ns = min(second_ns(parts.guard.policy), STRIDE_MAX_NS)
         self._balance = Balance(parts.values, parts.settings, parts.live)
         self.announce = self._balance.announce
         self.begin = self._balance.begin
@@ -223,11 +225,11 @@ class FlowOfEvents:
         parts.sleep()
 
     def _pace_ns(self) -> int:
-        """A policy second; ten where so little is held that a move of 10 bp changes equity by less than 1 bp."""
+        """A stride; ten where nothing is held, so that no price changes equity."""
         sample = self._parts.values.sample()
         if sample.error == 1:
             return self._stride_ns
-        if 10 * sample.gross < sample.equity:
+        if sample.gross == 0:
             return 10 * self._stride_ns
         return self._stride_ns
 
