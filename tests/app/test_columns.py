@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pandas as pd
@@ -123,6 +124,16 @@ def test_files_that_are_none(tmp_path: Path, name: str, said: str) -> None:
         columns.load(tmp_path / name)
 
 
+@pytest.mark.parametrize("keep", [300, 12, 3])
+def test_a_download_that_was_cut_short(tmp_path: Path, keep: int) -> None:
+    rows = "".join(f"2012-02-01T00:{i // 60:02}:{i % 60:02}Z,{i * 7 % 31 + 1},40\n" for i in range(3000))
+    whole = gzip.compress(f"time,bid,ask\n{rows}".encode())
+    for name, data in (("x.csv.gz", whole[:keep]), ("y.csv.gz", whole[:20] + b"\xff" * 200), ("z.parquet", b"PAR1")):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(UserError, match=name):
+            columns.load(tmp_path / name)
+
+
 def test_parquet_with_its_times_as_index(tmp_path: Path) -> None:
     index = pd.date_range("2012-02-01", periods=2, freq="min", tz="UTC")
     pd.DataFrame({"bid": [1.0, 1.0], "ask": [2.0, 2.0]}, index=index).to_parquet(tmp_path / "x.parquet")
@@ -132,3 +143,29 @@ def test_parquet_with_its_times_as_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("values", "count"), [([1.0, 2.0], 0), ([1.25, 3.0], 2), ([0.1 + 0.2], 1), ([1 / 3], 8)])
 def test_decimals(values: list[float], count: int) -> None:
     assert columns.decimals(pd.Series(values).to_numpy()) == count
+
+
+BAD_QUOTES = ("0,0", "-5,-4", "-1,1", "1.2,1.1", "0,1")
+
+
+def test_what_is_no_price_is_no_price(tmp_path: Path) -> None:
+    """Zero and below, and a bid above its ask, are counted as unreadable; a spike is a price."""
+    rows = ["1.0,1.1", *BAD_QUOTES, "1.1,1.1", "900,901"]
+    text = "".join(f"2012-02-01T00:00:{i:02}Z,{row}\n" for i, row in enumerate(rows))
+    item = columns.load(csv(tmp_path, "time,bid,ask\n" + text))
+    assert len(item.unreadable_ns) == len(BAD_QUOTES)
+    assert list(item.frame["ask"]) == [1.1, 1.1, 901.0]
+
+
+@pytest.mark.parametrize("row", ["0,0,0,0", "-3,-3,-3,-3", "1,1,-1,1"])
+def test_bars_at_or_below_zero(tmp_path: Path, row: str) -> None:
+    text = f"time,{BAR}2012-02-01T00:00:00Z,1,1,1,1\n2012-02-01T00:01:00Z,{row}\n"
+    item = columns.load(csv(tmp_path, text))
+    assert (len(item.frame), len(item.unreadable_ns)) == (1, 1)
+
+
+def test_trades_and_books_at_or_below_zero() -> None:
+    trades = pd.DataFrame({"price": [1.0, 0.0, -1.0], "size": [1.0, 1.0, 1.0]})
+    assert list(columns.unreadable(columns.TRADES, trades)) == [False, True, True]
+    book = pd.DataFrame({"bid_0": [1.0, 0.0, 3.0], "ask_0": [2.0, 2.0, 2.0], "bid_size_0": 1.0, "ask_size_0": 1.0})
+    assert list(columns.unreadable(columns.BOOK, book)) == [False, True, True]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dolphin.app import outcome, table, worst
+from dolphin.app.engine import Recorder
 from dolphin.app.errors import UserError
 from dolphin.app.outdir import MARKER, prepared
 from dolphin.app.results import Figures, Mark, Point, RunResult, WorstDay, drawdowns
@@ -201,3 +203,11 @@ def test_the_table_has_a_column_for_each_run_and_a_row_for_each_reason() -> None
     assert "killed" in text
     assert "12 us" in text
     assert [line.split()[-1] for line in text.splitlines() if line.startswith("stalls")] == ["1"]
+
+
+@pytest.mark.parametrize("price", [0.0, -3.0, float("nan")])
+def test_the_equity_at_no_price_is_no_ruin(price: float) -> None:
+    """A catalog may hold such a price too; the account that Nautilus makes of it is an error, not a loss."""
+    asked = SimpleNamespace(samples=[], portfolio=None)
+    Recorder.sample(asked, 1, price)  # type: ignore[arg-type]
+    assert asked.samples == []

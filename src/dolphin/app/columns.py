@@ -11,6 +11,7 @@ trades price, size, buyer_maker, trade_id; book bid_0..bid_9, bid_size_0.., ask_
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from dolphin.app.errors import UserError, meant
 
@@ -59,7 +61,8 @@ SUFFIXES: Final = (".csv", ".csv.gz", ".parquet")
 class Columns:
     """One file. `dropped`: reason to count. `dated`: the file has days without a time of day.
 
-    `unreadable_ns`: times of rows with a number that is missing, infinite or contradictory (a high below its low).
+    `unreadable_ns`: times of rows with a number that is missing, infinite, contradictory (a high below its low, a bid
+    above its ask) or no price (zero and below).
     """
 
     path: Path
@@ -111,7 +114,8 @@ def _read(path: Path) -> pd.DataFrame:
         raise UserError(f"cannot be read ({error.strerror})", path=path, fix="name a readable file") from None
     except pd.errors.EmptyDataError:
         raise UserError("is empty", path=path, fix="name a file with data") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        # A download that was cut short ends in the middle of its gzip stream (EOFError) or of a parquet page.
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"cannot be read ({first})", path=path, fix="check that it is what its suffix says") from error
     if frame.index.name is not None:
@@ -297,7 +301,9 @@ def _cleaned(path: Path, kind: str, frame: pd.DataFrame, symbol: str, dated: boo
     times = tuple(int(value) for value in frame["ts_ns"][bad])
     frame = frame[~bad].reset_index(drop=True)
     if frame.empty:
-        raise UserError("has no row that can be read", path=path, expected="finite numbers", actual=dropped)
+        raise UserError(
+            "has no row that can be read", path=path, expected="finite numbers, prices above zero", actual=dropped
+        )
     return Columns(
         path=path,
         kind=kind,
@@ -311,7 +317,9 @@ def _cleaned(path: Path, kind: str, frame: pd.DataFrame, symbol: str, dated: boo
 
 
 def unreadable(kind: str, frame: pd.DataFrame) -> pd.Series:
-    """Rows with a missing, infinite or contradictory number. Sizes that the file does not have are not missing."""
+    """Rows with a missing, infinite or contradictory number, or a price at or below zero. Sizes that the file does
+    not have are not missing.
+    """
     needed = list(_KINDS.get(kind, ("bid_0", "ask_0", "bid_size_0", "ask_size_0")))
     for word in ("volume", "bid_size", "ask_size"):
         if word in frame:
@@ -322,9 +330,15 @@ def unreadable(kind: str, frame: pd.DataFrame) -> pd.Series:
     if kind == BARS:
         result |= frame["high"] < frame[["open", "low", "close"]].max(axis=1)
         result |= frame["low"] > frame[["open", "high", "close"]].min(axis=1)
+    for bid, ask in (("bid", "ask"), ("bid_0", "ask_0")):
+        if bid in frame:
+            result |= frame[bid] > frame[ask]
     for word in needed:
         if "size" in word or word == "volume":
             result |= frame[word] < 0
+        else:
+            # A zero is what feeds write for "no price"; taken as one it is a move of -100 % and a false ruin.
+            result |= frame[word] <= 0
     return result
 
 

@@ -100,7 +100,9 @@ class Recorder(Actor):
             self.sample(tick.ts_init, price.as_double())
 
     def sample(self, ts_ns: int, price: float) -> None:
-        """What the account is now."""
+        """What the account is now; nothing where the price is none, since the equity from it is an error, no ruin."""
+        if not price > 0:
+            return
         equity = self.portfolio.equity(self.market.traded.venue).get(self.market.currency)
         if equity is None:
             return
