@@ -8,6 +8,7 @@ import pytest
 from dolphin.app.actor import DolphinGuardConfig
 from dolphin.kernel.policy import Hibernate, Profile
 from dolphin.nautilus.config import ConfigError
+from tests.nautilus.rig import Rig
 
 
 def test_defaults():
@@ -58,3 +59,15 @@ def test_it_survives_a_configuration_file():
     config = DolphinGuardConfig(state_dir="s", policy={"trim": 0}, sensors={"sessions": "fx"})
     assert DolphinGuardConfig.parse(config.json()) == config
     assert msgspec.json.decode(config.json())["sensors"] == {"sessions": "fx"}
+
+
+def test_sensors_are_checked_before_anything_runs():
+    with pytest.raises(ConfigError, match=r"sensors: .*foo"):
+        DolphinGuardConfig(state_dir="s", sensors={"foo": 1})
+
+
+@pytest.mark.parametrize("where", ["/proc/x", "file/x"])
+def test_a_state_dir_that_cannot_be_written_is_refused_when_the_engine_takes_the_guard(tmp_path, where):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"state_dir: .*cannot be made or written"):
+        Rig(tmp_path / where)

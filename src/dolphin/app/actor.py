@@ -6,9 +6,11 @@ What belongs here: wiring only. `actor_path = "dolphin.app.actor:DolphinGuard"`,
 
 from __future__ import annotations
 
+import tempfile
 from typing import Any
 
-from dolphin.nautilus.config import PlugConfig
+from dolphin.nautilus import mailbox
+from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.plug import Plug
 from dolphin.nautilus.ports import SensorSource
 from dolphin.sensors.source import build
@@ -17,6 +19,13 @@ from dolphin.sensors.source import build
 class DolphinGuardConfig(PlugConfig, frozen=True, kw_only=True):  # type: ignore[call-arg]
     """See `PlugConfig`; `sensors` is handed to `dolphin.sensors.source.build`."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            build(self.sensors)
+        except ValueError as error:
+            raise ConfigError(f"sensors: {error}") from error
+
 
 class DolphinGuard(Plug):
     """Guards one account of a node or backtest engine, without a change to its strategies."""
@@ -24,3 +33,17 @@ class DolphinGuard(Plug):
     def sensor_source(self, settings: dict[str, Any]) -> SensorSource:
         """Dolphin's own sensors."""
         return build(settings)
+
+    def register_base(self, portfolio: Any, msgbus: Any, cache: Any, clock: Any) -> None:
+        """Called when a node or an engine takes the guard in. ConfigError: no journal could be written there.
+
+        At the start it would be too late: Nautilus runs on without an actor that fails there, and all is denied.
+        """
+        try:
+            mailbox.make(self.settings.state_dir)
+            with tempfile.TemporaryFile(dir=self.settings.state_dir):
+                pass
+        except OSError as error:
+            what = f"state_dir: {self.settings.state_dir!r} cannot be made or written ({error.strerror})"
+            raise ConfigError(f"{what}; accepted: a directory of this user's") from error
+        super().register_base(portfolio, msgbus, cache, clock)
