@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dolphin.app import outcome, table, worst
+from dolphin.app import args, journal_run, outcome, table, worst
 from dolphin.app.engine import Recorder
 from dolphin.app.errors import UserError
 from dolphin.app.outdir import MARKER, prepared
@@ -187,6 +188,33 @@ def test_standing_aside_is_said() -> None:
     assert any("50 % of the time in STALKER, which denied 7" in line for line in said)
     stuck = replace(guarded, posture=(Point(0, Posture.TURTLE),), drawdown_bp=(Point(0, 541),))
     assert any("trapped" in line for line in outcome.honest([stuck]))
+    assert not any("trapped" in line for line in outcome.honest([replace(stuck, drawdown_bp=(Point(0, 540),))]))
+
+
+def test_trapped_since_when_and_until_when() -> None:
+    day = worst.DAY_NS
+    stuck = replace(
+        run("guarded", journal=Path("x"), posture_share_bp={Posture.TURTLE: 9_000}),
+        posture=(Point(0, Posture.TURTLE),),
+        drawdown_bp=(Point(day, 900), Point(2 * day, 500), Point(3 * day, 600), Point(9 * day, 700)),
+        profile="daily",
+    )
+    said = "\n".join(outcome.honest([stuck]))
+    assert "trapped by its drawdown since 1970-01-03" in said
+    assert "from 1971-01-03" in said
+
+
+@pytest.mark.parametrize("text", ["nan", "-5", "inf", "x"])
+def test_a_time_to_wait_that_is_none(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="accepted seconds"):
+        args.seconds(text)
+    assert args.seconds("0.5") == 0.5
+
+
+def test_the_currency_is_that_of_the_instruments() -> None:
+    assert journal_run._currency({"instruments": [{"currency": "GBP"}]}) == "GBP"
+    assert journal_run._currency({"currency": "JPY", "instruments": []}) == "JPY"
+    assert journal_run._currency({}) == ""
 
 
 def test_nothing_traded_is_said() -> None:

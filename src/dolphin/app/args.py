@@ -11,6 +11,8 @@ from typing import NoReturn
 
 from dolphin.app.errors import UserError
 
+SECONDS_MAX = 86_400
+
 EXITS = {0: "done", 2: "usage or bad input; nothing was changed"}
 
 
@@ -32,3 +34,14 @@ def parser(prog: str, what: str, example: str, exits: dict[int, str] | None = No
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def seconds(text: str) -> float:
+    """A time to wait: a number of seconds from 0 to a day. `nan` would never end, below zero means nothing."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if 0 <= value <= SECONDS_MAX:
+        return value
+    raise argparse.ArgumentTypeError(f"accepted seconds from 0 to {SECONDS_MAX}, found {text!r}")

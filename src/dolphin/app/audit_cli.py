@@ -65,7 +65,12 @@ def _parser() -> args.Parser:
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
     parser.add_argument("--quiet", action="store_true", help="print findings and the verdict's line only")
     parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="processes for replay: 1 or 2 (default: 2 if long)"
+        "--jobs",
+        type=int,
+        default=0,
+        choices=(0, 1, 2),
+        metavar="N",
+        help="processes for replay: 1 or 2 (default: 2 if long)",
     )
     return parser
 

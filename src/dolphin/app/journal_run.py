@@ -219,6 +219,12 @@ def profile_of(header: Mapping[str, Any]) -> str:
     return Profile(int(value)).name.lower()
 
 
+def _currency(header: Mapping[str, Any]) -> str:
+    """What the amounts are in: the plug-in's header says it with its instruments."""
+    instruments: Sequence[Mapping[str, Any]] = header.get("instruments") or ({},)
+    return str(header.get("currency") or instruments[0].get("currency", ""))
+
+
 def read_run(path: Path) -> RunResult:
     """The run that the journal at `path` is of."""
     fold, notes = folded(path)
@@ -227,7 +233,7 @@ def read_run(path: Path) -> RunResult:
     return RunResult(
         name=name,
         group=str(header.get("run_id", header.get("run", ""))),
-        currency=str(header.get("currency", "")),
+        currency=_currency(header),
         minor_per_unit=int(header.get("minor_per_unit", 100)),
         equity=tuple(fold.equity),
         drawdown_bp=drawdowns(fold.equity),

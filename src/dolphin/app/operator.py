@@ -56,7 +56,9 @@ def moment(ts_ns: int) -> str:
 def _parser(verb: str, what: str, example: str) -> args.Parser:
     parser = args.parser(f"dolphin {verb}", what, example, _CODES)
     parser.add_argument("--state", required=True, type=Path, metavar="DIR", help="the book's state directory")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="how long to wait for a running book")
+    parser.add_argument(
+        "--timeout", type=args.seconds, default=10.0, metavar="S", help="how long to wait for a running book"
+    )
     return parser
 
 

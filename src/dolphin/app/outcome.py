@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dolphin.app import worst
 from dolphin.app.journal_run import folded, journal_figures, profile_of
 from dolphin.app.results import Figures, Mark, RunResult, drawdowns
-from dolphin.kernel.policy import Posture
+from dolphin.kernel.policy import DAILY, INTRADAY, Posture
 from dolphin.kernel.units import BP
 
 if TYPE_CHECKING:
@@ -212,7 +212,10 @@ def _without_entries(run: RunResult) -> list[str]:
         return []
     text = f"{run.name}: {share / 100:.0f} % of the time in TURTLE or HIBERNATE, where nothing is bought"
     if _trapped(run):
-        text += ": trapped by its drawdown, since nobody re-based its mark"
+        since_ns = _above_since(run)
+        wait_ns = (DAILY if run.profile == "daily" else INTRADAY).rebase_trapped_ns
+        text += f": trapped by its drawdown since {worst.day_text(since_ns)}, and nobody re-based its mark"
+        text += f" (its profile allows that from {worst.day_text(since_ns + wait_ns)})"
     return [text]
 
 
@@ -221,3 +224,13 @@ def _trapped(run: RunResult) -> bool:
     if run.figures.rebases > 0 or not run.posture or not run.drawdown_bp:
         return False
     return run.posture[-1].value >= Posture.TURTLE and run.drawdown_bp[-1].value > RETURN_APEX_BP
+
+
+def _above_since(run: RunResult) -> int:
+    """Since when the drawdown has been too deep to return, without a break until the end."""
+    since_ns = run.drawdown_bp[-1].ts_ns
+    for point in reversed(run.drawdown_bp):
+        if point.value <= RETURN_APEX_BP:
+            break
+        since_ns = point.ts_ns
+    return since_ns

@@ -49,9 +49,9 @@ def explained(day: WorstDay | None) -> str:
     """Leverage times move, and whether it explains the day."""
     if day is None:
         return "-"
-    mark = "=" if abs(day.unexplained_ppm) <= EXPLAINED_PPM else "!="
+    mark = "=" if abs(day.unexplained_ppm) <= EXPLAINED_PPM else "not all:"
     if day.steps > 1:
-        return f"{mark} {ppm(day.explained_ppm)} in {day.steps} steps"
+        return f"{mark} {ppm(day.explained_ppm)} in {day.steps:,} steps"
     return f"{mark} {day.leverage_bp / 10_000:.3f}x * {ppm(day.move_ppm)}"
 
 
