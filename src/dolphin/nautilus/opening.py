@@ -156,6 +156,14 @@ def _live_before(path: Path) -> bool:
         return False
 
 
+def _spare_the_live(path: Path) -> None:
+    """LiveJournal where a live host's journal is in the way of a backtest."""
+    if not path.exists():
+        return
+    if _live_before(path):
+        raise LiveJournal(f"{path}: is the journal of a live host; name another state_dir, or move it away yourself")
+
+
 def opened(
     state_dir: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any, again: bool
 ) -> Opened:
@@ -166,8 +174,8 @@ def opened(
     if again:
         if path.exists():
             return _resumed(path, policy, header, now_ns, durability)
-    if path.exists() and not is_live(header) and _live_before(path):
-        raise LiveJournal(f"{path}: is the journal of a live host; name another state_dir, or move it away yourself")
+    if not is_live(header):
+        _spare_the_live(path)
     set_aside(path)
     journal = Journal.create(str(path), header, policy_hash=policy_hash(policy), ts_ns=now_ns, durability=durability)
     return Opened(journal, begin(header).state, False, ())
