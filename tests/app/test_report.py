@@ -249,3 +249,8 @@ def test_several_journals_are_drawn_together(tmp_path: Path) -> None:
     assert found.count('id="g0-equity-wide-t"') == 1
     assert "g1-" not in found
     assert "<title>Dolphin report: one, two</title>" in found
+
+
+@pytest.mark.parametrize(("ns", "said"), [(24_421_000, "24.4 ms"), (12_300, "12.3 µs")])
+def test_a_duration_in_its_own_unit(ns: int, said: str) -> None:
+    assert report_text._duration(ns) == said

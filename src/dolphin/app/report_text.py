@@ -114,6 +114,8 @@ type Cell = Callable[[RunResult, Figures], str]
 def _duration(ns: int) -> str:
     if ns <= 0:
         return "–"
+    if ns >= 1_000_000:
+        return f"{ns / 1_000_000:,.1f} ms"
     return f"{ns / 1_000:,.1f} µs"
 
 
@@ -161,7 +163,16 @@ _ROWS: tuple[tuple[str, Cell], ...] = (
     ("Orders shrunk", _guarded(lambda figures: figures.shrunk)),
     ("Orders denied", _guarded(lambda figures: sum(figures.denied.values()))),
 )
+
+
+def _marked(*kinds: str) -> Cell:
+    return lambda run, figures: f"{sum(mark.kind in kinds for mark in run.events):,}" if run.guarded else "–"
+
+
 _REST: tuple[tuple[str, Cell], ...] = (
+    ("Feed stalls", _marked("STALL")),
+    ("Shocks", _marked("SHOCK")),
+    ("Kills (operator and faults)", _marked("KILL", "FAULT")),
     ("The guard’s own orders", _guarded(lambda figures: figures.own_orders)),
     ("Re-bases by the operator", _guarded(lambda figures: figures.rebases)),
     ("Fills", lambda run, figures: f"{figures.fills:,}"),
