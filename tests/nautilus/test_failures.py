@@ -3,6 +3,7 @@ measured. Entries are denied, exits pass, the latch trips, the run goes on.
 """
 
 import errno
+import shutil
 
 import pytest
 from nautilus_trader.model.events import OrderDenied
@@ -11,6 +12,7 @@ from dolphin.app.actor import DolphinGuard
 from dolphin.journal import Journal, JournalWriteError, verify
 from dolphin.kernel.reasons import Cause
 from dolphin.nautilus import action, asking, book, equity, feeds, flow, guard, killing, own, values
+from dolphin.nautilus.config import ConfigError
 from tests.nautilus.rig import Rig, audusd, quotes, replays
 from tests.nautilus.test_gates import BUY, SELL, X1, bracket, denials, limit, market, net, px, q
 from tests.nautilus.test_kill import chain, command, make
@@ -211,10 +213,17 @@ def test_an_endpoint_that_somebody_replaced_is_noticed(tmp_path):
     assert rig.guard.parts.guard.state.latch.cause == Cause.SELF_TEST
 
 
-def test_a_state_directory_that_cannot_be_made_leaves_the_gates_shut(tmp_path):
+def test_a_state_directory_that_cannot_be_made_is_refused_when_the_engine_takes_the_guard_in(tmp_path):
     (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="state_dir"):
+        Rig(tmp_path / "file" / "state", INS)
+
+
+def test_a_state_directory_that_is_lost_before_the_start_leaves_the_gates_shut(tmp_path):
     s = make({3: market(BUY, X1)})
-    rig = Rig(tmp_path / "file" / "state", INS).add(s)
+    rig = Rig(tmp_path / "state", INS).add(s)
+    shutil.rmtree(tmp_path / "state")
+    (tmp_path / "state").write_text("")
     rig.run(quotes(INS, [65_000] * 10))
     assert rig.guard.failures
     assert len(denials(s)) == 1
