@@ -331,12 +331,15 @@ class RiskGate:
         own_lots: int = 0,
         min_lots: int = 1,
         l_raw_bp: int | None = None,
+        leaving_lots: int = 0,
     ) -> Decision:
         """Judge one order. What shrinks the named position passes whole; the rest is an entry, and is earned.
 
         `side` +1 buys, -1 sells. `position_lots`: signed, of the position that the order names (`named`). `gross`: sum
         of |position|, `working`: all other working entries, both in minor units. `taking`: executes at once or may.
-        `resting_lots`: the other working exits of that position. ValueError: side; KeyError: feed; TypeError: float.
+        `resting_lots`: the other working exits of that position; `leaving_lots`: those that execute at once and are on
+        their way, so that "close, then open" is one exit and one entry. ValueError: side; KeyError: feed; TypeError:
+        float.
         """
         if side not in (1, -1):
             raise ValueError(f"side: {side!r}; accepted 1 (buy), -1 (sell)")
@@ -346,6 +349,7 @@ class RiskGate:
             Order(
                 ts_ns, book.index(feed), side, lots, int(taking), int(named), int(reduce_only), int(whole),
                 position_lots, resting_lots, own_lots, min_lots, value_u, gross, working, equity, wanted,
+                leaving_lots,
             )
         )  # fmt: skip
         for effect in effects:

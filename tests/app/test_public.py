@@ -190,3 +190,12 @@ def test_a_policy_file(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     path.write_text('[policy]\nprofile = "daily"\n')
     assert load_policy(path) == dolphin.DAILY
+
+
+@pytest.mark.req("DOL-POSTURE-003")
+def test_close_then_open_through_the_library_is_one_exit_and_one_entry() -> None:
+    made = book()
+    made.shock(T0 + 2 * S)
+    turn = {"side": -1, "lots": 50, "position_lots": 10, "gross": 100_000}
+    assert gate(made, T0 + 3 * S, **turn).lots == 10, "the exit passes, the entry does not"
+    assert gate(made, T0 + 3 * S, **turn, leaving_lots=10).lots == 0, "the exit is on its way already"

@@ -74,6 +74,7 @@ def order(rng: Random, t_ns: int) -> ev.Order:
         integer(rng, -20, 20), integer(rng, 0, 20),
         rng.choice((0, 0, 0, integer(rng, 0, 9))), integer(rng, 0, 3), integer(rng, 0, 5 * 10**9),
         integer(rng, 0, 10**5), integer(rng, 0, 10**4), integer(rng, 0, 10**5), integer(rng, 0, 60_000),
+        rng.choice((0, 0, integer(rng, 0, 20))),
     )  # fmt: skip
 
 
@@ -82,10 +83,12 @@ def exit_order(rng: Random, t_ns: int) -> ev.Order:
     position = rng.choice((1, -1)) * rng.choice((1, 2, 7, 10**6, 10**30))
     own = rng.choice((0, 0, rng.randint(0, abs(position) - 1), -3))
     most = abs(position) - max(own, 0)
-    lots = rng.randint(1, most)
+    leaving = rng.choice((0, 0, rng.randint(0, most - 1), -3))
+    lots = rng.randint(1, most - max(leaving, 0))
     return order(rng, t_ns)._replace(
-        side=-1 if position > 0 else 1, lots=lots, taking=1, named=1, position_lots=position, own_lots=own
-    )
+        side=-1 if position > 0 else 1, lots=lots, taking=1, named=1, position_lots=position, own_lots=own,
+        leaving_lots=leaving,
+    )  # fmt: skip
 
 
 def event(rng: Random, kind: type, t_ns: int, state: State) -> ev.Event:
