@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from tests.app import synthetic
 from tests.app.books import T0, Book
 
 S = 10**9
+PLOT_END = 1000 - 196
+"""Where the lines end in the wide drawing, px."""
 VOID = frozenset(("meta", "br", "link", "img", "hr", "input"))
 
 
@@ -186,7 +189,7 @@ def test_a_journal_becomes_a_report(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.strip() == str(target)
     found = target.read_text()
     checked(found)
-    assert "kill: 1" in found
+    assert "</svg>kill: 1</li>" in found
     assert target.stat().st_mode & 0o777 == 0o644
     assert main(["report", str(book.path / "journal.jsonl")]) == 0
     assert (book.path / "journal.html").exists()
@@ -218,7 +221,8 @@ def test_a_value_holds_until_the_next_one() -> None:
     frame = report_svg.frames(0, 1_000 * S)[0]
     line = report_svg.Line("x", 1, (Point(0, 100), Point(300 * S, 100), Point(600 * S, 0), Point(1_000 * S, 0)))
     drawn = report_svg.polyline(frame, line, lambda value: 200 - value)
-    assert 'd="M64.0 100.0 544.0 100.0 544.0 200.0 864.0 200.0"' in drawn
+    middle = 64 + 0.6 * (PLOT_END - 64)
+    assert f'd="M64.0 100.0 {middle:.1f} 100.0 {middle:.1f} 200.0 {PLOT_END}.0 200.0"' in drawn
 
 
 def test_a_flat_book_is_drawn_to_its_end_and_ruin_is_seen_in_a_journal_too(tmp_path: Path) -> None:
@@ -232,8 +236,7 @@ def test_a_flat_book_is_drawn_to_its_end_and_ruin_is_seen_in_a_journal_too(tmp_p
     found = report.page([run])
     assert "2023-11-14 to 2023-11-23 UTC" in found
     assert re.search(r'Ruin [^<]*</th><td class="bad">2023-11-14', found)
-    width, right = 1000, 136
-    assert re.search(rf'class="line s1" d="M[^"]* {width - right}\.0 [0-9.]+"', found)
+    assert re.search(rf'class="line s1" d="M[^"]* {PLOT_END}\.0 [0-9.]+"', found)
 
 
 def test_several_journals_are_drawn_together(tmp_path: Path) -> None:
@@ -254,3 +257,48 @@ def test_several_journals_are_drawn_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("ns", "said"), [(24_421_000, "24.4 ms"), (12_300, "12.3 µs")])
 def test_a_duration_in_its_own_unit(ns: int, said: str) -> None:
     assert report_text._duration(ns) == said
+
+
+def test_every_figure_has_a_heading_that_says_what_and_in_which_unit(text: str) -> None:
+    found = re.findall(r"<figure><h3>([^<]*)</h3><svg", text)
+    assert found == [
+        "Equity in USD", "Drawdown, % of the highest equity", "Confidence, % of full", "Postures, and what happened",
+    ] * 2  # fmt: skip
+
+
+@pytest.mark.parametrize("width", ["wide", "narrow"])
+def test_every_level_is_named_beside_the_curves(text: str, width: str) -> None:
+    """No name stands on a curve, none is left out, none covers another, none is cut off."""
+    frame = next(each for each in report_svg.frames(0, 1) if each.narrow == (width == "narrow"))
+    drawings = re.findall(rf'<svg class="{width}"[^>]*aria-labelledby="g0-(?:drawdown|confidence).*?</svg>', text)
+    assert len(drawings) == 2
+    for drawing in drawings:
+        names = re.findall(r'<text class="levelname" x="([0-9.]+)" y="([0-9.]+)">([A-Z]+)<', drawing)
+        assert [name for _, _, name in names] == ["STALKER", "TURTLE", "HIBERNATE"]
+        heights = [float(y) for _, y, _ in names]
+        assert all(below - above >= 11 for above, below in pairwise(heights))
+        assert all(frame.width - frame.right < float(x) < frame.width - 57 for x, _, _ in names)
+
+
+def test_labels_keep_apart_and_within() -> None:
+    assert report_svg.apart([20, 50, 51], 10, 8, 100) == [20, 50, 60]
+    assert report_svg.apart([95, 96, 97], 10, 8, 100) == [80, 90, 100]
+    assert report_svg.apart([0], 10, 8, 100) == [8]
+
+
+def test_the_legend_counts_events_in_each_run(text: str) -> None:
+    runs = synthetic.runs()
+    shocks = [sum(event.kind == "SHOCK" for event in run.events) for run in runs]
+    assert min(shocks[1:3]) > 0
+    assert f"shock: guarded {shocks[1]}, guarded, re-based {shocks[2]}</li>" in text
+    for posture in Posture:
+        assert f"{posture.name[0]} {posture.name}</li>" in text
+
+
+def test_the_table_explains_the_worst_day(text: str) -> None:
+    row = re.search(r"leverage held × the day’s move</th>(.*?)</tr>", text)
+    assert row is not None
+    cells = re.findall(r"<td>(.*?)</td>", row[1])
+    assert cells[1] == "−22.91 %<br><small>3.80x × −6.03\u00a0%</small>"
+    assert cells[0] == "−22.91 %<br><small>in 3 steps</small>"
+    assert "left over: spread, slippage, fees</th><td>0.02 %</td><td>0.02 %</td>" in text

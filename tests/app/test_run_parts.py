@@ -14,11 +14,12 @@ from dolphin.app import args, journal_run, outcome, table, worst
 from dolphin.app.engine import Recorder
 from dolphin.app.errors import UserError
 from dolphin.app.outdir import MARKER, prepared
-from dolphin.app.results import Figures, Mark, Point, RunResult, WorstDay, drawdowns
+from dolphin.app.results import Figures, Mark, Point, RunResult, WorstDay, drawdowns, read_journal
 from dolphin.app.script import read_script
 from dolphin.app.strategies import example, factory
 from dolphin.app.worst import DAY_NS, Sample
-from dolphin.kernel.policy import Posture
+from dolphin.kernel.policy import DAILY, Posture
+from tests.app.books import Book
 
 DAY = DAY_NS
 NOON = DAY // 2
@@ -198,10 +199,17 @@ def test_trapped_since_when_and_until_when() -> None:
         posture=(Point(0, Posture.TURTLE),),
         drawdown_bp=(Point(day, 900), Point(2 * day, 500), Point(3 * day, 600), Point(9 * day, 700)),
         profile="daily",
+        rebase_wait_ns=100 * day,  # the policy's own, not its profile's
     )
     said = "\n".join(outcome.honest([stuck]))
     assert "trapped by its drawdown since 1970-01-03" in said
-    assert "from 1971-01-03" in said
+    assert "its policy allows that from 1970-04-13" in said
+
+
+def test_the_wait_for_a_rebase_is_the_policys_own(tmp_path: Path) -> None:
+    book = Book(tmp_path / "b", DAILY._replace(rebase_trapped_ns=7 * worst.DAY_NS))
+    book.close()
+    assert read_journal(book.path / "journal.jsonl").rebase_wait_ns == 7 * worst.DAY_NS
 
 
 @pytest.mark.parametrize("text", ["nan", "-5", "inf", "x"])
@@ -212,9 +220,9 @@ def test_a_time_to_wait_that_is_none(text: str) -> None:
 
 
 def test_the_currency_is_that_of_the_instruments() -> None:
-    assert journal_run._currency({"instruments": [{"currency": "GBP"}]}) == "GBP"
-    assert journal_run._currency({"currency": "JPY", "instruments": []}) == "JPY"
-    assert journal_run._currency({}) == ""
+    assert journal_run.currency_of({"instruments": [{"currency": "GBP"}]}) == "GBP"
+    assert journal_run.currency_of({"currency": "JPY", "instruments": []}) == "JPY"
+    assert journal_run.currency_of({}) == ""
 
 
 def test_nothing_traded_is_said() -> None:
@@ -231,6 +239,14 @@ def test_the_table_has_a_column_for_each_run_and_a_row_for_each_reason() -> None
     assert "killed" in text
     assert "12 us" in text
     assert [line.split()[-1] for line in text.splitlines() if line.startswith("stalls")] == ["1"]
+
+
+def test_the_table_says_what_leverage_times_move_leaves_over() -> None:
+    day = WorstDay("2000-01-04", 0, -333_263, 60_000, -55_544, -331_000, 1)
+    assert table.explained(day) == "6.000x * -5.55 %"
+    assert table.left_over(day) == "-0.23 %"
+    assert table.explained(day._replace(steps=3)) == "-33.10 % in 3 steps"
+    assert (table.explained(None), table.left_over(None)) == ("-", "-")
 
 
 @pytest.mark.parametrize("price", [0.0, -3.0, float("nan")])

@@ -219,7 +219,12 @@ def profile_of(header: Mapping[str, Any]) -> str:
     return Profile(int(value)).name.lower()
 
 
-def _currency(header: Mapping[str, Any]) -> str:
+def wait_of(header: Mapping[str, Any]) -> int:
+    """How long the journal's own policy wants a book trapped before a re-base, ns."""
+    return int(header.get("policy", {}).get("rebase_trapped_ns", 0))
+
+
+def currency_of(header: Mapping[str, Any]) -> str:
     """What the amounts are in: the plug-in's header says it with its instruments."""
     instruments: Sequence[Mapping[str, Any]] = header.get("instruments") or ({},)
     return str(header.get("currency") or instruments[0].get("currency", ""))
@@ -233,7 +238,7 @@ def read_run(path: Path) -> RunResult:
     return RunResult(
         name=name,
         group=str(header.get("run_id", header.get("run", ""))),
-        currency=_currency(header),
+        currency=currency_of(header),
         minor_per_unit=int(header.get("minor_per_unit", 100)),
         equity=tuple(fold.equity),
         drawdown_bp=drawdowns(fold.equity),
@@ -243,6 +248,7 @@ def read_run(path: Path) -> RunResult:
         events=tuple(fold.marks),
         journal=path,
         profile=profile_of(header),
+        rebase_wait_ns=wait_of(header),
         mode=str(header.get("mode", "guard")),
         absent=fold.absent(),
         spans=fold.spans,

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dolphin.app import worst
-from dolphin.app.journal_run import folded, journal_figures, profile_of
+from dolphin.app.journal_run import folded, journal_figures, profile_of, wait_of
 from dolphin.app.results import Figures, Mark, RunResult, drawdowns
-from dolphin.kernel.policy import DAILY, INTRADAY, Posture
+from dolphin.kernel.policy import Posture
 from dolphin.kernel.units import BP
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def _guarded(result: RunResult, ran: Ran, stalls: Sequence[Mark]) -> RunResult:
         events=tuple(sorted((*_joined(fold.marks, stalls), *result.events), key=lambda mark: mark.ts_ns)),
         journal=ran.journal,
         profile=profile_of(fold.header),
+        rebase_wait_ns=wait_of(fold.header),
         mode=str(fold.header.get("mode", "guard")),
         absent=fold.absent(),
         spans=fold.spans,
@@ -213,9 +214,8 @@ def _without_entries(run: RunResult) -> list[str]:
     text = f"{run.name}: {share / 100:.0f} % of the time in TURTLE or HIBERNATE, where nothing is bought"
     if _trapped(run):
         since_ns = _above_since(run)
-        wait_ns = (DAILY if run.profile == "daily" else INTRADAY).rebase_trapped_ns
         text += f": trapped by its drawdown since {worst.day_text(since_ns)}, and nobody re-based its mark"
-        text += f" (its profile allows that from {worst.day_text(since_ns + wait_ns)})"
+        text += f" (its policy allows that from {worst.day_text(since_ns + run.rebase_wait_ns)})"
     return [text]
 
 

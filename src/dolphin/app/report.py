@@ -57,13 +57,15 @@ def page(runs: Sequence[RunResult]) -> str:
 
 
 def _group(name: str, runs: Sequence[RunResult], prefix: str, *, titled: bool) -> str:
-    heading = f"<h2>{escape(name)}</h2>" if titled else ""
+    title = f"<h2>{escape(name)}</h2>" if titled else ""
     drawn = []
     for figure in figures(runs, prefix):
-        below = report_text.marks_legend(runs) if figure.name == "postures" else ""
-        drawn.append(f"<figure>{figure.drawings}{below}<figcaption>{escape(figure.caption)}</figcaption></figure>")
+        below = report_text.postures_legend(runs) if figure.name == "postures" else ""
+        heading = f"<h3>{escape(figure.title)}</h3>"
+        caption = f"<figcaption>{escape(figure.caption)}</figcaption>"
+        drawn.append(f"<figure>{heading}{figure.drawings}{below}{caption}</figure>")
     return (
-        f"<section>{heading}{report_text.legend(runs, styles(runs))}{drawn[0] if drawn else ''}"
+        f"<section>{title}{report_text.legend(runs, styles(runs))}{drawn[0] if drawn else ''}"
         f"{report_text.table(runs)}{''.join(drawn[1:])}{report_text.worst_days(runs)}{report_text.honest(runs)}"
         f"{report_text.events_table(runs)}{report_text.sources(runs)}</section>"
     )

@@ -13,12 +13,14 @@ from typing import NamedTuple
 
 from dolphin.app.report_svg import (
     LANES,
+    LEVELS_PX,
     STYLES,
     Frame,
     Line,
     bands,
     end_labels,
     frames,
+    levels,
     log_ticks,
     marks,
     polyline,
@@ -40,9 +42,10 @@ _FLOOR = 10_000
 
 
 class Figure(NamedTuple):
-    """A drawing in both widths, with its caption."""
+    """A drawing in both widths, with its heading (what, in which unit) and its caption (how to read it)."""
 
     name: str
+    title: str
     caption: str
     drawings: str
 
@@ -111,7 +114,7 @@ def _plot(
         + value_axis(frame, ticks, y, label)
         + "".join(polyline(frame, line, y) for line in lines)
         + over
-        + end_labels(frame, lines, y, bottom)
+        + end_labels(frame, lines, y, bottom, LEVELS_PX)
     )
 
 
@@ -157,7 +160,8 @@ def equity(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Fig
     if any(point.value / unit < low for line in lines for point in line.points):
         foot = f" Below {compact(low)} the line runs along the foot."
     where = f" in {runs[0].currency}" if runs[0].currency else ""
-    return Figure("equity", f"Equity{where}, logarithmic.{foot}", drawn)
+    caption = f"Logarithmic: equal distances are equal ratios.{foot}"
+    return Figure("equity", f"Equity{where}", caption, drawn)
 
 
 def _lost(frame: Frame, run: RunResult, y: Callable[[float], float]) -> str:
@@ -202,36 +206,21 @@ def drawdown(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> F
         def y(value: float, height: int = height) -> float:
             return 8 + (height - 32) * value / high
 
-        over = _levels(frame, [(y(bp), posture.name) for posture, bp in falls if bp < high])
+        over = levels(frame, [(y(bp), posture.name) for posture, bp in falls if bp < high], height - 24)
         body = _plot(frame, lines, height, y, round_ticks(0, high, 4), lambda v: f"−{v / 100:g} %" if v else "0", over)
         drawn += svg(frame, height, f"{prefix}-drawdown", "Drawdown", worst + ".", body)
-    caption = "Drawdown from the highest equity so far."
+    caption = "0 is the highest equity so far."
     if any(bp < high for _, bp in falls):
         told = ", ".join(f"{posture.name} {bp / 100:g} %" for posture, bp in falls)
         caption += f" Dotted: where capital alone lowers the posture ({told}), counted from the guard's own mark."
-    return Figure("drawdown", caption, drawn)
-
-
-def _levels(frame: Frame, levels: Sequence[tuple[float, str]]) -> str:
-    """Dotted lines with names, at the right end; a name is left out where it would cover another."""
-    parts = []
-    last = -1e9
-    right = frame.width - frame.right
-    for y, name in levels:
-        parts.append(f'<path class="level" d="M{frame.left} {y:.1f}H{right}"/>')
-        if abs(y - last) > 11:
-            parts.append(
-                f'<text class="levelname" x="{right - 3}" y="{y - 3:.1f}" text-anchor="end">{escape(name)}</text>'
-            )
-            last = y
-    return "".join(parts)
+    return Figure("drawdown", "Drawdown, % of the highest equity", caption, drawn)
 
 
 def confidence(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Figure:
     """Confidence of the guarded runs, 0 to 100 %, with the levels at which a posture is lost."""
     lines = _lines(runs, lambda run: run.confidence_ms)
-    levels = ((FALL_APEX_MS, "STALKER"), (FALL_STALKER_MS, "TURTLE"), (FALL_TURTLE_MS, "HIBERNATE"))
-    told = "; ".join(f"{line.name}: least {min(p.value for p in line.points) / FULL_MS:.0%}" for line in lines)
+    begins = ((FALL_APEX_MS, "STALKER"), (FALL_STALKER_MS, "TURTLE"), (FALL_TURTLE_MS, "HIBERNATE"))
+    least = "; ".join(f"{line.name}: least {min(p.value for p in line.points) / FULL_MS:.0%}" for line in lines)
     drawn = ""
     for frame in both:
         height = 170 if frame.narrow else 200
@@ -239,14 +228,23 @@ def confidence(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) ->
         def y(value: float, height: int = height) -> float:
             return 8 + (height - 32) * (1 - value / FULL_MS)
 
-        over = _levels(frame, [(y(ms), name) for ms, name in levels])
+        over = levels(frame, [(y(ms), name) for ms, name in begins], height - 24)
         ticks = [FULL_MS * share / 4 for share in range(5)]
-        body = _plot(frame, lines, height, y, ticks, lambda v: f"{v / FULL_MS:.0%}", over)
-        drawn += svg(frame, height, f"{prefix}-confidence", "Confidence", told + ".", body)
+        body = _plot(frame, lines, height, y, ticks, lambda v: f"{v / FULL_MS * 100:.0f} %", over)
+        drawn += svg(frame, height, f"{prefix}-confidence", "Confidence", least + ".", body)
+    told = ", ".join(f"{name} {ms * 100 // FULL_MS} %" for ms, name in begins)
     caption = (
-        "Confidence. Lost at once, earned back at 1 % a policy minute. Dotted: the level at which each posture begins."
+        f"Lost at once, earned back at 1 % a {_minute(runs)}. Dotted: at or below it the posture falls to ({told});"
+        " it rises again 7 % higher."
     )
-    return Figure("confidence", caption, drawn)
+    return Figure("confidence", "Confidence, % of full", caption, drawn)
+
+
+def _minute(runs: Sequence[RunResult]) -> str:
+    """What 1 % of confidence takes, in the words of the profile."""
+    if all(run.profile == "daily" for run in runs if run.guarded):
+        return "calendar day"
+    return "policy minute"
 
 
 def postures(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> Figure:
@@ -278,7 +276,7 @@ def postures(runs: Sequence[RunResult], both: Sequence[Frame], prefix: str) -> F
         body = time_axis(frame, 4, at) + body
         drawn += svg(frame, at + 24, f"{prefix}-postures", "Postures and events", "; ".join(told) + ".", body)
     caption = (
-        "Postures (A apex, S stalker, T turtle, H hibernate: darker is safer and trades less), and what happened."
+        "Darker is safer and trades less. Below each run's strip, what happened to it, a lane for each kind."
         f" {span(both[0].from_ns, both[0].to_ns)}."
     )
-    return Figure("postures", caption, drawn)
+    return Figure("postures", "Postures, and what happened", caption, drawn)

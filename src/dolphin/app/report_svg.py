@@ -20,6 +20,8 @@ _DAY_S: Final = 86_400
 _STEP_PX: Final = 1.5
 STYLES: Final = 6
 """How many line styles there are (`s0` is for the run without the guard)."""
+LEVELS_PX: Final = 76
+"""What the names of levels take of the margin at the right; those of the lines stand beyond them."""
 
 GLYPHS: Final = {
     "KILL": "M-5 -5H5L0 5Z",
@@ -72,7 +74,7 @@ class Frame(NamedTuple):
 
 def frames(from_ns: int, to_ns: int) -> tuple[Frame, Frame]:
     """The wide and the narrow drawing of one span of time."""
-    return Frame(1000, 64, 136, from_ns, to_ns, False), Frame(360, 54, 8, from_ns, to_ns, True)
+    return Frame(1000, 64, 196, from_ns, to_ns, False), Frame(360, 48, 66, from_ns, to_ns, True)
 
 
 def thinned(points: Sequence[Point], frame: Frame) -> list[Point]:
@@ -234,24 +236,40 @@ def polyline(frame: Frame, line: Line, y: Callable[[float], float]) -> str:
     return f'<path class="line s{line.style}" d="M{" ".join(said)}"/>'
 
 
-def end_labels(frame: Frame, lines: Sequence[Line], y: Callable[[float], float], bottom: int) -> str:
-    """Names at the right end of the lines, moved apart; only where there is room."""
+def end_labels(frame: Frame, lines: Sequence[Line], y: Callable[[float], float], bottom: int, beyond: int = 6) -> str:
+    """Names at the right of the lines, `beyond` px from them, moved apart; on a phone there is the legend alone."""
     if frame.narrow:
         return ""
     wanted = sorted((y(line.points[-1].value), line) for line in lines if line.points)
+    x = frame.width - frame.right + beyond
     parts = []
-    at = -1e9
-    for index, (height, line) in enumerate(wanted):
-        at = max(height, at + 14, 10)
-        at = min(at, bottom - 14 * (len(wanted) - 1 - index))
-        x = frame.width - frame.right + 6
+    for at, (_, line) in zip(apart([height for height, _ in wanted], 14, 10, bottom), wanted, strict=True):
         where = f'class="name t{line.style}" x="{x}" y="{at + 4:.1f}"'
         parts.append(f"<text {where}>{escape(short(line.name))}</text>")
     return "".join(parts)
 
 
+def levels(frame: Frame, named: Sequence[tuple[float, str]], bottom: int) -> str:
+    """Dotted lines, each led to its name in the margin, where no curve runs through it. `named`: from the top down."""
+    parts = []
+    right = frame.width - frame.right
+    for at, (y, name) in zip(apart([y for y, _ in named], 11, 8, bottom), named, strict=True):
+        parts.append(f'<path class="level" d="M{frame.left} {y:.1f}H{right}L{right + 6} {at:.1f}"/>')
+        parts.append(f'<text class="levelname" x="{right + 8}" y="{at + 3.5:.1f}">{escape(name)}</text>')
+    return "".join(parts)
+
+
+def apart(wanted: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
+    """Heights for labels, as near to those `wanted` (ascending) as a `gap` between them and both ends allow."""
+    found: list[float] = []
+    for index, height in enumerate(wanted):
+        at = max(height, found[-1] + gap if found else top)
+        found.append(min(at, bottom - gap * (len(wanted) - 1 - index)))
+    return found
+
+
 def short(name: str) -> str:
-    """A run's name for a margin of 130 px."""
+    """A run's name for the rest of the margin, 120 px."""
     return name if len(name) <= 17 else name[:16] + "…"
 
 
@@ -272,6 +290,14 @@ def bands(frame: Frame, postures: Sequence[Point], top: int, height: int) -> str
             middle = f'x="{x + wide / 2:.1f}" y="{top + height / 2 + 4:.1f}"'
             parts.append(f'<text class="letter l-{name}" {middle} text-anchor="middle">{posture.name[0]}</text>')
     return "".join(parts)
+
+
+def swatch(posture: Posture) -> str:
+    """A posture's fill and hatch, 34 by 14 px, for the legend."""
+    name = posture.name.lower()
+    shape = 'x="0.5" y="0.5" width="33" height="13"'
+    hatch = f'<rect fill="url(#h-{name})" {shape}/>' if posture in (Posture.STALKER, Posture.TURTLE) else ""
+    return f'<rect class="p-{name} edge" {shape}/>{hatch}'
 
 
 def runs_of(points: Sequence[Point], to_ns: int) -> list[tuple[int, int, int]]:

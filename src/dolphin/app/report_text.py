@@ -11,7 +11,7 @@ from html import escape
 
 from dolphin.app import outcome
 from dolphin.app.policy_table import CATEGORIES
-from dolphin.app.report_svg import GLYPHS, LANES, day
+from dolphin.app.report_svg import GLYPHS, LANES, day, swatch
 from dolphin.app.results import Figures, Mark, RunResult
 from dolphin.kernel.policy import Posture
 
@@ -95,17 +95,23 @@ def legend(runs: Sequence[RunResult], styles: Sequence[int]) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
-def marks_legend(runs: Sequence[RunResult]) -> str:
-    """The glyph of each kind of event that occurs, and how often."""
-    items = []
+def postures_legend(runs: Sequence[RunResult]) -> str:
+    """The look of each posture; the glyph of each kind of event that occurs, and how often in which run."""
+    items = [_key(swatch(posture), f"{posture.name[0]} {posture.name}") for posture in Posture]
+    shown = [run for run in runs if run.posture]
+    marked = []
     for kind, name in LANES.items():
-        count = sum(event.kind == kind for run in runs for event in run.events)
-        if count:
+        counts = [sum(event.kind == kind for event in run.events) for run in shown]
+        if any(counts):
             shape = f'<path class="m-{kind.lower()}" transform="translate(17 7)" d="{GLYPHS[kind]}"/>'
-            items.append(f'<li><svg viewBox="0 0 34 14" aria-hidden="true">{shape}</svg>{name}: {count}</li>')
-    if not items:
-        return ""
-    return f'<ul class="legend">{"".join(items)}</ul>'
+            said = ", ".join(f"{escape(run.name)} {count:,}" for run, count in zip(shown, counts, strict=True))
+            marked.append(_key(shape, f"{name}: {said if len(shown) > 1 else f'{counts[0]:,}'}"))
+    lists = [items, marked] if marked else [items]
+    return "".join(f'<ul class="legend">{"".join(each)}</ul>' for each in lists)
+
+
+def _key(shape: str, said: str) -> str:
+    return f'<li><svg viewBox="0 0 34 14" aria-hidden="true">{shape}</svg>{said}</li>'
 
 
 type Cell = Callable[[RunResult, Figures], str]
@@ -148,11 +154,32 @@ def _worst(run: RunResult, figures: Figures) -> str:
     return f"{ppm(worst.return_ppm)}<br><small>{escape(worst.day)}</small>"
 
 
+def _held(run: RunResult, figures: Figures) -> str:
+    """Leverage times move; where decisions fell within the day, the sum over them."""
+    worst = figures.worst_day
+    if worst is None:
+        return "–"
+    if worst.steps > 1:
+        return f"{ppm(worst.explained_ppm)}<br><small>in {worst.steps:,} steps</small>"
+    return f"{ppm(worst.explained_ppm)}<br><small>{worst.leverage_bp / 10_000:.2f}x × {_tied(worst.move_ppm)}</small>"
+
+
+def _tied(value: int) -> str:
+    """`ppm` that no line end parts: the words before it may be on the line above, on a phone."""
+    return ppm(value).replace(" ", "\u00a0")
+
+
+def _left(run: RunResult, figures: Figures) -> str:
+    return "–" if figures.worst_day is None else ppm(figures.worst_day.unexplained_ppm)
+
+
 _ROWS: tuple[tuple[str, Cell], ...] = (
     ("Return", lambda run, figures: percent(figures.return_bp)),
     ("Final equity", lambda run, figures: money(run, figures.final_equity)),
     ("Largest drawdown", lambda run, figures: percent(-figures.drawdown_bp)),
     ("Worst day", _worst),
+    ("… leverage held × the day’s move", _held),
+    ("… left over: spread, slippage, fees", _left),
     ("Ruin (equity ≤ 1 % of its peak)", lambda run, figures: escape(figures.ruin_day) or _ruin(run)),
     ("Bankrupt (equity ≤ 0)", lambda run, figures: escape(figures.bankrupt_day) or _bankrupt(run)),
     ("Time in APEX", _share(Posture.APEX)),

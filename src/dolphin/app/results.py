@@ -85,7 +85,8 @@ class RunResult:
 
     `equity`: samples of the account, exit side. `drawdown_bp`: from the running maximum of `equity`, 0..10,000.
     `confidence_ms` and `posture`: from the journal, empty for a plain run. `absent`: categories without a source.
-    `spans`: (feed, first_ns, last_ns). `notes`: what an honest reader must be told.
+    `rebase_wait_ns`: how long its policy wants a book trapped before its mark is re-based. `spans`: (feed, first_ns,
+    last_ns). `notes`: what an honest reader must be told.
     """
 
     name: str
@@ -100,6 +101,7 @@ class RunResult:
     events: Sequence[Mark] = ()
     journal: Path | None = None
     profile: str = ""
+    rebase_wait_ns: int = 0
     mode: str = "guard"
     absent: Sequence[str] = ()
     spans: Sequence[tuple[str, int, int]] = ()

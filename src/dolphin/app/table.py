@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
-from dolphin.app.outcome import EXPLAINED_PPM
 from dolphin.app.results import Figures, RunResult, WorstDay
 from dolphin.kernel.policy import Posture
 
@@ -46,13 +45,17 @@ def worst(day: WorstDay | None) -> str:
 
 
 def explained(day: WorstDay | None) -> str:
-    """Leverage times move, and whether it explains the day."""
+    """Leverage times move; where decisions fell within the day, the sum over them."""
     if day is None:
         return "-"
-    mark = "=" if abs(day.unexplained_ppm) <= EXPLAINED_PPM else "not all:"
     if day.steps > 1:
-        return f"{mark} {ppm(day.explained_ppm)} in {day.steps:,} steps"
-    return f"{mark} {day.leverage_bp / 10_000:.3f}x * {ppm(day.move_ppm)}"
+        return f"{ppm(day.explained_ppm)} in {day.steps:,} steps"
+    return f"{day.leverage_bp / 10_000:.3f}x * {ppm(day.move_ppm)}"
+
+
+def left_over(day: WorstDay | None) -> str:
+    """What leverage times move does not explain."""
+    return "-" if day is None else ppm(day.unexplained_ppm)
 
 
 def _guarded(cell: Callable[[Figures], str]) -> Cell:
@@ -74,6 +77,7 @@ ROWS: tuple[tuple[str, Cell], ...] = (
     ("worst day", lambda run: worst(run.figures.worst_day)),
     ("  on", lambda run: "-" if run.figures.worst_day is None else run.figures.worst_day.day),
     ("  held x the day's move", lambda run: explained(run.figures.worst_day)),
+    ("  left over (spread, fees)", lambda run: left_over(run.figures.worst_day)),
     ("ruin (<= 1 % of peak)", lambda run: run.figures.ruin_day or "no"),
     ("bankrupt (<= 0)", lambda run: run.figures.bankrupt_day or "no"),
     ("stalls found", _events("STALL")),
