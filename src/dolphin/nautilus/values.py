@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from nautilus_trader.model.enums import PriceType
 from nautilus_trader.model.identifiers import Venue
 
-from dolphin.kernel.units import notional
+from dolphin.kernel.units import MICRO, notional
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.translate import RATE_ONE, Scale, ceil_div, price_units, rate_of, units, value_u
 from dolphin.nautilus.working import Group, Sums
@@ -129,10 +129,10 @@ class Values:
             return 0
         if scale.currency == self.base:
             return RATE_ONE
-        return self._rate(scale.instrument_id.venue, scale.currency)
+        return self._rate(scale.instrument_id.venue, scale.currency, PriceType.MID)
 
-    def _rate(self, venue: Any, currency: Any) -> int:
-        rate = self._cache.get_xrate(venue, currency, self.base, PriceType.MID)
+    def _rate(self, venue: Any, currency: Any, side: Any) -> int:
+        rate = self._cache.get_xrate(venue, currency, self.base, side)
         return rate_of(rate, currency.precision, self.base.precision)
 
     def minor(self, quantity: Any, scale: Scale) -> int:
@@ -198,11 +198,9 @@ class Values:
 
     def _equity(self) -> int | None:
         """Equity in minor units of the base currency; None where a part of it cannot be read."""
-        account = self.account
-        found = self._portfolio.equity(account_id=account.id)
+        found, total = self._amounts()
         if not found:
             return None
-        total = 0
         for currency, money in found.items():
             if not isfinite(money.as_double()):
                 return None
@@ -212,11 +210,41 @@ class Values:
                 continue
             if amount == 0:
                 continue
-            rate = self._rate(self.venue, currency)
+            rate = self._rate_out(currency, amount)
             if rate == 0:
                 return None
             total += amount * rate // RATE_ONE
         return total
+
+    def _amounts(self) -> tuple[Any, int]:
+        """Money by currency, and what is held besides, in minor units of the base currency.
+
+        A cash account of several currencies has what it bought in its balances; Nautilus' equity adds the position to
+        them, which is the same coin once more.
+        """
+        account = self.account
+        if account.is_margin_account:
+            return self._portfolio.equity(account_id=account.id), 0
+        if account.base_currency is not None:
+            return self._portfolio.equity(account_id=account.id), 0
+        return account.balances_total(), self._undelivered()
+
+    def _undelivered(self) -> int:
+        """What positions are worth that no balance shows: those of instruments without a base currency (shares)."""
+        total = 0
+        for group in self._book.held():
+            scale = self._scales[group.instrument]
+            if self._cache.instrument(scale.instrument_id).get_base_currency() is None:
+                total += group.lots * self.worth(scale, group.lots) // MICRO
+        return total
+
+    def _rate_out(self, currency: Any, amount: int) -> int:
+        """The rate at which a balance can be turned into the base currency: the worse side of the quote; 0 for none."""
+        bid = self._rate(self.venue, currency, PriceType.BID)
+        ask = self._rate(self.venue, currency, PriceType.ASK)
+        if amount < 0:
+            return max(bid, ask)
+        return min(bid, ask)
 
 
 def _price(price: Any, scale: Scale) -> int:
