@@ -2,7 +2,8 @@
 
 What belongs here: thin classes over the kernel's pure functions; nothing is decided here. Units are in the names: bp
 (10,000 is one), ms and ns, lots of the instrument, money in minor units at the exit side, `value_u` micro-units of
-money a lot. Everything is an integer: a float, NaN included, is a TypeError, since rounding is the caller's to decide.
+money a lot. Everything is an integer: a float, NaN included, is a TypeError, since rounding is the caller's to decide; so is a bool
+where a number is meant.
 
 A `Survival` is not thread-safe: one book, one thread. Times never run back; an event up to a second before the latest
 is judged at the latest, more is a fault that latches the kill switch.
@@ -69,8 +70,10 @@ def load_policy(path: str | Path) -> Policy:
 
 
 def _whole(**values: object) -> None:
-    """TypeError for what is no integer."""
+    """TypeError for what is no integer: a float, NaN included, and a bool, which is a slip and not the number 1."""
     for name, value in values.items():
+        if isinstance(value, bool):
+            raise TypeError(f"{name}: {value!r} is no integer but a bool; it would have counted as {int(value)}")
         if not isinstance(value, int):
             raise TypeError(f"{name}: {value!r} is no integer; round it to the safe side first")
 
@@ -207,7 +210,10 @@ class Survival:
         }
 
     def _l_raw(self, given: int | None) -> int:
-        return self.policy.l_raw_bp if given is None else given
+        if given is None:
+            return self.policy.l_raw_bp
+        _whole(l_raw_bp=given)
+        return given
 
 
 def create_journal(path: str | Path, survival: Survival) -> Journal:
@@ -237,7 +243,7 @@ class Sizer:
         """Most lots to hold now: equity * min(ceiling, share * l_raw), towards zero to the lot; 0 where unpriced."""
         _whole(equity=equity, value_u=value_u)
         book = self._survival
-        wanted = book.policy.l_raw_bp if l_raw_bp is None else l_raw_bp
+        wanted = book._l_raw(l_raw_bp)
         return sizer.target_lots(book.policy, book.posture, book.confidence_ms, equity, value_u, wanted)
 
 
@@ -344,7 +350,7 @@ class RiskGate:
         if side not in (1, -1):
             raise ValueError(f"side: {side!r}; accepted 1 (buy), -1 (sell)")
         book = self._survival
-        wanted = book.policy.l_raw_bp if l_raw_bp is None else l_raw_bp
+        wanted = book._l_raw(l_raw_bp)
         effects = book.step(
             Order(
                 ts_ns, book.index(feed), side, lots, int(taking), int(named), int(reduce_only), int(whole),
@@ -361,7 +367,7 @@ class RiskGate:
         """What is above its limit now, each as `what: found, allowed [requirement]`; empty if nothing is."""
         _whole(equity=equity, gross=gross)
         book = self._survival
-        wanted = book.policy.l_raw_bp if l_raw_bp is None else l_raw_bp
+        wanted = book._l_raw(l_raw_bp)
         found = []
         if book.state.latch.mode != Mode.RUNNING:
             found.append(f"latch: {book.state.latch.mode.name}, allowed RUNNING [{REQUIREMENT[Reason.KILLED]}]")

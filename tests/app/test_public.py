@@ -141,7 +141,7 @@ def test_the_sizer() -> None:
     assert size.target_lots(1_000_000, 0) == 0
 
 
-@pytest.mark.parametrize("value", [1.0, float("nan"), "1", None])
+@pytest.mark.parametrize("value", [1.0, float("nan"), float("inf"), "1", None, True, False])
 def test_what_is_no_integer_is_refused(value: object) -> None:
     made = book()
     before = made.state
@@ -149,7 +149,17 @@ def test_what_is_no_integer_is_refused(value: object) -> None:
         made.equity(T0 + 2 * S, value)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="integer"):
         gate(made, T0 + 2 * S, lots=value)
+    with pytest.raises(TypeError, match="integer"):
+        Sizer(made).target_lots(value, 10**10)  # type: ignore[arg-type]
     assert made.state == before
+
+
+@pytest.mark.parametrize("value", [0.5, float("nan"), "1", True])
+def test_an_estimate_that_is_no_integer_is_refused(value: object) -> None:
+    made = book()
+    for ask in (made.allowed_entry_bp, made.allowed_held_bp):
+        with pytest.raises(TypeError, match="l_raw_bp: .* is no integer"):
+            ask(value)  # type: ignore[arg-type]
 
 
 def test_names_and_sides_are_checked() -> None:

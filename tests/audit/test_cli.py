@@ -57,6 +57,28 @@ def test_incomplete_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main([str(maker.path)]) == 2
 
 
+def test_quiet_says_in_one_line_why_it_is_incomplete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    maker = Maker(tmp_path / "open.jsonl")
+    maker.hear()
+    assert main([str(maker.path), "--quiet"]) == 2
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert said.startswith(f"{maker.path}: incomplete: ")
+    assert "no CLOSE" in said
+
+
+def test_what_no_check_reads_is_one_line(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(whole)]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "not compared" in line]
+    assert main([str(whole), "--json"]) == 0
+    names = json.loads(capsys.readouterr().out)["coverage"]["not_compared"]
+    for name in names:
+        kind, _, field = name.partition(".")
+        if kind not in ("fx", "any"):
+            assert field in row.partition(f"{kind} ")[2].partition(",")[0].split()
+    assert "FILL" in row
+
+
 @pytest.mark.parametrize(
     "argv",
     [

@@ -63,7 +63,9 @@ def _parser() -> args.Parser:
     parser.add_argument("--all", action="store_true", help="go on after the first finding where that is possible")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
-    parser.add_argument("--quiet", action="store_true", help="print findings and the verdict's line only")
+    parser.add_argument(
+        "--quiet", action="store_true", help="print findings and one line: the verdict, and why if it is incomplete"
+    )
     parser.add_argument(
         "--jobs",
         type=int,
@@ -136,7 +138,7 @@ def _show(given: Any, found: Any, disagreement: str = "") -> None:
     if given.quiet:
         for finding in found.findings if given.all else found.findings[:1]:
             print("\n".join(finding.lines()))
-        print(f"{found.path}: {found.verdict}")
+        print(report.line(found))
         return
     print(report.text(found, all_=given.all))
 

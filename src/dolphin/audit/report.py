@@ -49,20 +49,37 @@ def _row(name: str, check: Check) -> str:
     return f"{CHECKS[name]:<24} {check.verdict:<12} {check.compared:>12,} {check.unit}"
 
 
+def line(report: Report) -> str:
+    """The verdict, and why it is not the best one, in one line."""
+    why = f": {'; '.join(report.reasons)}" if report.reasons else ""
+    return f"{report.path}: {report.verdict}{why}"
+
+
+def not_compared(report: Report) -> str:
+    """The fields that no check reads, kind by kind, in one line. Effects that never came are `not exercised`."""
+    kinds: dict[str, list[str]] = {}
+    for name in report.coverage.not_compared:
+        kind, _, field = name.partition(".")
+        if kind != "fx":
+            kinds.setdefault(kind, []).append(field)
+    said = [f"{kind} {' '.join(fields)}" for kind, fields in kinds.items() if kind != "any"]
+    if "any" in kinds:
+        said.append("the note x of an event")
+    return f"  not compared {', '.join(said) or 'nothing'}"
+
+
 def _coverage(report: Report) -> list[str]:
     coverage = report.coverage
     if not coverage.kinds:
         return []
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in coverage.kinds.items())
     missing = ", ".join(coverage.not_exercised) or "nothing"
-    unread = ", ".join(coverage.not_compared) or "no field"
     rows = (
         f"  kinds        {kinds}",
         f"  exercised    {len(coverage.actions)} actions; not exercised: {missing}",
-        f"  not compared {unread}",
     )
     wrap = textwrap.TextWrapper(width=118, subsequent_indent=" " * 15, break_on_hyphens=False)
-    return [line for row in rows for line in wrap.wrap(row)]
+    return [*(part for row in rows for part in wrap.wrap(row)), not_compared(report)]
 
 
 def plain(report: Report) -> dict[str, Any]:
