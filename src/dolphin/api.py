@@ -2,8 +2,8 @@
 
 What belongs here: thin classes over the kernel's pure functions; nothing is decided here. Units are in the names: bp
 (10,000 is one), ms and ns, lots of the instrument, money in minor units at the exit side, `value_u` micro-units of
-money a lot. Everything is an integer: a float, NaN included, is a TypeError, since rounding is the caller's to decide; so is a bool
-where a number is meant.
+money a lot. Everything is an integer: a float, NaN included, is a TypeError, since rounding is the caller's to decide;
+so is a bool where a number is meant.
 
 A `Survival` is not thread-safe: one book, one thread. Times never run back; an event up to a second before the latest
 is judged at the latest, more is a fault that latches the kill switch.

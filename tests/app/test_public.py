@@ -158,7 +158,7 @@ def test_what_is_no_integer_is_refused(value: object) -> None:
 def test_an_estimate_that_is_no_integer_is_refused(value: object) -> None:
     made = book()
     for ask in (made.allowed_entry_bp, made.allowed_held_bp):
-        with pytest.raises(TypeError, match="l_raw_bp: .* is no integer"):
+        with pytest.raises(TypeError, match=r"l_raw_bp: .* is no integer"):
             ask(value)  # type: ignore[arg-type]
 
 

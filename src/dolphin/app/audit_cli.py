@@ -63,9 +63,7 @@ def _parser() -> args.Parser:
     parser.add_argument("--all", action="store_true", help="go on after the first finding where that is possible")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
-    parser.add_argument(
-        "--quiet", action="store_true", help="print findings and one line: the verdict, and why if it is incomplete"
-    )
+    parser.add_argument("--quiet", action="store_true", help="print findings, and the verdict in one line, with why")
     parser.add_argument(
         "--jobs",
         type=int,
