@@ -16,7 +16,7 @@ from typing import Any
 
 from nautilus_trader.model.enums import OrderStatus
 
-from dolphin.nautilus.translate import Scale, lots_of
+from dolphin.nautilus.translate import Scale, lots_of, scale_of
 from dolphin.nautilus.working import OWN_PREFIX, Group, Working
 
 __all__ = ["OWN_PREFIX", "Book"]
@@ -25,7 +25,10 @@ _MOVING = frozenset((OrderStatus.SUBMITTED, OrderStatus.PENDING_UPDATE, OrderSta
 
 
 class Book:
-    """All groups of one account. `scales`: instrument id to its scales; orders on others are left out, and denied."""
+    """All groups of one account. `scales`: instrument id to its scales; one that comes later is added when it is met.
+
+    `nameless`: open positions on instruments that Nautilus' cache does not have. Nobody knows what they are worth.
+    """
 
     def __init__(self, cache: Any, scales: dict[str, Scale]) -> None:
         self._cache = cache
@@ -37,6 +40,7 @@ class Book:
         self.moving: set[str] = set()
         self.own_ids: set[str] = set()
         self.quote_lots: dict[str, int] = {}
+        self.nameless: set[str] = set()
 
     def group(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
         """The group of an order or position; made where it is new."""
@@ -113,10 +117,10 @@ class Book:
         cid = order.client_order_id.value
         self._unknown.pop(cid, None)
         working = self.working.get(cid)
-        scale = self._scales.get(order.instrument_id.value)
         if order.is_closed:
             self._forget(cid, working)
             return None
+        scale = self._scaled(order.instrument_id)
         if scale is None:
             return None
         group = self.group(order.instrument_id, order.strategy_id, position_id)
@@ -168,9 +172,11 @@ class Book:
 
     def position(self, position: Any) -> Group | None:
         """Bring one position up to date."""
-        scale = self._scales.get(position.instrument_id.value)
+        scale = self._scaled(position.instrument_id)
         if scale is None:
+            self._without_name(position)
             return None
+        self.nameless.discard(position.id.value)
         group = self.group(position.instrument_id, position.strategy_id, position.id)
         lots = lots_of(position.quantity, scale)
         if position.signed_qty < 0:
@@ -179,6 +185,24 @@ class Book:
         group.sums = None
         self._prune(group)
         return group
+
+    def _scaled(self, instrument_id: Any) -> Scale | None:
+        """An instrument's scales; None where the cache does not have it."""
+        scale = self._scales.get(instrument_id.value)
+        if scale is None:
+            instrument = self._cache.instrument(instrument_id)
+            if instrument is None:
+                return None
+            scale = scale_of(instrument)
+            self._scales[scale.id] = scale
+        return scale
+
+    def _without_name(self, position: Any) -> None:
+        """UNKNOWN is never FLAT: such a position cannot be counted, nor be taken for none."""
+        if position.is_closed:
+            self.nameless.discard(position.id.value)
+        else:
+            self.nameless.add(position.id.value)
 
     def refresh(self, position_id: Any) -> Group | None:
         """Bring the position of this id up to date from the cache."""
@@ -200,6 +224,8 @@ class Book:
     def flat(self) -> bool:
         """No position, and nothing in flight."""
         if self.moving:
+            return False
+        if self.nameless:
             return False
         return not self.held()
 

@@ -143,7 +143,7 @@ class Values:
     def gross(self) -> tuple[int, int]:
         """What all positions are worth, long and short added, and 1 where one of them has no price."""
         total = 0
-        error = 0
+        error = int(bool(self._book.nameless))
         for group in self._book.groups.values():
             if group.lots == 0:
                 continue
