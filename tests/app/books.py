@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from dolphin.app.state_dir import JOURNAL
 from dolphin.journal import Journal, codec, encode
@@ -17,10 +19,17 @@ T0 = 1_700_000_000 * 10**9
 class Book:
     """A state directory whose journal is written event by event."""
 
-    def __init__(self, path: Path, policy: Policy, feeds: tuple[str, ...] = (), start_ns: int = T0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        policy: Policy,
+        feeds: tuple[str, ...] = (),
+        start_ns: int = T0,
+        header: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self.path = path
         path.mkdir(mode=0o700)
-        header = {
+        begun = {
             "policy": codec.policy_object(policy),
             "start_ns": start_ns,
             "anchor_ns": start_ns,
@@ -28,12 +37,13 @@ class Book:
             "envelope": 0,
             "feeds": [{"name": name, "kind": "DATA"} for name in feeds],
             "absent": ["R2 structural"],
+            **header,
         }
         self.policy = policy
         self.ts_ns = start_ns
-        self.state: State = codec.begin(header).state
+        self.state: State = codec.begin(begun).state
         self.journal = Journal.create(
-            str(path / JOURNAL), header, policy_hash=codec.policy_hash(policy), ts_ns=start_ns, instance="guard-1"
+            str(path / JOURNAL), begun, policy_hash=codec.policy_hash(policy), ts_ns=start_ns, instance="guard-1"
         )
 
     def emit(self, event: Event) -> tuple[object, ...]:

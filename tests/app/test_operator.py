@@ -18,8 +18,9 @@ from dolphin.app.cli import main
 from dolphin.app.state_dir import checked, holder
 from dolphin.journal import Journal, verify
 from dolphin.journal.recovery import recover
-from dolphin.kernel.events import Equity, Kill
+from dolphin.kernel.events import Equity, Fault, Kill
 from dolphin.kernel.policy import DAY_NS, INTRADAY
+from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Mode
 from dolphin.nautilus import mailbox
 from tests.app.books import T0, Book
@@ -161,6 +162,70 @@ def test_adopt_on_a_stopped_book(book: Book, capsys: pytest.CaptureFixture[str])
     assert "adopted: P-1" in capsys.readouterr().out
     assert main(["status", *where]) == 0
     assert "waiting for you: P-2" in capsys.readouterr().out
+
+
+def test_adopt_where_nothing_waits_says_so(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.close()
+    assert main(["adopt", "--state", str(book.path)]) == 1
+    assert capsys.readouterr().out == "refused: no position waits for a decision: there is nothing to adopt\n"
+
+
+def test_the_cause_of_an_episode_is_the_one_that_began_it(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.close()
+    where = ["--state", str(book.path)]
+    main(["kill", *where, "--cause", "bad fills"])
+    main(["kill", *where, "--cause", "venue is down"])
+    capsys.readouterr()
+    assert main(["status", *where]) == 0
+    out = capsys.readouterr().out
+    assert "episode 1, cause OPERATOR (bad fills)" in out
+    assert "killed again, which changed nothing (venue is down)" in out
+    # A pending request is ended by a kill, and that is a new episode with a cause of its own.
+    assert main(["arm", *where]) == 0
+    main(["kill", *where, "--cause", "not yet"])
+    capsys.readouterr()
+    main(["status", *where])
+    out = capsys.readouterr().out
+    assert "episode 2, cause OPERATOR (not yet)" in out
+    assert "killed again" not in out
+
+
+def test_a_kill_after_a_fault_does_not_pass_for_its_cause(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    book.emit(Fault(T0 + 2 * S, Cause.HEARTBEAT))
+    book.close()
+    main(["kill", "--state", str(book.path), "--cause", "saw it too"])
+    capsys.readouterr()
+    main(["status", "--state", str(book.path)])
+    out = capsys.readouterr().out
+    assert "cause HEARTBEAT; killed again, which changed nothing (saw it too)" in out
+
+
+def test_a_trapped_book_is_told_its_own_policys_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Book(tmp_path / "t", INTRADAY._replace(rebase_trapped_ns=7 * DAY_NS))
+    made.emit(Equity(T0 + S, 1_000_000, flat=1, stood=1))
+    made.emit(Equity(T0 + 2 * S, 800_000, flat=1, stood=1))
+    made.close()
+    main(["status", "--state", str(made.path)])
+    since, until = "2023-11-14 22:13:22 UTC", "2023-11-21 22:13:22 UTC"
+    assert f"since {since}; its policy lets it re-base from {until} on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("currency", "per", "said"),
+    [("USD", 100, "10,000.00 USD"), ("JPY", 1, "1,000,000 JPY"), ("BTC", 10**8, "0.01000000 BTC")],
+)
+def test_amounts_are_in_the_books_currency(
+    tmp_path: Path, currency: str, per: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Book(tmp_path / "c", INTRADAY, header={"currency": currency, "minor_per_unit": per})
+    made.emit(Equity(T0 + S, 1_000_000, gross=500_000, flat=0, stood=1))
+    made.close()
+    main(["status", "--state", str(made.path)])
+    out = capsys.readouterr().out
+    assert f"equity       {said}, holding" in out
+    assert f"from the mark of {said}" in out
+    assert main(["status", "--state", str(made.path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["equity"] == 1_000_000
 
 
 def test_status_of_a_stopped_book(book: Book, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from dolphin.app.results import RunResult, read_journal
 from dolphin.app.script import Command
 from dolphin.app.strategies import EXAMPLE, factory
 from dolphin.app.timeline import rows
+from dolphin.journal import read
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.units import NS_PER_S
 
@@ -63,6 +64,8 @@ def test_a_guarded_run_leaves_a_journal_that_conforms(market: Market, tmp_path: 
     alone = read_journal(found.journal or "")
     assert alone.figures.denied == found.figures.denied
     assert alone.confidence_ms == found.confidence_ms
+    header = next(read(str(found.journal))).data
+    assert (header["currency"], header["minor_per_unit"]) == ("USD", 100)
 
 
 def test_a_script_shows_its_controls(market: Market, tmp_path: Path) -> None:

@@ -208,6 +208,28 @@ def test_commands_that_mean_nothing_are_refused_and_trip_nothing_but_a_broken_sh
     replays(rig.journal)
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"verb": "adopt"}, "no position waits for a decision: there is nothing to adopt"),
+        ({"verb": "flatten"}, "no position is held: there is nothing to flatten"),
+    ],
+)
+def test_where_there_is_nothing_to_decide_on_the_answer_says_so(tmp_path, message, said):
+    s = make({3: lambda s: s.msgbus.send("Dolphin.command", message)})
+    rig = Rig(tmp_path, INS).add(s)
+    rig.run(quotes(INS, [65_000] * 10))
+    assert message["answer"]["error"] == said
+
+
+def test_a_position_that_is_not_there_is_told_which_are(tmp_path):
+    message = {"verb": "flatten", "position": "P-9"}
+    s = make({3: market(BUY, 1000), 5: lambda s: s.msgbus.send("Dolphin.command", message)})
+    rig = Rig(tmp_path, INS).add(s)
+    rig.run(quotes(INS, [65_000] * 10))
+    assert "'P-9': nothing of that name waits or is held; there are: AUD/USD" in message["answer"]["error"]
+
+
 @pytest.mark.req("DOL-KILL-002")
 def test_orders_that_a_strategy_sends_out_of_a_cancel_are_denied_too(tmp_path):
     def again(s, event):

@@ -27,7 +27,9 @@ TAIL_BYTES: Final = 4 << 20
 
 @dataclass(slots=True)
 class Folded:
-    """A book as its journal makes it. `waiting`: positions written in ADOPT that nobody has decided on."""
+    """A book as its journal makes it. `waiting`: positions written in ADOPT that nobody has decided on. `kill_texts`:
+    the causes that operators gave, by episode, the first of one first.
+    """
 
     header: Mapping[str, Any] = field(default_factory=dict)
     policy: Policy | None = None
@@ -35,7 +37,7 @@ class Folded:
     waiting: dict[str, None] = field(default_factory=dict)
     gross: int = 0
     cause: str = ""
-    kill_text: str = ""
+    kill_texts: dict[int, list[str]] = field(default_factory=dict)
 
     def each(self, record: Record) -> None:
         """Take one record, in order."""
@@ -57,7 +59,8 @@ class Folded:
     def _command(self, data: Mapping[str, Any]) -> None:
         verb = data.get("verb")
         if verb == "kill":
-            self.kill_text = str(data.get("cause", ""))
+            episode = int(data.get("answer", {}).get("episode", 0))
+            self.kill_texts.setdefault(episode, []).append(str(data.get("cause", "")))
         if verb in ("adopt", "flatten"):
             for name in data.get("answer", {}).get("positions", ()):
                 self.waiting.pop(name, None)

@@ -34,12 +34,13 @@ COMMANDS: Final[dict[str, Command]] = {
     "arm": Command("dolphin.app.operator", "arm", "first step of the re-arm after a kill"),
     "confirm": Command("dolphin.app.operator", "confirm", "second step of the re-arm"),
     "rebase": Command("dolphin.app.operator", "rebase", "re-base the high-water mark of a trapped book, two steps"),
+    "flow": Command("dolphin.app.flow", "main", "announce a deposit or withdrawal, so that it is no profit or loss"),
     "adopt": Command("dolphin.app.operator", "adopt", "decide on positions found at a first live start"),
 }
 
 _GROUPS: Final = (
     ("look", ("run", "report", "audit", "why", "policy")),
-    ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "adopt")),
+    ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "flow", "adopt")),
 )
 
 

@@ -62,6 +62,11 @@ def _parser(verb: str, what: str, example: str) -> args.Parser:
     return parser
 
 
+def book_parser(verb: str, what: str, example: str) -> args.Parser:
+    """A parser for a command that acts on a book: --state, --timeout, --cause."""
+    return _with_cause(_parser(verb, what, example))
+
+
 def _with_cause(parser: args.Parser) -> args.Parser:
     parser.add_argument("--cause", default="", metavar="TEXT", help="why; journalled with the command")
     return parser

@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from dolphin.app.book import Folded, Tail, folded, tail
+from dolphin.app.journal_run import currency_of
 from dolphin.app.policy_table import CATEGORIES
 from dolphin.app.state_dir import Holder, StateDir
 from dolphin.journal.errors import JournalError
-from dolphin.kernel.policy import ARM_WAIT_NS, Posture
+from dolphin.kernel.policy import ARM_WAIT_NS, Policy, Posture
 from dolphin.kernel.reasons import Cause
-from dolphin.kernel.state import Mode, Outcome, State, outcome
+from dolphin.kernel.state import Capital, Mode, Outcome, State, outcome
 from dolphin.kernel.units import ABSENT, FULL_MS, NEVER_NS
 
 
@@ -68,6 +70,7 @@ def _said(state: StateDir) -> dict[str, Any] | None:
 def _common(header: Mapping[str, Any], out: Outcome | None, last_ns: int) -> dict[str, Any]:
     found: dict[str, Any] = {"last_record_ns": str(last_ns), "policy_hash": header.get("policy_hash", "")}
     found["absent"] = header.get("absent", [])
+    found |= {"currency": currency_of(header), "minor_per_unit": header.get("minor_per_unit")}
     if out is None:
         return found
     return found | {
@@ -84,7 +87,9 @@ def _common(header: Mapping[str, Any], out: Outcome | None, last_ns: int) -> dic
 
 def _latch(book: Folded, state: State) -> dict[str, Any]:
     latch = state.latch
-    found: dict[str, Any] = {"cause": Cause(latch.cause).name, "cause_text": book.kill_text}
+    said = book.kill_texts.get(latch.episode, [])
+    own = int(latch.cause == Cause.OPERATOR)
+    found: dict[str, Any] = {"cause": Cause(latch.cause).name, "cause_text": " ".join(said[:own]), "later": said[own:]}
     if latch.tripped_ns != ABSENT:
         found["tripped_ns"] = str(latch.tripped_ns)
     if latch.mode == Mode.ARM_PENDING:
@@ -97,7 +102,9 @@ def _inner(book: Folded, state: State) -> dict[str, Any]:
     found: dict[str, Any] = {"equity": capital.equity, "gross": book.gross, "flat": capital.flat}
     found |= {"rebases": capital.rebases, "waiting_positions": list(book.waiting)}
     if capital.trapped_ns != ABSENT:
+        assert book.policy is not None
         found["trapped_since_ns"] = str(capital.trapped_ns)
+        found["rebase_from_ns"] = str(_right_ns(book.policy, capital))
     names = [feed.get("name", "?") for feed in book.header.get("feeds", [])]
     found["feeds"] = [
         {
@@ -110,6 +117,14 @@ def _inner(book: Folded, state: State) -> dict[str, Any]:
         for name, feed in zip(names, state.feeds, strict=False)
     ]
     return found | _latch(book, state)
+
+
+def _right_ns(policy: Policy, capital: Capital) -> int:
+    """From when on a book that is trapped may re-base: the policy's own wait, and its rate."""
+    trapped_ns = capital.trapped_ns + policy.rebase_trapped_ns
+    if capital.rebased_ns == ABSENT:
+        return trapped_ns
+    return max(trapped_ns, capital.rebased_ns + policy.rebase_gap_ns)
 
 
 def _heard(seen: Tail) -> list[dict[str, Any]]:
@@ -127,6 +142,15 @@ def _time(text: Any) -> str:
     return f"{datetime.fromtimestamp(int(text) / 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def amount(found: Mapping[str, Any], minor: int) -> str:
+    """`1,000,000.00 USD`, or minor units where the journal does not say what they are."""
+    per = found.get("minor_per_unit")
+    if per is None:
+        return f"{minor:,} minor units"
+    digits = len(str(per)) - 1
+    return f"{Decimal(minor).scaleb(-digits):,.{digits}f} {found.get('currency', '')}".rstrip()
+
+
 def told(found: Mapping[str, Any]) -> str:
     """The status as lines for a terminal."""
     lines = []
@@ -141,14 +165,15 @@ def told(found: Mapping[str, Any]) -> str:
         lines.append(("multipliers", f"{factors}  = {found['r_total_bp'] / 100:g} %"))
         lines.append(("latch", _latch_line(found)))
     if "equity" in found:
-        held = "flat" if found["flat"] == 1 else f"holding {found['gross']:,}"
-        lines.append(("equity", f"{found['equity']:,} minor units, {held}"))
+        held = "flat" if found["flat"] == 1 else f"holding {amount(found, found['gross'])}"
+        lines.append(("equity", f"{amount(found, found['equity'])}, {held}"))
     if found.get("positions"):
         lines.append(("positions", ", ".join(f"{name} {held}" for name, held in found["positions"].items())))
     if "mark" in found:
-        lines.append(("drawdown", f"{found['drawdown_bp'] / 100:g} % from the mark {found['mark']:,}"))
+        lines.append(("drawdown", f"{found['drawdown_bp'] / 100:g} % from the mark of {amount(found, found['mark'])}"))
     if "trapped_since_ns" in found:
-        lines.append(("trapped", f"since {_time(found['trapped_since_ns'])}; `dolphin rebase` may be due"))
+        since, right = _time(found["trapped_since_ns"]), _time(found["rebase_from_ns"])
+        lines.append(("trapped", f"since {since}; its policy lets it re-base from {right} on"))
     if found.get("waiting_positions"):
         lines.append(("adopt", f"waiting for you: {', '.join(found['waiting_positions'])}"))
     lines.append(
@@ -172,6 +197,8 @@ def _episode(found: Mapping[str, Any]) -> str:
         said += f", cause {found['cause']}"
         if found["cause"] == Cause.OPERATOR.name:
             said += f" ({found.get('cause_text') or 'none given'})"
+    if found.get("later"):
+        said += f"; killed again, which changed nothing ({'; '.join(text or 'none given' for text in found['later'])})"
     if "tripped_ns" in found:
         said += f", since {_time(found['tripped_ns'])}"
     if "confirm_from_ns" in found:
@@ -194,8 +221,8 @@ def killed(found: Mapping[str, Any]) -> list[str]:
         return ["latch: RUNNING"]
     lines = [f"latch: {found.get('mode', 'unknown')}, {_episode(found)}" if "mode" in found else "latch: unknown"]
     if "equity" in found:
-        held = "nothing, the book is flat" if found["flat"] == 1 else f"{found['gross']:,} minor units of exposure"
-        lines.append(f"held: {held}; equity {found['equity']:,}")
+        held = "nothing, the book is flat" if found["flat"] == 1 else f"{amount(found, found['gross'])} of exposure"
+        lines.append(f"held: {held}; equity {amount(found, found['equity'])}")
     else:
         lines.append("held: unknown (no sample among the last records); unknown is not flat")
     return lines

@@ -15,7 +15,7 @@ from dolphin.app.book import Folded, folded
 from dolphin.app.operator import fresh_instance
 from dolphin.app.state_dir import StateDir
 from dolphin.journal import Journal, codec, encode
-from dolphin.kernel.events import KIND, Answer, Arm, Confirm, Event, Kill, RebaseArm, RebaseConfirm, Resume
+from dolphin.kernel.events import KIND, Answer, Arm, Confirm, Event, Flow, Kill, RebaseArm, RebaseConfirm, Resume
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.state import State
@@ -84,11 +84,24 @@ def _rebase_confirm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _adopt(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
     name = said.get("position")
+    if not hand.book.waiting:
+        return {"ok": False, "error": "no position waits for a decision: there is nothing to adopt"}
     found = [position for position in hand.book.waiting if name in (None, position)]
     if not found:
-        waiting = ", ".join(hand.book.waiting) or "none"
+        waiting = ", ".join(hand.book.waiting)
         return {"ok": False, "error": f"position {name!r}: nothing of that name waits (waiting: {waiting})"}
     return {"positions": found, **hand.standing()}
+
+
+def _flow(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The money has moved since the book stopped: the next start could not tell it from profit or loss."""
+    amount = int(said["amount"])
+    capital = hand.state.capital
+    if capital.equity + amount <= 0:
+        return {"ok": False, "error": f"equity is {capital.equity} minor units; {amount} more would leave none"}
+    hand.emit(Flow(hand.now_ns, amount))
+    after = hand.state.capital
+    return {"announced": str(amount), "equity": str(after.equity), "mark": str(after.mark), **hand.standing()}
 
 
 def _flatten(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +119,7 @@ _VERBS: Final[dict[str, Callable[[Hand, Mapping[str, Any]], dict[str, Any]]]] = 
     "rebase-confirm": _rebase_confirm,
     "adopt": _adopt,
     "flatten": _flatten,
+    "flow": _flow,
 }
 
 

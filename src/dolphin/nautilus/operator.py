@@ -163,7 +163,7 @@ class Operator:
                 self._own.adopted[key] = standing
                 found.append(key)
         if not found:
-            raise Refused(f"position {name!r}: nothing of that name waits or is held")
+            raise Refused(_nothing(name, standing, self._held(standing)))
         self._own.begin()
         return {"positions": found, **self._standing()}
 
@@ -218,6 +218,15 @@ class Operator:
         amount = _needed(args, "amount", "by how many minor units the balance will change")
         self._announce(amount)
         return {"announced": str(amount)}
+
+
+def _nothing(name: object, standing: int, held: list[str]) -> str:
+    """Why no position was decided on."""
+    if held:
+        return f"position {name!r}: nothing of that name waits or is held; there are: {', '.join(held)}"
+    if standing == TAKEN:
+        return "no position waits for a decision: there is nothing to adopt"
+    return "no position is held: there is nothing to flatten"
 
 
 def _only(args: Mapping[str, Any], accepted: tuple[str, ...]) -> None:

@@ -133,7 +133,7 @@ class Parts:
             absent.append(3)
         if FeedKind.ENVIRONMENT not in kinds:
             absent.append(4)
-        return {
+        said = {
             "mode": settings.mode,
             "host": self.where,
             "run": settings.run_id,
@@ -143,6 +143,10 @@ class Parts:
             "instruments": [scale_entry(self.scales[name]) for name in sorted(self.scales)],
             "configuration": json.loads(settings.json()),
         }
+        if self.values.found(settings.venue, settings.currency):
+            said["currency"] = self.values.base.code
+            said["minor_per_unit"] = 10**self.values.base.precision
+        return said
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
