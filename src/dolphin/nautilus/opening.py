@@ -23,6 +23,7 @@ from dolphin.kernel.policy import Policy
 from dolphin.kernel.state import State
 from dolphin.nautilus.ports import FeedSpec
 from dolphin.nautilus.translate import Scale
+from dolphin.nautilus.values import Values
 
 NAME = "journal.jsonl"
 LIVE = "live"
@@ -81,6 +82,13 @@ def scale_entry(scale: Scale) -> dict[str, Any]:
         "value_num": str(scale.value_num),
         "value_den": str(scale.value_den),
     }
+
+
+def money_entry(values: Values, venue: str, currency: str) -> dict[str, Any]:
+    """What amounts are in, as the header writes it; nothing where the account is not known yet."""
+    if values.found(venue, currency):
+        return {"currency": values.base.code, "minor_per_unit": 10**values.base.precision}
+    return {}
 
 
 def header_of(

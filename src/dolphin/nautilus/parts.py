@@ -31,7 +31,7 @@ from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.hook import Hook
 from dolphin.nautilus.killing import Killing
 from dolphin.nautilus.latency import Latency
-from dolphin.nautilus.opening import Opened, header_of, opened, scale_entry
+from dolphin.nautilus.opening import Opened, header_of, money_entry, opened, scale_entry
 from dolphin.nautilus.operator import Operator
 from dolphin.nautilus.own import WAITING, Own
 from dolphin.nautilus.ports import FeedSpec
@@ -133,7 +133,7 @@ class Parts:
             absent.append(3)
         if FeedKind.ENVIRONMENT not in kinds:
             absent.append(4)
-        said = {
+        return {
             "mode": settings.mode,
             "host": self.where,
             "run": settings.run_id,
@@ -142,11 +142,8 @@ class Parts:
             "absent": absent,
             "instruments": [scale_entry(self.scales[name]) for name in sorted(self.scales)],
             "configuration": json.loads(settings.json()),
+            **money_entry(self.values, settings.venue, settings.currency),
         }
-        if self.values.found(settings.venue, settings.currency):
-            said["currency"] = self.values.base.code
-            said["minor_per_unit"] = 10**self.values.base.precision
-        return said
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
