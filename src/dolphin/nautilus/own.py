@@ -16,7 +16,7 @@ from dolphin.journal import encode
 from dolphin.kernel.events import Reduce, Reduced
 from dolphin.kernel.policy import TRIM_GAP_NS
 from dolphin.kernel.reasons import Reason
-from dolphin.kernel.units import ABSENT, notional
+from dolphin.kernel.units import ABSENT, NS_PER_S, notional
 from dolphin.nautilus.action import TAG, Host
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
@@ -28,6 +28,11 @@ WAITING, TAKEN, LEAVING = 0, 1, 2
 """A position found at a first live start waits for the operator, or he took it over, or he wants it gone."""
 
 NEVER_TRIMMED = -(1 << 62)
+
+ARRIVING_NS = 2 * NS_PER_S
+"""So long an own order waits for a strategy's exit on its way to the venue: where reduce-only is not honoured, both
+together would cross zero. No longer: a strategy that sends exits for ever must not hold off a kill.
+"""
 
 
 class Own:
@@ -56,6 +61,7 @@ class Own:
         self.due_ns = ABSENT
         self.sent = 0
         self._refused_ns: dict[str, int] = {}
+        self._arriving_ns: dict[str, int] = {}
 
     def begin(self) -> None:
         """Something fell, or more is held than may be: every position is asked about."""
@@ -120,6 +126,8 @@ class Own:
             return
         if self._refused_ns.get(group.key, NEVER_TRIMMED) == now_ns:
             return
+        if self._waits(group, now_ns):
+            return
         last_ns = self._last_ns.get(group.key, NEVER_TRIMMED)
         if not self._guard.emptying():
             if self.adopted.get(group.key, TAKEN) == TAKEN:
@@ -132,6 +140,17 @@ class Own:
             return
         if answer.reason in (Reason.NOTHING_TO_DO, Reason.MODE_OFF, Reason.ADOPTED):
             self._done.add(group.key)
+
+    def _waits(self, group: Group, now_ns: int) -> bool:
+        """Whether a strategy's own exit is on its way, and not for too long yet."""
+        if not group.arriving():
+            self._arriving_ns.pop(group.key, None)
+            return False
+        until_ns = self._arriving_ns.setdefault(group.key, now_ns) + ARRIVING_NS
+        if now_ns >= until_ns:
+            return False
+        self._later(until_ns)
+        return True
 
     def _later(self, at_ns: int) -> None:
         if self.due_ns == ABSENT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nautilus_trader.model.enums import ContingencyType, OrderType, TimeInForce
+from nautilus_trader.model.enums import ContingencyType, OrderStatus, OrderType, TimeInForce
 
 from dolphin.nautilus.translate import side_of
 
@@ -17,6 +17,7 @@ OWN_PREFIX = "DOLPHIN-"
 AT_ONCE = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
 """Types that execute at once or not at all; so does a limit that is immediate-or-cancel or fill-or-kill."""
 _IMMEDIATE = frozenset((TimeInForce.IOC, TimeInForce.FOK))
+_SENT = frozenset((OrderStatus.INITIALIZED, OrderStatus.RELEASED, OrderStatus.SUBMITTED))
 
 
 class Working:
@@ -195,6 +196,17 @@ class Group:
                 if _may_go(working):
                     found.append(working)
         return found
+
+    def arriving(self) -> bool:
+        """Whether an exit that executes at once is on its way to the venue: filled, or refused, any moment."""
+        for working in self.orders.values():
+            if working.own:
+                continue
+            if working.side * self.lots < 0:
+                if working.leaving():
+                    if working.order.status in _SENT:
+                        return True
+        return False
 
     def increasing(self) -> list[Working]:
         """Working orders that a HIBERNATE or a kill cancels: all but the guard's own and what protects the position.
