@@ -64,14 +64,18 @@ class Trend(Strategy):
             direction = -1 if self.config.allow_short else 0
         if close <= 0:
             return 0
-        wanted = max(self.equity(), 0.0) * self.config.leverage / close
+        wanted = max(self.equity(close), 0.0) * self.config.leverage / close
         return direction * int(Decimal(wanted) / self.lot)
 
-    def equity(self) -> float:
-        """The account's equity, open profit included."""
+    def equity(self, close: float) -> float:
+        """The account's equity in the quote currency, open profit included; it may be kept in the base of a pair."""
         equity = self.portfolio.equity(self.instrument.venue)
-        money = equity.get(self.instrument.quote_currency)
-        return 0.0 if money is None else money.as_double()
+        made = self.instrument
+        for currency, price in ((made.quote_currency, 1.0), (made.get_base_currency(), close)):
+            money = equity.get(currency)
+            if money is not None:
+                return money.as_double() * price
+        return 0.0
 
     def coming(self) -> int:
         """What it holds, in lots, and what its orders on the way will make of it."""

@@ -108,6 +108,37 @@ def test_a_run_file_gives_run_policy_and_strategy(tmp_path: Path) -> None:
     assert found.run["mode"] == "report"
 
 
+@pytest.mark.parametrize(
+    ("body", "line", "said"),
+    [
+        ("[run]\ncurency = 'EUR'\n", 2, "unknown key; did you mean 'currency'? accepted keys of [run]: strategy, bars"),
+        ("[run]\ncurrency = 7\n", 2, "currency: wrong value: expected a string in quotes, found 7"),
+        (
+            "[sensors]\nshocks = 'none'\nmax_silence = 3\n",
+            3,
+            "unknown key; did you mean 'max_silence_s'? accepted keys of [sensors]: sessions, weekly, late_s",
+        ),
+        ("[sensors]\nmax_silence_s = -1\n", 2, "sensors.max_silence_s: found -1; accepted: a whole number, not neg"),
+        ("[sensors]\nmax_silence_s = nan\n", 2, "sensors.max_silence_s: found nan; accepted: a whole number"),
+        ("[sensors]\nsessions = 'moon'\n", 2, "accepted: 24/7, fx, or a calendar of exchange_calendars"),
+        ("[sensors]\n[sensors.vix]\nbar = 'x'\n", 2, "sensors.vix.bar: found 'bar'; accepted: bar_type, sessions"),
+        ("[sensors]\nweekly = 3\n", None, "sensors: a value of another form than its key has"),
+        ("[sensor]\n", 1, "accepted tables: [run], [policy], [strategy], [sensors]; did you mean 'sensors'?"),
+    ],
+)
+def test_a_mistake_in_a_run_file_is_named_with_its_line(tmp_path: Path, body: str, line: int | None, said: str) -> None:
+    path = write(tmp_path, body)
+    with pytest.raises(UserError) as caught:
+        load_run(path)
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(f"{path}:" + (f"{line}:" if line else ""))
+
+
+def test_sensors_of_a_run_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "[sensors]\nmax_silence_s = 30\n[sensors.sessions]\ndefault = '24/7'\n")
+    assert load_run(path).sensors == {"max_silence_s": 30, "sessions": {"default": "24/7"}}
+
+
 def test_two_sources_of_data_contradict(tmp_path: Path) -> None:
     path = write(tmp_path, '[run]\nbars = "a.csv"\ncatalog = "b"\n')
     with pytest.raises(UserError, match=r"policy\.toml:3: catalog: contradicts bars"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,46 @@ def test_a_users_bars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert running.main([*args, "--mode", "report", "--no-audit"]) == 0
     assert "report only" in capsys.readouterr().out
     assert not (out / "guarded").exists()
+
+
+def quotes(tmp_path: Path) -> Path:
+    """Three hours of EUR/USD, rising and falling, a quote a second."""
+    lines = ["timestamp,symbol,bid,ask"]
+    for second in range(10_800):
+        price = 1.3 + 0.01 * math.sin(second / 600)
+        at = datetime(2012, 2, 1, 10, tzinfo=UTC) + timedelta(seconds=second)
+        lines.append(f"{at.isoformat()},EUR/USD,{price:.5f},{price + 0.0001:.5f}")
+    path = tmp_path / "eurusd.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("currency", "silence_s"), [("EUR", 45), ("USD", 50)])
+def test_currency_and_sensors_of_a_run_file(tmp_path: Path, currency: str, silence_s: int) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(
+        f"[run]\ncurrency = '{currency}'\n[sensors]\nmax_silence_s = {silence_s}\n[strategy]\naverage = 10\n",
+        encoding="utf-8",
+    )
+    argv = ["--quotes", str(quotes(tmp_path)), "--config", str(config), "--out", str(tmp_path / "out")]
+    assert running.main(argv) == 0
+    found = read_journal(tmp_path / "out" / "guarded" / "journal.jsonl")
+    assert found.currency == currency
+    assert found.figures.fills > 0
+    assert found.equity[0].value == 100_000_000
+    header = next(read(str(found.journal))).data
+    assert header["configuration"]["sensors"]["max_silence_s"] == silence_s
+    assert header["currency"] == currency
+
+
+@pytest.mark.parametrize(("code", "said"), [("EUR", "needs quotes, or bid and ask bars"), ("JPY", "expected USD")])
+def test_a_currency_that_the_data_cannot_price(tmp_path: Path, code: str, said: str) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(f"[run]\ncurrency = '{code}'\n", encoding="utf-8")
+    with pytest.raises(UserError, match="currency: the data cannot price this") as caught:
+        running.main(["--bars", str(bars(tmp_path)), "--config", str(config), "--out", str(tmp_path / "out")])
+    assert said in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_users_catalog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,14 @@ def test_what_was_paid_is_left_over() -> None:
     assert found.unexplained_ppm == -10_000
 
 
+def test_an_account_in_a_pairs_base_currency_is_explained_too() -> None:
+    """10 GBP at 6x of GBP/USD from 1.50 to 1.60: 60 * 0.10 USD is 3.75 GBP at 1.60."""
+    rows = [Sample(1, 10_00, 0.0, 1.5, 1 / 1.5), Sample(DAY + 1, 13_75, 60.0, 1.6, 1 / 1.6)]
+    found = worst.worst_day(rows, 100)
+    assert found is not None
+    assert (found.return_ppm, found.leverage_bp, found.unexplained_ppm) == (375_000, 60_000, 0)
+
+
 def test_a_day_of_several_decisions_is_the_sum_of_its_steps() -> None:
     rows = [
         Sample(1, 100_00, 0.0, 10.0),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dolphin.app.errors import UserError
+from dolphin.app.errors import UserError, meant
 from dolphin.app.toml_file import (
     Document,
     Key,
@@ -53,7 +53,8 @@ RUN_KEYS: Final = (
     Key("catalog", text, "a Nautilus data catalog, relative to this file"),
     Key("instrument", text, 'the Nautilus id, "SPX.XNAS"'),
     Key("venue_leverage", integer, "leverage that the simulated venue grants"),
-    Key("starting_balance", integer, "in whole units of the instrument's currency"),
+    Key("currency", text, "what the account is kept in: the instrument's quote currency (default), or a pair's base"),
+    Key("starting_balance", integer, "in whole units of that currency"),
     Key("start", text, 'first day, "1999-01-04"'),
     Key("end", text, 'last day, "2018-12-31"'),
     Key("out", text, "folder for journals and report, relative to this file"),
@@ -65,12 +66,13 @@ RUN_KEYS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """A run file: `[run]` as read (absent keys are not in it), its policy, the strategy's own settings."""
+    """A run file: `[run]` as read (absent keys are not in it), its policy, the settings of strategy and sensors."""
 
     path: Path | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
     policy: Policy | None = None
     strategy: Mapping[str, Any] = field(default_factory=dict)
+    sensors: Mapping[str, Any] = field(default_factory=dict)
 
     def near(self, key: str) -> Path | None:
         """The path that `key` names, relative to the file; None where it is not given."""
@@ -106,19 +108,54 @@ def load_policy(path: str | Path) -> Policy:
 
 
 def load_run(path: str | Path) -> RunFile:
-    """The run file `path`: tables `[run]`, `[policy]` and `[strategy]`, all optional. UserError.
+    """The run file `path`: tables `[run]`, `[policy]`, `[strategy]` and `[sensors]`, all optional. UserError.
 
-    What stands in `[strategy]` is checked by the strategy's own configuration.
+    What stands in `[strategy]` is checked by the strategy's own configuration, `[sensors]` by `dolphin.sensors`.
     """
-    document = read_document(path, ("run", "policy", "strategy"))
+    document = read_document(path, ("run", "policy", "strategy", "sensors"))
     values, errors = read_table(document, "run", RUN_KEYS)
     for first, second in (("bars", "catalog"),):
         if first in values and second in values:
             errors += (document.error("run", second, f"contradicts {first}", fix="name one source of data"),)
+    errors += _sensors(document)
     if errors:
         raise ConfigErrors(errors)
     policy = _policy(document) if "policy" in document.tables else None
-    return RunFile(path=Path(path), run=values, policy=policy, strategy=document.tables.get("strategy", {}))
+    tables = document.tables
+    return RunFile(
+        path=Path(path),
+        run=values,
+        policy=policy,
+        strategy=tables.get("strategy", {}),
+        sensors=tables.get("sensors", {}),
+    )
+
+
+def _sensors(document: Document) -> tuple[UserError, ...]:
+    """What the sensors say of their table: an unknown key, or a value that means nothing, at its line."""
+    given = document.tables.get("sensors", {})
+    if not given:
+        return ()
+    from dolphin.sensors.source import ACCEPTED, build
+
+    found = []
+    for key in given:
+        if key not in ACCEPTED:
+            fix = f"{meant(key, ACCEPTED)} accepted keys of [sensors]: {', '.join(ACCEPTED)}".strip()
+            found.append(document.error("sensors", key, "unknown key", fix=fix))
+    if found:
+        return tuple(found)
+    try:
+        build(given)
+    except ValueError as error:
+        name, _, said = str(error).removeprefix("sensors.").partition(": ")
+        key = name.partition(".")[0]
+        line = document.line("sensors", key) or document.line(f"sensors.{key}")
+        return (UserError(said, path=document.path, line=line, field=f"sensors.{name}"),)
+    except (TypeError, AttributeError):
+        fix = "docs/guide/data.md shows each key's form"
+        return (UserError("a value of another form than its key has", path=document.path, field="sensors", fix=fix),)
+    return ()
 
 
 def made_policy(values: Mapping[str, Any]) -> Policy:

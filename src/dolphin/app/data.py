@@ -25,7 +25,7 @@ from nautilus_trader.model.data import (
     QuoteTick,
     TradeTick,
 )
-from nautilus_trader.model.enums import AggressorSide, AssetClass, OrderSide
+from nautilus_trader.model.enums import AggressorSide, AssetClass, OrderSide, PriceType
 from nautilus_trader.model.identifiers import InstrumentId, Symbol, TradeId
 from nautilus_trader.model.instruments import Cfd, CurrencyPair, Instrument
 from nautilus_trader.model.objects import Currency, Price, Quantity
@@ -47,7 +47,8 @@ LEVERAGE: Final = Decimal("0.01")
 class Market:
     """What an engine is given. `traded`: the instrument of the strategy; `bar_type`: what it may subscribe to.
 
-    `sensors`: settings for `dolphin.sensors.source.build`. `l2`: there is a book of several levels.
+    `sensors`: settings for `dolphin.sensors.source.build`. `l2`: there is a book of several levels. `kept_in`: code of
+    the account's currency where it is not the traded instrument's quote currency; `funded` checks it.
     """
 
     title: str
@@ -58,11 +59,33 @@ class Market:
     sensors: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     l2: bool = False
+    kept_in: str = ""
 
     @property
     def currency(self) -> Currency:
-        """What the account is kept in: the traded instrument's quote currency."""
-        return next(item for item in self.instruments if item.id == self.traded).quote_currency
+        """What the account is kept in."""
+        return Currency.from_str(self.kept_in) if self.kept_in else self._traded().quote_currency
+
+    def _traded(self) -> Instrument:
+        return next(item for item in self.instruments if item.id == self.traded)
+
+    def rate(self, price: float) -> float:
+        """What one unit of the quote currency is worth in the account's, at this price of the pair."""
+        return 1 / price if self.kept_in else 1.0
+
+    def funded(self, code: str) -> Market:
+        """The same with an account in the currency `code`: only these two can be priced from the data themselves."""
+        made = self._traded()
+        base = made.get_base_currency()
+        known = [made.quote_currency.code, *([base.code] if base is not None and self._two_sided() else [])]
+        if code not in known:
+            accepted = f"{' | '.join(known)} (a pair's base currency needs quotes, or bid and ask bars)"
+            raise UserError("the data cannot price this", field="currency", expected=accepted, actual=code)
+        return replace(self, kept_in="" if code == known[0] else code)
+
+    def _two_sided(self) -> bool:
+        sides = {row.bar_type.spec.price_type for row in self.rows if isinstance(row, Bar)}
+        return {PriceType.BID, PriceType.ASK} <= sides or any(isinstance(row, QuoteTick) for row in self.rows)
 
     def between(self, start_ns: int, end_ns: int) -> Market:
         """The rows from `start_ns` up to and not including `end_ns`; feeds are absent outside of what is left."""

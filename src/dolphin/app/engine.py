@@ -111,7 +111,7 @@ class Recorder(Actor):
         if self.samples:
             if self.samples[-1].ts_ns == ts_ns:
                 self.samples.pop()
-        self.samples.append(Sample(ts_ns, minor, held, price))
+        self.samples.append(Sample(ts_ns, minor, held, price, self.market.rate(price)))
         if self.progress is not None:
             if len(self.samples) % 64 == 0:
                 self.progress(ts_ns)

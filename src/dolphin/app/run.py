@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +90,7 @@ def _parser() -> args.Parser:
     source.add_argument("--start", default="", metavar="DAY", help="first day, UTC")
     source.add_argument("--end", default="", metavar="DAY", help="last day, UTC")
     add("--strategy", default="", metavar="M:C", help=f"module:Class or file.py:Class (default: {EXAMPLE})")
-    add("--config", type=Path, metavar="TOML", help="a run file: [run], [policy], [strategy]")
+    add("--config", type=Path, metavar="TOML", help="a run file: [run], [policy], [strategy], [sensors]")
     add("--profile", choices=("intraday", "daily"), default="", help="what a policy ms is (default: intraday)")
     add("--mode", choices=("guard", "report"), default="", help="report: judge and journal only")
     add("--plain-too", action="store_true", help="run without the guard too, and compare")
@@ -189,7 +189,7 @@ def _user_market(given: Any, config: RunFile) -> Market:
             paths,
             instrument=instrument,
             tz=given.tz,
-            sessions=given.sessions,
+            sessions=given.sessions or _sessions(config, instrument),
             stamped=given.stamped,
             kinds={path: kind for kind, found in files.items() for path in found},
             bar_type=given.bar_type,
@@ -199,11 +199,23 @@ def _user_market(given: Any, config: RunFile) -> Market:
         market = catalog_market(catalog, instrument, given.bar_type)
         if given.sessions:
             market.sensors["sessions"] = {market.traded.value: given.sessions}
+    # Spans are the data's; sessions are the command's where it names them.
+    market.sensors = {**config.sensors, **market.sensors}
+    if "currency" in config.run:
+        market = market.funded(config.run["currency"])
     start, end = (getattr(given, key) or config.run.get(key, "") for key in ("start", "end"))
     if not start and not end:
         return market
     until_ns = _day_ns(end) + 86_400 * NS_PER_S if end else NEVER_NS
     return market.between(_day_ns(start) if start else 0, until_ns)
+
+
+def _sessions(config: RunFile, instrument: str) -> str:
+    """What the run file's sensors say of the instrument's sessions; a week of their own is the sensors' alone."""
+    said = config.sensors.get("sessions", "")
+    if isinstance(said, Mapping):
+        said = said.get(instrument, said.get("default", ""))
+    return "" if said in config.sensors.get("weekly", {}) else str(said)
 
 
 def _user_jobs(given: Any, config: RunFile) -> tuple[list[Planned], list[str]]:

@@ -22,12 +22,15 @@ RUIN_PPM = 10_000
 
 
 class Sample(NamedTuple):
-    """`equity` in minor units, `units` signed and in whole units of the instrument, `price` in the quote currency."""
+    """`equity` in minor units, `units` signed and in whole units of the instrument, `price` in the quote currency, of
+    which one is worth `rate` in the account's.
+    """
 
     ts_ns: int
     equity: int
     units: float
     price: float
+    rate: float = 1.0
 
 
 def day_of(ts_ns: int) -> int:
@@ -65,14 +68,14 @@ def _day(samples: Sequence[Sample], minor_per_unit: int) -> WorstDay | None:
     equity = before.equity / minor_per_unit
     gained = 0.0
     for last, now in pairwise(samples):
-        gained += now.units * (now.price - last.price)
+        gained += now.units * (now.price - last.price) * now.rate
     held = samples[1].units
     last = samples[-1]
     return WorstDay(
         day=day_text(last.ts_ns),
         start_ns=before.ts_ns,
         return_ppm=round((last.equity - before.equity) * PPM / before.equity),
-        leverage_bp=round(held * before.price / equity * 10_000),
+        leverage_bp=round(held * before.price * before.rate / equity * 10_000),
         move_ppm=round((last.price / before.price - 1) * PPM) if before.price > 0 else 0,
         explained_ppm=round(gained / equity * PPM),
         steps=len(samples) - 1,
