@@ -38,7 +38,9 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "$(PYTHON)" > $(VENV)/.made-with; \
 	fi
 	@echo "setup: installing what requirements.lock pins (about a minute)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --require-hashes -r requirements.lock \
+	  | $(BIN)/python tools/setup_progress.py requirements.lock
+	@echo "setup: installing Dolphin itself"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 	@echo "setup: done"
