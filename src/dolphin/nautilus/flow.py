@@ -25,6 +25,7 @@ from dolphin.kernel.units import ABSENT, NEVER_NS, NS_PER_S
 from dolphin.nautilus.balance import Balance, Fills
 from dolphin.nautilus.commands import Commands
 from dolphin.nautilus.equity import counted, late, second_ns
+from dolphin.nautilus.moving import Moving
 from dolphin.nautilus.translate import price_units
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class FlowOfEvents:
         self.begin = self._balance.begin
         self._fills = Fills(parts.guard, parts.scales)
         self._commands = Commands(parts, self)
+        self._moving = Moving(parts)
         self._alert_ns = NEVER_NS
         self._awake = False
         self._sampled_ns = ABSENT
@@ -161,6 +163,7 @@ class FlowOfEvents:
         if scale is not None:
             parts.values.closes[scale.id] = price_units(bar.close, scale)
         parts.values.changed()
+        self._moving.bar(bar)
         self._sample(now_ns, stood=self._alone(bar.bar_type.instrument_id.value))
         parts.killing.calm()
         self.due()
@@ -176,6 +179,7 @@ class FlowOfEvents:
         """The first quote or trade after a silence: read in strides from now on."""
         self._awake = True
         self._parts.sleepless()
+        self._moving.row(row)
         self._letters()
         self._stride(self._clock.timestamp_ns() + self._stride_ns)
         self._dirty = True

@@ -134,15 +134,14 @@ class FeedSensor:
         """What the feed says now."""
         if self._asked_ns < 0:
             self._asked_ns = now_ns
-        seen_ns = max(self._tick_ns, self._bar_ns)
+        seen_ns, interval_ns = self._tick_ns, self._habits.max_silence_ns
+        if seen_ns < 0:  # where there were ticks, a bar is no sign that they still come
+            seen_ns, interval_ns = self._bar_ns, self._bar_interval_ns
         if seen_ns < 0:
             return Reading(0, self._first_due_ns(now_ns), BP, 0)
-        return Reading(seen_ns, self._due_ns(), self._windows.level_bp(), self._error)
+        return Reading(seen_ns, self._due_ns(seen_ns, interval_ns), self._windows.level_bp(), self._error)
 
-    def _due_ns(self) -> int:
-        seen_ns, interval_ns = self._tick_ns, self._habits.max_silence_ns
-        if seen_ns < 0:
-            seen_ns, interval_ns = self._bar_ns, self._bar_interval_ns
+    def _due_ns(self, seen_ns: int, interval_ns: int) -> int:
         if self._spec.last_ns > 0:
             if seen_ns >= self._spec.last_ns:
                 return NEVER_NS
