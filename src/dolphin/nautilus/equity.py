@@ -20,6 +20,8 @@ from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NS_PER_S
 from dolphin.nautilus.values import Sample
 
 TRIM_AGAIN_NS = 60 * NS_PER_S
+MOVE_BP = 10
+"""A verdict takes a sample where equity is this far from the last one: its posture must know of a crash, too."""
 
 
 def second_ns(policy: Policy) -> int:
@@ -96,6 +98,11 @@ def counted(state: State, exposed: dict[int, int], now_ns: int) -> list[Event]:
         if state.feeds[index].counted != value:
             events.append(Counted(now_ns, index, value))
     return events
+
+
+def moved(state: State, sample: Sample) -> bool:
+    """Whether equity is MOVE_BP of the mark or more from what the kernel was told last."""
+    return abs(sample.equity - state.capital.equity) * BP >= MOVE_BP * state.capital.mark
 
 
 def late(feeds: tuple[Feed, ...], now_ns: int) -> bool:

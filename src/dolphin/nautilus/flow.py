@@ -24,7 +24,7 @@ from dolphin.kernel.events import Event, Seen, Tick
 from dolphin.kernel.units import ABSENT, NEVER_NS, NS_PER_S
 from dolphin.nautilus.balance import Balance, Fills
 from dolphin.nautilus.commands import Commands
-from dolphin.nautilus.equity import counted, late, second_ns
+from dolphin.nautilus.equity import counted, late, moved, second_ns
 from dolphin.nautilus.moving import Moving
 from dolphin.nautilus.translate import price_units
 
@@ -82,6 +82,8 @@ class FlowOfEvents:
         if self._dirty:
             self._sample(now_ns, stood=False)
         elif now_ns - self._sampled_ns >= self._stride_ns:
+            self._sample(now_ns, stood=False)
+        elif moved(self._guard.state, self._parts.values.sample()):
             self._sample(now_ns, stood=False)
 
     def _late(self, now_ns: int) -> bool:
