@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dolphin.app.cli import main
+from dolphin.app.errors import UserError
+from dolphin.app.outdir import prepared
 from dolphin.kernel.events import Equity
 from dolphin.kernel.policy import INTRADAY
 from tests.app.books import T0, Book
+from tests.app.unprivileged import said_by
 
 READERS: tuple[Callable[[Path], list[str]], ...] = (
     lambda path: ["report", str(path)],
@@ -51,27 +55,56 @@ def test_a_file_that_is_not_what_is_asked_for(
 
 
 @pytest.mark.parametrize("reader", READERS, ids=IDS)
-def test_a_file_that_may_not_be_read(
-    tmp_path: Path,
-    reader: Callable[[Path], list[str]],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_file_that_may_not_be_read(tmp_path: Path, reader: Callable[[Path], list[str]]) -> None:
     path = tmp_path / "file"
     path.write_text("[policy]\n")
+    path.chmod(0)
+    found = said_by("dolphin", *reader(path))
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(f"error: {path}: may not be read")
+    assert "owner" in found.err
+    assert found.err.count("\n") == 1
 
-    def denied(*args: object, **more: object) -> int:
-        raise PermissionError(13, "Permission denied", str(path))
 
-    # Tests may run as root, who may read anything: the operating system's refusal is played.
-    monkeypatch.setattr(Path, "read_bytes", denied)
-    if os.geteuid() != 0:
-        path.chmod(0)
-    elif reader(path)[0] in ("report", "why"):
-        pytest.skip("root may read it; the journal's own tests play the refusal")
-    said = refused(reader(path), capsys)
-    assert str(path) in said
-    assert "owner" in said
+@pytest.mark.parametrize("which", ["folder", "journal"])
+def test_a_book_that_may_not_be_read(tmp_path: Path, which: str) -> None:
+    book = Book(tmp_path / "b", INTRADAY)
+    book.close()
+    (book.path if which == "folder" else book.path / "journal.jsonl").chmod(0)
+    found = said_by("dolphin", "status", "--state", str(book.path))
+    book.path.chmod(0o700)
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(f"error: {book.path}")
+    assert "owner" in found.err
+    assert found.err.count("\n") == 1
+
+
+def test_data_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("time,open,high,low,close\n")
+    path.chmod(0)
+    found = said_by("dolphin", "run", "--bars", str(path), "--out", str(tmp_path / "out"))
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(f"error: {path}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_does_not_take_the_folder_from_under_another(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    holds = "import sys; from pathlib import Path; from dolphin.app.outdir import prepared; prepared(Path(sys.argv[1]))"
+    script = f"{holds}; (Path(sys.argv[1]) / 'journal').touch(); print('ready', flush=True); sys.stdin.readline()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"ready\n"
+        with pytest.raises(UserError, match="another `dolphin run` is writing here"):
+            prepared(out)
+        assert (out / "journal").exists()
+        first.communicate(b"\n", timeout=60)
+    prepared(out)
+    assert not (out / "journal").exists()
+    prepared(out)  # the same process may repeat its run
 
 
 def test_a_report_over_the_journal_of_a_running_book(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,6 +99,12 @@ def test_a_head_file_that_cannot_be_read(path: str, written: str) -> None:
         with pytest.raises(JournalBroken, match="EIO"):
             head_file(path, port=port)
 
+    def forbidden(*args: object) -> int:
+        raise PermissionError(errno.EACCES, "no")
+
+    with pytest.raises(JournalUnreadable, match="head: may not be read"):
+        head_file(path, port=PORT._replace(open=forbidden))
+
 
 @pytest.mark.req("DOL-JOURNAL-005")
 def test_recovery_reports_the_torn_line_and_resume_cuts_and_keeps_it(path: str, written: str) -> None:

@@ -1,11 +1,13 @@
 """The folder that a run writes to: made, or replaced where an earlier run made it; nobody else's is touched.
 
-What belongs here: the marker, and the refusal. The marker is written before anything else, so that a run that was cut
-off can be repeated.
+What belongs here: the marker, which is locked while a run writes, and the refusal. The marker is written before all
+else, so that a run that was cut off can be repeated.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,8 @@ MARKER: Final = ".dolphin-run"
 _TEXT: Final = (
     "This folder was made by `dolphin run`, which replaces it with the next run. Remove this file to keep it.\n"
 )
+_HELD: Final[dict[Path, int]] = {}
+"""Locked markers of this process, by folder: they say to another run that this one is writing."""
 
 
 def prepared(path: Path) -> Path:
@@ -37,7 +41,30 @@ def _prepared(path: Path) -> Path:
                 "holds files that `dolphin run` did not write", path=path, field="--out",
                 fix=f"name another folder, or put a file {MARKER} in it to have it replaced",
             )  # fmt: skip
+        _let_go(path)
+        _claim(path)
         shutil.rmtree(path)
+        _let_go(path)
     path.mkdir(parents=True, exist_ok=True)
     (path / MARKER).write_text(_TEXT, encoding="utf-8")
+    _claim(path)
     return path
+
+
+def _claim(path: Path) -> None:
+    """Lock the marker until this process ends: two runs that write to one folder would each remove the other's."""
+    fd = os.open(path / MARKER, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise UserError(
+            "another `dolphin run` is writing here", path=path, field="--out", fix="wait for it, or name another folder"
+        ) from None
+    _HELD[path.resolve()] = fd
+
+
+def _let_go(path: Path) -> None:
+    fd = _HELD.pop(path.resolve(), None)
+    if fd is not None:
+        os.close(fd)

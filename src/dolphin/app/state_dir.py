@@ -50,6 +50,13 @@ class Holder(NamedTuple):
 def checked(path: str | Path) -> StateDir:
     """The state directory `path`: it exists, is this user's, nobody else may write in it, and it has a journal."""
     where = Path(path)
+    try:
+        return _checked(where)
+    except PermissionError as error:
+        raise UserError(f"cannot be entered ({error.strerror})", path=where, fix="run as its owner") from error
+
+
+def _checked(where: Path) -> StateDir:
     _mine(where, "state directory", directory=True)
     found = StateDir(where)
     if (where / "mailbox").exists():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from dolphin.journal.encoding import HASH_CHARS, Head, is_hex
-from dolphin.journal.errors import HEAD, JournalBroken
+from dolphin.journal.errors import HEAD, JournalBroken, JournalUnreadable
 from dolphin.journal.files import PORT, READ, Port, let_go, replace, word
 
 _BYTES_MAX = 4096
@@ -24,12 +24,16 @@ class HeadFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def head_file(path: str, *, port: Port = PORT) -> HeadFile | None:
-    """The head file beside the journal `path`; None where there is none. JournalBroken where it is no head file."""
+    """The head file beside the journal `path`; None where there is none. JournalBroken where it is no head file;
+    JournalUnreadable where this user may not read it, which says nothing of the journal.
+    """
     name = f"{path}.head"
     try:
         fd = port.open(name, READ)
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise JournalUnreadable(name, "may not be read by this user", "run as the owner of the journal") from None
     except OSError as error:
         raise _bad(name, word(error)) from error
     try:
