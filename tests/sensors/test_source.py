@@ -41,7 +41,7 @@ def test_sessions_and_patience_follow_from_the_id(name: str, kind: type, silence
     assert isinstance(source.sessions(spec), kind)
     one = source.sensor(spec)
     noon = T0 + 17 * 3_600 * NS_PER_S
-    one.quotes([Quote(noon, noon, 1, 2, 3, 4)])
+    one.quotes([noon], lambda indices: [Quote(noon, noon, 1, 2, 3, 4) for _ in indices])
     assert one.reading(noon).due_ns == noon + silence_s * NS_PER_S
 
 
@@ -96,7 +96,7 @@ def test_settings_for_one_instrument_and_for_the_rest() -> None:
     for name, silence_s in (("A.SIM", 5), ("B.SIM", 7)):
         (spec,) = source.specs([name])
         one = source.sensor(spec)
-        one.quotes([Quote(T0, T0, 1, 2, 3, 4)])
+        one.quotes([T0], lambda indices: [Quote(T0, T0, 1, 2, 3, 4) for _ in indices])
         assert one.reading(T0).due_ns == T0 + silence_s * NS_PER_S
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -31,14 +32,19 @@ def quote(
     return Quote(ts - delay_ms * NS_PER_MS, ts, mid, ask, size, size)
 
 
+def handed[Row: Quote | Trade](rows: list[Row]) -> tuple[list[int], Callable[[Sequence[int]], list[Row]]]:
+    """Rows as a sensor takes them: their times, and what makes those that it asks for."""
+    return [row.ts_init_ns for row in rows], lambda indices: [rows[index] for index in indices]
+
+
 def calm(minutes: int = 5, gap_ms: int = 250) -> list[Quote]:
     return [quote(at) for at in range(0, minutes * 60_000, gap_ms)]
 
 
 def after(rows: list[Quote], one: FeedSensor | None = None) -> Reading:
     one = one or sensor()
-    one.quotes(calm())
-    one.quotes(rows)
+    one.quotes(*handed(calm()))
+    one.quotes(*handed(rows))
     return one.reading(rows[-1].ts_init_ns)
 
 
@@ -92,22 +98,22 @@ def test_fewer_than_twenty_samples_in_ten_seconds_are_no_verdict_on_the_delay() 
 def test_two_ticks_in_a_market_of_one_tick_are_no_stress() -> None:
     """The floor of 1 bp of the price: BTCUSDT jumps from 1 tick to 300 and back all day."""
     one = sensor()
-    one.quotes([quote(at, spread=1) for at in range(0, 300_000, 250)])
+    one.quotes(*handed([quote(at, spread=1) for at in range(0, 300_000, 250)]))
     rows = later(spread=99)
-    one.quotes(rows)
+    one.quotes(*handed(rows))
     assert one.reading(rows[-1].ts_init_ns).r3_bp == 10_000
 
 
 def test_before_there_is_a_baseline_there_is_no_verdict() -> None:
     one = sensor()
     rows = [quote(at, size=1 if at > 20_000 else 1_000) for at in range(0, 35_000, 250)]
-    one.quotes(rows)
+    one.quotes(*handed(rows))
     assert one.reading(rows[-1].ts_init_ns).r3_bp == 10_000
 
 
 def test_five_levels_replace_the_top_of_the_book() -> None:
     one = sensor()
-    one.quotes([quote(at, size=1 + at % 3) for at in range(0, 300_000, 250)])
+    one.quotes(*handed([quote(at, size=1 + at % 3) for at in range(0, 300_000, 250)]))
     for at in range(0, 300_000, 250):
         one.depth(T0 + at * NS_PER_MS, T0 + at * NS_PER_MS, 1_000)
     for at in range(300_000, 315_000, 250):
@@ -117,9 +123,9 @@ def test_five_levels_replace_the_top_of_the_book() -> None:
 
 def test_prints_tell_the_delay_where_there_are_no_quotes() -> None:
     one = sensor()
-    one.trades([Trade(T0 + at * NS_PER_MS, T0 + at * NS_PER_MS, 5, 1) for at in range(0, 100_000, 250)])
+    one.trades(*handed([Trade(T0 + at * NS_PER_MS, T0 + at * NS_PER_MS, 5, 1) for at in range(0, 100_000, 250)]))
     late = [T0 + at * NS_PER_MS for at in range(100_000, 115_000, 250)]
-    one.trades([Trade(ts - 2_000 * NS_PER_MS, ts, 5, 1) for ts in late])
+    one.trades(*handed([Trade(ts - 2_000 * NS_PER_MS, ts, 5, 1) for ts in late]))
     assert one.reading(late[-1]).r3_bp == 2_000
 
 
@@ -136,16 +142,16 @@ def test_prints_tell_the_delay_where_there_are_no_quotes() -> None:
 )
 def test_what_cannot_be_read_is_an_error_until_a_good_row_follows(row: Quote) -> None:
     one = sensor()
-    one.quotes([quote(0), row])
+    one.quotes(*handed([quote(0), row]))
     assert one.reading(row.ts_init_ns).error == 1
-    one.quotes([quote(1_001)])
+    one.quotes(*handed([quote(1_001)]))
     assert one.reading(row.ts_init_ns).error == 0
 
 
 @pytest.mark.parametrize("row", [Trade(T0, T0, None, 1), Trade(T0, T0, 5, None), Trade(T0, T0, 5, -1)])
 def test_a_print_that_cannot_be_read_is_an_error(row: Trade) -> None:
     one = sensor()
-    one.trades([row])
+    one.trades(*handed([row]))
     assert one.reading(T0).error == 1
 
 
@@ -156,30 +162,49 @@ def test_a_book_that_cannot_be_read_is_an_error(lots: int | None) -> None:
     assert one.reading(T0).error == 1
 
 
+def test_few_rows_are_made_and_a_bad_one_gives_its_cell_to_the_next() -> None:
+    one = sensor()
+    rows = [quote(at, size=None if at == 500 else 10) for at in range(0, 1_000, 10)]
+    made: list[int] = []
+
+    def of(indices: Sequence[int]) -> list[Quote]:
+        made.extend(indices)
+        return [rows[index] for index in indices]
+
+    one.quotes([row.ts_init_ns for row in rows], of)
+    assert sorted(made) == [0, 25, 50, 51, 75, 99]
+    assert [sample[0] - T0 for sample in one._windows._quotes.short] == [
+        0,
+        250 * NS_PER_MS,
+        510 * NS_PER_MS,
+        750 * NS_PER_MS,
+    ]
+
+
 def test_no_rows_are_no_news() -> None:
     one = sensor()
-    one.quotes([])
-    one.trades([])
+    one.quotes(*handed([]))
+    one.trades(*handed([]))
     assert one.reading(T0) == Reading(0, T0 + 10 * NS_PER_S, 10_000, 0)
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 1 << 32), st.sampled_from([1, 40, 250, 700]))
-def test_how_rows_are_batched_changes_no_reading(seed: int, gap_ms: int) -> None:
+@given(st.integers(0, 1 << 32), st.sampled_from([1, 40, 250, 700]), st.sampled_from([0.0, 0.1, 0.9]))
+def test_how_rows_are_batched_changes_no_reading(seed: int, gap_ms: int, bad_share: float) -> None:
     chance = random.Random(seed)
     rows = []
     at = 0
     for _ in range(1_500):
         at += chance.randrange(gap_ms * 2)
-        rows.append(
-            quote(at, delay_ms=chance.randrange(300), spread=chance.randrange(1, 900), size=chance.randrange(20))
-        )
+        bad = chance.random() < bad_share
+        spread = -1 if bad else chance.randrange(1, 900)
+        rows.append(quote(at, delay_ms=chance.randrange(300), spread=spread, size=chance.randrange(20)))
     whole, torn = sensor(), sensor()
-    whole.quotes(rows)
+    whole.quotes(*handed(rows))
     start = 0
     while start < len(rows):
         end = start + chance.randrange(1, 400)
-        torn.quotes(rows[start:end])
+        torn.quotes(*handed(rows[start:end]))
         torn.reading(rows[min(end, len(rows)) - 1].ts_init_ns)
         start = end
     now = rows[-1].ts_init_ns
@@ -194,10 +219,10 @@ def test_a_quantile_is_a_value_that_was_there() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     one = sensor()
     for start in range(0, 40_000_000, 4_000_000):
-        one.quotes([quote(at) for at in range(start, start + 4_000_000, 1_000)])
-        one.quotes([quote(at) for at in range(start + 4_000_000, start + 4_000_000 + 20_000, 250)])
+        one.quotes(*handed([quote(at) for at in range(start, start + 4_000_000, 1_000)]))
+        one.quotes(*handed([quote(at) for at in range(start + 4_000_000, start + 4_000_000 + 20_000, 250)]))
     window = one._windows._quotes
-    assert len(window.base) <= 4_097
+    assert len(window.base[0]) <= 4_097
     assert len(window.short) <= 4_097 + 8
     assert one.reading(T0).r3_bp == 10_000
 
@@ -206,5 +231,5 @@ def test_a_book_that_stopped_says_nothing_of_depth() -> None:
     one = sensor()
     for at in range(0, 120_000, 250):
         one.depth(T0 + at * NS_PER_MS, T0 + at * NS_PER_MS, 1_000)
-    one.quotes([quote(140_000 + at, size=1) for at in range(0, 12_000, 250)])
+    one.quotes(*handed([quote(140_000 + at, size=1) for at in range(0, 12_000, 250)]))
     assert one.reading(T0).r3_bp == 10_000

@@ -11,7 +11,7 @@ time that has passed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from nautilus_trader.model.enums import BarAggregation
@@ -20,7 +20,7 @@ from dolphin.kernel.events import Event, Seen, SensorError, Shock
 from dolphin.kernel.state import Feed, FeedKind
 from dolphin.kernel.units import NEVER_NS
 from dolphin.nautilus.hook import PRIORITY
-from dolphin.nautilus.ports import Bar, FeedSpec, Quote, Reading, Sensor, SensorSource, Sessions, Trade
+from dolphin.nautilus.ports import Bar, FeedSpec, Quote, QuoteRow, Reading, Sensor, SensorSource, Sessions, Trade
 from dolphin.nautilus.translate import Scale, size_of, ticks_of
 
 _UNITS_NS = {
@@ -55,24 +55,30 @@ def interval_ns(bar_type: Any) -> int:
     return int(spec.step) * _UNITS_NS.get(spec.aggregation, 0)
 
 
-def quote_row(tick: Any, scale: Scale) -> Quote:
-    """A quote in ticks and lots: the short way for plain numbers, the careful one for the rest."""
+def quotes_of(ticks: list[Any], scale: Scale) -> list[QuoteRow]:
+    """Quotes in ticks and lots: the short way for plain numbers, the careful one for the rest."""
     price_power = scale.price_power
+    tick_units = scale.tick_units
     size_power = scale.size_power
-    try:
-        bid = round(tick.bid_price.as_double() * price_power) // scale.tick_units
-        ask = round(tick.ask_price.as_double() * price_power) // scale.tick_units
-        bid_lots = round(tick.bid_size.as_double() * size_power) // scale.lot_units
-        ask_lots = round(tick.ask_size.as_double() * size_power) // scale.lot_units
-    except (ValueError, OverflowError):  # not a number, or infinite
-        return _careful(tick, scale)
-    if bid <= 0:
-        return _careful(tick, scale)
-    if bid + ask + bid_lots + ask_lots > PLAIN_MAX:
-        return _careful(tick, scale)
-    if ask <= 0:
-        return _careful(tick, scale)
-    return Quote(tick.ts_event, tick.ts_init, bid, ask, bid_lots, ask_lots)
+    lot_units = scale.lot_units
+    rows: list[QuoteRow] = []
+    for tick in ticks:
+        try:
+            bid = round(tick.bid_price.as_double() * price_power) // tick_units
+            ask = round(tick.ask_price.as_double() * price_power) // tick_units
+            bid_lots = round(tick.bid_size.as_double() * size_power) // lot_units
+            ask_lots = round(tick.ask_size.as_double() * size_power) // lot_units
+        except (ValueError, OverflowError):  # not a number, or infinite
+            bid = ask = bid_lots = ask_lots = 0
+        if bid <= 0:
+            rows.append(_careful(tick, scale))
+        elif bid + ask + bid_lots + ask_lots > PLAIN_MAX:
+            rows.append(_careful(tick, scale))
+        elif ask <= 0:
+            rows.append(_careful(tick, scale))
+        else:
+            rows.append((tick.ts_event, tick.ts_init, bid, ask, bid_lots, ask_lots))
+    return rows
 
 
 def _careful(tick: Any, scale: Scale) -> Quote:
@@ -86,51 +92,11 @@ def _careful(tick: Any, scale: Scale) -> Quote:
     )
 
 
-def trade_row(tick: Any, scale: Scale) -> Trade:
-    """A print in ticks and lots."""
-    return Trade(tick.ts_event, tick.ts_init, ticks_of(tick.price, scale), size_of(tick.size, scale))
-
-
-class LazyRow:
-    """A row that is translated when more than its time is asked for: most rows of a stride are only looked at."""
-
-    __slots__ = ("_make", "_scale", "_tick", "ts_init_ns")
-
-    def __init__(self, tick: Any, scale: Scale, make: Callable[[Any, Scale], Any]) -> None:
-        self._tick = tick
-        self._scale = scale
-        self._make = make
-        self.ts_init_ns: int = tick.ts_init
-
-    def __getitem__(self, index: int) -> Any:
-        if index == 1:
-            return self.ts_init_ns
-        return self._make(self._tick, self._scale)[index]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._make(self._tick, self._scale))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._make(self._tick, self._scale), name)
-
-
-class Rows(Sequence[Any]):
-    """A stride of rows, translated one by one as they are asked for."""
-
-    __slots__ = ("_make", "_scale", "_ticks")
-
-    def __init__(self, ticks: list[Any], scale: Scale, make: Callable[[Any, Scale], Any]) -> None:
-        self._ticks = ticks
-        self._scale = scale
-        self._make = make
-
-    def __len__(self) -> int:
-        return len(self._ticks)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Rows(self._ticks[index], self._scale, self._make)
-        return LazyRow(self._ticks[index], self._scale, self._make)
+def trades_of(ticks: list[Any], scale: Scale) -> list[Trade]:
+    """Prints in ticks and lots."""
+    return [
+        Trade(tick.ts_event, tick.ts_init, ticks_of(tick.price, scale), size_of(tick.size, scale)) for tick in ticks
+    ]
 
 
 class Feeds:
@@ -251,14 +217,18 @@ class Feeds:
         return ts_ns < self.stalled.get(line.number, 0)
 
     def _quotes(self, line: Line, scale: Scale) -> None:
-        rows = self._heard(line, line.quotes)
-        if rows:
-            line.sensor.quotes(Rows(rows, scale, quote_row))
+        ticks = self._heard(line, line.quotes)
+        if ticks:
+            line.sensor.quotes(
+                [tick.ts_init for tick in ticks], lambda at: quotes_of([ticks[index] for index in at], scale)
+            )
 
     def _trades(self, line: Line, scale: Scale) -> None:
-        rows = self._heard(line, line.trades)
-        if rows:
-            line.sensor.trades(Rows(rows, scale, trade_row))
+        ticks = self._heard(line, line.trades)
+        if ticks:
+            line.sensor.trades(
+                [tick.ts_init for tick in ticks], lambda at: trades_of([ticks[index] for index in at], scale)
+            )
 
     def _heard(self, line: Line, queue: deque[Any]) -> list[Any]:
         """The rows of a queue, less those of a scripted stall."""

@@ -10,13 +10,13 @@ number is missing (None: the host's was non-finite, negative or absent), a size 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dolphin.kernel.contracts import ensure
 from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import BP, NEVER_NS
-from dolphin.nautilus.ports import Bar, FeedSpec, Quote, Reading, Sessions, Trade
+from dolphin.nautilus.ports import Bar, FeedSpec, QuoteRow, Reading, Sessions, Trade
 from dolphin.sensors.shock import ReturnShock, RiseShock
 from dolphin.sensors.windows import Microstructure
 
@@ -31,7 +31,7 @@ class Habits(NamedTuple):
 
 
 @ensure(lambda row, result: result is None or min(result[2:4]) >= 0)
-def of_quote(row: Quote) -> tuple[int, int, int, int, int] | None:
+def of_quote(row: QuoteRow) -> tuple[int, int, int, int, int] | None:
     """Time, delay, spread, size and mid of a quote; None where it cannot be read."""
     ts_event_ns, ts_init_ns, bid, ask, bid_lots, ask_lots = row
     if bid is None or ask is None or bid_lots is None or ask_lots is None:
@@ -67,21 +67,21 @@ class FeedSensor:
         self._asked_ns = -1
         self._error = 0
 
-    def quotes(self, rows: Sequence[Quote]) -> None:
+    def quotes(self, times_ns: Sequence[int], rows: Callable[[Sequence[int]], Sequence[QuoteRow]]) -> None:
         """Take a stride of quotes."""
-        if not rows:
+        if not times_ns:
             return
-        self._windows.quotes(rows, of_quote)
-        last = rows[-1]
-        self._tick(last.ts_init_ns, of_quote(last) is None)
+        self._windows.quotes(times_ns, rows, of_quote)
+        (last,) = rows([len(times_ns) - 1])
+        self._tick(times_ns[-1], of_quote(last) is None)
 
-    def trades(self, rows: Sequence[Trade]) -> None:
+    def trades(self, times_ns: Sequence[int], rows: Callable[[Sequence[int]], Sequence[Trade]]) -> None:
         """Take a stride of prints."""
-        if not rows:
+        if not times_ns:
             return
-        self._windows.trades(rows, of_trade)
-        last = rows[-1]
-        self._tick(last.ts_init_ns, of_trade(last) is None)
+        self._windows.trades(times_ns, rows, of_trade)
+        (last,) = rows([len(times_ns) - 1])
+        self._tick(times_ns[-1], of_trade(last) is None)
 
     def depth(self, ts_event_ns: int, ts_init_ns: int, top_lots: int | None) -> None:
         """Take the size of the top five levels of both sides."""

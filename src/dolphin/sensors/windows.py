@@ -5,8 +5,8 @@ the ramps of the kernel. No sessions, no errors: a row that cannot be read never
 
 Rows are sampled, the first of each 250 ms cell of `ts_init`, because quotes may be 1 ms apart and none of these
 statistics needs all of them. A baseline is the median over 10 minutes of one sample every 2 s, renewed every 10 s. Both
-grids are absolute: strides of any length give the same readings. A caller may hand over a lazy sequence: only sampled
-rows and the last one are touched, beside O(log n) timestamps a sample.
+grids are absolute: strides of any length give the same readings. A caller hands over the times of its rows and a way to
+make any of them: most rows of a stride are never more than their time.
 
 "Now" is the last 10 s, not the last row: the size at the top of a real book jumps by factors of hundreds from one row
 to the next (BTCUSDT, January 2021), and confidence that is cut is earned back at 1 % a minute only. Depth is the upper
@@ -16,9 +16,8 @@ quartile of its 10 s (what the book showed a quarter of the time), spread the me
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
-from operator import itemgetter
-from typing import NamedTuple, Protocol, overload
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from dolphin.kernel.contracts import ensure
 from dolphin.kernel.policy import FLOOR_BP
@@ -35,21 +34,9 @@ SAMPLES_MIN = 20
 UNKNOWN = -1
 """No such measurement in this row (a trade has no spread)."""
 _KEEP = 4_096
-_LOOK_AHEAD = 4
 
-_ts_init: Callable[[tuple[int, ...]], int] = itemgetter(1)
-
-
-class Rows[Row](Protocol):
-    """What is needed of a stride: `collections.abc.Sequence` without its mix-ins."""
-
-    def __len__(self) -> int: ...
-    @overload
-    def __getitem__(self, index: int, /) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice, /) -> object: ...
-
-
+type Rows[Row] = Callable[[Sequence[int]], Sequence[Row]]
+"""Makes the rows at these indices of a stride."""
 type Taker[Row] = Callable[[Row], tuple[int, ...] | None]
 
 
@@ -75,36 +62,45 @@ def _ms_up(ns: int) -> int:
 class Window:
     """Samples of one kind of row: all of the last 10 s, and the first of each coarse cell of the last 10 minutes.
 
-    A sample is a tuple that begins with its time.
+    A sample is a tuple that begins with its time. The baseline, of which hundreds are read at a time, is kept as one
+    list a measurement.
     """
 
-    __slots__ = ("base", "cell", "coarse", "short")
+    __slots__ = ("base", "cell", "coarse", "last_ns", "short")
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         self.short: list[tuple[int, ...]] = []
-        self.base: list[tuple[int, ...]] = []
+        self.base: list[list[int]] = [[] for _ in range(width)]
         self.cell = -1
         self.coarse = -1
+        self.last_ns = -1
 
-    def add(self, sample: tuple[int, ...]) -> None:
-        """One sample; the first of each coarse cell goes to the baseline too."""
-        self.short.append(sample)
-        coarse = sample[0] // BASE_GRID_NS
-        if coarse > self.coarse:
-            self.coarse = coarse
-            self.base.append(sample)
-            if len(self.base) > _KEEP:
-                del self.base[: bisect_left(self.base, (sample[0] - LONG_NS - RENEW_NS,))]
-            if len(self.short) > _KEEP:
-                del self.short[: bisect_left(self.short, (sample[0] - SHORT_NS,))]
+    def add(self, samples: list[tuple[int, ...]]) -> None:
+        """Samples, oldest first; the first of each coarse cell goes to the baseline too."""
+        self.short += samples
+        for sample in samples:
+            coarse = sample[0] // BASE_GRID_NS
+            if coarse > self.coarse:
+                self.coarse = coarse
+                for values, value in zip(self.base, sample, strict=True):
+                    values.append(value)
+        self.last_ns = samples[-1][0]
+        self.cell = self.last_ns // GRID_NS
+        if len(self.short) > _KEEP:
+            del self.short[: bisect_left(self.short, (self.last_ns - SHORT_NS,))]
+        if len(self.base[0]) > _KEEP:
+            first = bisect_left(self.base[0], self.last_ns - LONG_NS - RENEW_NS)
+            for values in self.base:
+                del values[:first]
 
     def recent(self, now_ns: int) -> list[tuple[int, ...]]:
         """The samples of the 10 s up to `now_ns`."""
         return self.short[bisect_left(self.short, (now_ns - SHORT_NS + 1,)) :]
 
-    def baseline(self, until_ns: int) -> list[tuple[int, ...]]:
-        """The coarse samples of the 10 minutes before `until_ns`."""
-        return self.base[bisect_left(self.base, (until_ns - LONG_NS,)) : bisect_left(self.base, (until_ns,))]
+    def baseline(self, index: int, until_ns: int) -> list[int]:
+        """One measurement of the coarse grid in the 10 minutes before `until_ns`, sorted."""
+        times_ns = self.base[0]
+        return sorted(self.base[index][bisect_left(times_ns, until_ns - LONG_NS) : bisect_left(times_ns, until_ns)])
 
 
 def column(samples: list[tuple[int, ...]], index: int) -> list[int]:
@@ -117,9 +113,9 @@ class Microstructure:
 
     def __init__(self, spread_floor_bp: int) -> None:
         self._floor_bp = spread_floor_bp
-        self._quotes = Window()  # time, delay, spread, size, mid
-        self._trades = Window()  # time, delay
-        self._books = Window()  # time, size
+        self._quotes = Window(5)  # time, delay, spread, size, mid
+        self._trades = Window(2)  # time, delay
+        self._books = Window(2)  # time, size
         self._renewed = -1
         self._median_depth = UNKNOWN
         self._median_spread = UNKNOWN
@@ -127,22 +123,22 @@ class Microstructure:
         self._levels = Levels()
         self._fresh = True
 
-    def quotes[Row: tuple[int | None, ...]](self, rows: Rows[Row], take: Taker[Row]) -> None:
+    def quotes[Row](self, times_ns: Sequence[int], rows: Rows[Row], take: Taker[Row]) -> None:
         """Take a stride of quotes; `take` makes (time, delay, spread, size, mid) of a row, None of a bad one."""
-        if sampled(self._quotes, rows, take):
+        if sampled(self._quotes, times_ns, rows, take):
             self._fresh = False
 
-    def trades[Row: tuple[int | None, ...]](self, rows: Rows[Row], take: Taker[Row]) -> None:
+    def trades[Row](self, times_ns: Sequence[int], rows: Rows[Row], take: Taker[Row]) -> None:
         """Take a stride of prints; `take` makes (time, delay). Their delay counts where there are no quotes."""
-        if sampled(self._trades, rows, take):
+        if sampled(self._trades, times_ns, rows, take):
             self._fresh = False
 
     def depth(self, ts_ns: int, top_lots: int) -> None:
         """Five levels of both sides. From the first of these on, the sizes of quotes no longer count as depth."""
         self._fresh = False
-        if not self._books.short:
+        if self._books.last_ns < 0:
             self._renewed = -1
-        self._books.add((ts_ns, top_lots))
+        self._books.add([(ts_ns, top_lots)])
 
     def levels(self) -> Levels:
         """The four measurements as of the last sampled row."""
@@ -152,19 +148,22 @@ class Microstructure:
         return self._levels
 
     def _computed(self) -> Levels:
-        timed = self._quotes if self._quotes.short else self._trades
-        sized, at = (self._books, 1) if self._books.short else (self._quotes, 3)
-        now_ns = max(window.short[-1][0] for window in (timed, sized, self._quotes) if window.short)
+        quotes = self._quotes
+        timed = self._trades if quotes.last_ns < 0 else quotes
+        sized, at = (quotes, 3) if self._books.last_ns < 0 else (self._books, 1)
+        now_ns = max(timed.last_ns, sized.last_ns, quotes.last_ns)
         renewed = now_ns // RENEW_NS
         if renewed != self._renewed:
             self._renewed = renewed
             until_ns = renewed * RENEW_NS
-            self._median_depth = _median(sized.baseline(until_ns), at)
-            self._median_spread = _median(self._quotes.baseline(until_ns), 2)
-            self._lowest_ns = min(column(timed.baseline(until_ns), 1), default=NEVER_NS)
-        excess_ms, jitter_ms = self._delays(column(timed.recent(now_ns), 1))
-        depth_bp = self._depth_bp(column(sized.recent(now_ns), at))
-        return Levels(excess_ms, jitter_ms, depth_bp, self._spread_bp(self._quotes.recent(now_ns)))
+            self._median_depth = _median(sized.baseline(at, until_ns))
+            self._median_spread = _median(quotes.baseline(2, until_ns))
+            self._lowest_ns = next(iter(timed.baseline(1, until_ns)), NEVER_NS)
+        quoted = quotes.recent(now_ns)
+        delays = column(quoted if timed is quotes else timed.recent(now_ns), 1)
+        sizes = column(quoted if sized is quotes else sized.recent(now_ns), at)
+        excess_ms, jitter_ms = self._delays(delays)
+        return Levels(excess_ms, jitter_ms, self._depth_bp(sizes), self._spread_bp(quoted))
 
     def _delays(self, recent: list[int]) -> tuple[int, int]:
         if len(recent) < SAMPLES_MIN:
@@ -203,48 +202,60 @@ class Microstructure:
         return level_bp
 
 
-def _median(samples: list[tuple[int, ...]], index: int) -> int:
-    if len(samples) < SAMPLES_MIN:
+def _median(values: list[int]) -> int:
+    if len(values) < SAMPLES_MIN:
         return UNKNOWN
-    return quantile(column(samples, index), 1, 2)
+    return quantile(values, 1, 2)
 
 
-def sampled[Row: tuple[int | None, ...]](window: Window, rows: Rows[Row], take: Taker[Row]) -> bool:
-    """Add the first good row of each cell of time; True if there was one. `rows`: oldest first, `ts_init` second.
+def first_of_cells(times_ns: Sequence[int], cell: int, coarse: int) -> list[int]:
+    """The indices of the first row of each cell after `cell`; `coarse`: the last cell of the coarse grid.
 
     Only the end of a long stride can still be in the 10 s of a later question: what lies before it is sampled on the
     coarse grid, which is the fine one's subset, so that the length of a stride changes no reading.
     """
-    count = len(rows)
-    fine_ns = _ts_init(rows[count - 1]) - SHORT_NS - GRID_NS  # type: ignore[arg-type]
-    cell = window.cell
+    count = len(times_ns)
+    fine_ns = times_ns[-1] - SHORT_NS - GRID_NS
+    found = []
     index = 0
     while index < count:
-        row = rows[index]
-        index += 1
-        ts_ns: int = _ts_init(row)  # type: ignore[arg-type]
-        if ts_ns // GRID_NS > cell:
-            sample = take(row)
-            if sample is None:
-                continue
-            window.add(sample)
-            cell = ts_ns // GRID_NS
+        ts_ns = times_ns[index]
+        here = ts_ns // GRID_NS
+        if here > cell:
+            found.append(index)
+            cell = here
         end_ns = (cell + 1) * GRID_NS
         if end_ns < fine_ns:
-            end_ns = min((window.coarse + 1) * BASE_GRID_NS, fine_ns // GRID_NS * GRID_NS)
-        index = _skip(rows, index, count, end_ns)
-    added = cell != window.cell
-    window.cell = cell
-    return added
+            coarse = max(coarse, ts_ns // BASE_GRID_NS)
+            end_ns = min((coarse + 1) * BASE_GRID_NS, fine_ns // GRID_NS * GRID_NS)
+        index = bisect_left(times_ns, end_ns, index + 1)
+    return found
 
 
-def _skip[Row: tuple[int | None, ...]](rows: Rows[Row], index: int, count: int, end_ns: int) -> int:
-    """The index of the first row at or after `end_ns`: a few looks ahead, then bisection."""
-    near = min(index + _LOOK_AHEAD, count)
-    while index < near:
-        if _ts_init(rows[index]) >= end_ns:  # type: ignore[arg-type]
-            return index
+def sampled[Row](window: Window, times_ns: Sequence[int], rows: Rows[Row], take: Taker[Row]) -> bool:
+    """Add the first good row of each cell of time; True if there was one. `times_ns`: `ts_init`, oldest first."""
+    indices = first_of_cells(times_ns, window.cell, window.coarse)
+    samples = []
+    ends = [*indices[1:], len(times_ns)]
+    for row, index, end in zip(rows(indices), indices, ends, strict=False):
+        sample = take(row)
+        if sample is None:
+            sample = _next_good(index + 1, end, rows, take)
+            if sample is None:
+                continue
+        samples.append(sample)
+    if not samples:
+        return False
+    window.add(samples)
+    return True
+
+
+def _next_good[Row](index: int, end: int, rows: Rows[Row], take: Taker[Row]) -> tuple[int, ...] | None:
+    """A sample of the first good row after a bad one, before the next one that is sampled anyway."""
+    while index < end:
+        (row,) = rows([index])
+        sample = take(row)
+        if sample is not None:
+            return sample
         index += 1
-    if index == count:
-        return count
-    return bisect_left(rows, end_ns, index, count, key=_ts_init)  # type: ignore[arg-type]
+    return None
