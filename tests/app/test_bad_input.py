@@ -89,6 +89,23 @@ def test_data_that_may_not_be_read(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_report_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A limit on the size of files, which the system enforces as it does a full disk."""
+    book = Book(tmp_path / "b", INTRADAY)
+    book.emit(Equity(T0 + 1, 1_000_000, flat=1))
+    book.close()
+    before = sorted(path.name for path in book.path.iterdir())
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))"
+    script = f"import sys; {limited}; from dolphin.app.cli import main; sys.exit(main(sys.argv[1:]))"
+    argv = ["report", str(book.path / "journal.jsonl"), "-o", str(book.path / "r.html")]
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", script, *argv], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "r.html: cannot be written (File too large)" in done.stderr
+    assert sorted(path.name for path in book.path.iterdir()) == before
+
+
 def test_a_run_does_not_take_the_folder_from_under_another(tmp_path: Path) -> None:
     out = tmp_path / "out"
     holds = "import sys; from pathlib import Path; from dolphin.app.outdir import prepared; prepared(Path(sys.argv[1]))"

@@ -77,14 +77,18 @@ def build(runs: Sequence[RunResult], path: str | Path) -> Path:
 
 
 def write(text: str, path: Path) -> Path:
-    """Replace `path` by `text`."""
+    """Replace `path` by `text`, or leave nothing new behind."""
+    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+            name = file.name
             file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
     except OSError as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
         raise UserError(f"cannot be written ({error.strerror})", path=path, fix="name another file with -o") from error
     return path
 
