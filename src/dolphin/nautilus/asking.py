@@ -65,23 +65,24 @@ class Asker:
         ts_ns: int = self._clock.timestamp_ns()
         return ts_ns
 
-    def submit(self, command: Any, position_id: Any) -> Asked:
+    def submit(self, order: Any, name: str, position_id: Any) -> Asked:
         """One order. Itself, and the algorithm's order that it is part of, do not count as working beside it."""
+        book = self._book
         self.catch_up()
-        order = command.order
         scale = self._scale(order.instrument_id)
-        self._book.settle()
-        group = self._group(order, position_id)
-        apart = frozenset((order.client_order_id.value,))
+        book.judged(name)
+        book.settle()
+        group = book.found(order.instrument_id, order.strategy_id, position_id)
+        apart = frozenset((name,))
         if order.exec_spawn_id is not None:
-            apart = frozenset((order.client_order_id.value, order.exec_spawn_id.value))
+            apart = frozenset((name, order.exec_spawn_id.value))
         side = side_of(order)
         value = self._values.worth(scale, side)
         lots = self._lots(order, order.quantity, scale)
-        taking = self._style(order, scale, side, _limit(order, None, scale))
+        taking = self._style(order, scale, side, None)
         return self._asked(
             [order], scale, group, apart, side, lots, taking,
-            int(order.is_quote_quantity), self._named(order, position_id), value, 0,
+            int(order.is_quote_quantity), book.named(group, position_id), value, 0,
         )  # fmt: skip
 
     def modify(self, command: Any, order: Any) -> Asked:
@@ -90,17 +91,17 @@ class Asker:
         scale = self._scale(order.instrument_id)
         self._book.settle()
         position_id = self._position_id(order)
-        group = self._group(order, position_id)
+        group = self._book.found(order.instrument_id, order.strategy_id, position_id)
         side = side_of(order)
         value = self._values.worth(scale, side)
         quantity = command.quantity
         if quantity is None:
             quantity = order.quantity
         lots = self._lots(order, quantity, scale) - lots_of(order.filled_qty, scale)
-        taking = self._style(order, scale, side, _limit(order, command.price, scale))
+        taking = self._style(order, scale, side, command.price)
         return self._asked(
             [order], scale, group, frozenset((order.client_order_id.value,)), side, max(lots, 0), taking,
-            1, self._named(order, position_id), value, 0,
+            1, self._book.named(group, position_id), value, 0,
         )  # fmt: skip
 
     def whole(self, command: Any) -> list[Asked]:
@@ -120,7 +121,7 @@ class Asker:
     def _part(self, part: list[Any], position_id: Any, apart: frozenset[str], before: int) -> Asked:
         order = part[0]
         scale = self._scale(order.instrument_id)
-        group = self._group(order, position_id)
+        group = self._book.found(order.instrument_id, order.strategy_id, position_id)
         side = side_of(order)
         value = self._values.worth(scale, side)
         lots = 0
@@ -130,12 +131,12 @@ class Asker:
         for each in part:
             key = _member(each)
             members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale))
-            taking = _worse(taking, self._style(each, scale, side, _limit(each, None, scale)))
+            taking = _worse(taking, self._style(each, scale, side, None))
             if not each.is_reduce_only:
                 reduce_only = 0
         lots = sum(members.values())
         made = self._asked(
-            part, scale, group, apart, side, lots, taking, 1, self._named(order, position_id), value,
+            part, scale, group, apart, side, lots, taking, 1, self._book.named(group, position_id), value,
             before,
         )  # fmt: skip
         return made._replace(event=made.event._replace(reduce_only=reduce_only))
@@ -171,12 +172,6 @@ class Asker:
         self._scales[scale.id] = scale
         return scale
 
-    def _group(self, order: Any, position_id: Any) -> Group:
-        return self._book.found(order.instrument_id, order.strategy_id, position_id)
-
-    def _named(self, order: Any, position_id: Any) -> int:
-        return int(self._book.named(order.instrument_id, order.strategy_id, position_id))
-
     def _position_id(self, order: Any) -> Any:
         working = self._book.working.get(order.client_order_id.value)
         if working is not None:
@@ -207,9 +202,11 @@ class Asker:
                 return self._cheapest(scale) <= 0
         return False
 
-    def _style(self, order: Any, scale: Scale, side: int, limit: int | None) -> int:
+    def _style(self, order: Any, scale: Scale, side: int, price: Any) -> int:
+        """How it executes, at this price where it is to have a new one."""
         if order.order_type in TAKES_AT_ONCE:
             return TAKES
+        limit = _limit(order, price, scale)
         prices = self._values.prices(scale)
         post_only = False
         if order.has_price:

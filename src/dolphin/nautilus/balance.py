@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from nautilus_trader.model.enums import OrderSide
-
 from dolphin.journal import text
 from dolphin.kernel.events import Flow
 from dolphin.kernel.units import ABSENT, NS_PER_S
@@ -28,35 +26,49 @@ class Fills:
     def __init__(self, guard: Guard, scales: dict[str, Scale]) -> None:
         self._guard = guard
         self._scales = scales
-        self._texts: dict[Any, str] = {}
+        self._codes: dict[Any, str] = {}
+        self._key: tuple[Any, Any, Any] | None = None
+        self._place = ""
 
-    def record(self, event: Any, now_ns: int) -> None:
-        """One fill."""
+    def record(self, event: Any, name: str, now_ns: int) -> None:
+        """One fill of the order of this name."""
         scale = self._scales.get(event.instrument_id.value)
         if scale is None:
             return
-        side = 1
-        if event.order_side == OrderSide.SELL:
-            side = -1
+        side = -1
+        if event.is_buy:
+            side = 1
         commission = 0
-        currency = ""
-        if event.commission is not None:
-            currency = event.commission.currency.code
-            commission = units(event.commission, 10**event.commission.currency.precision)
-        data = (
-            f'{{"id":{text(event.client_order_id.value)},"trade":{text(event.trade_id.value)},'
-            f'"instrument":{self._text(event.instrument_id)},"strategy":{self._text(event.strategy_id)},'
-            f'"position":{text(_value(event.position_id))},"side":{side},"lots":{lots_of(event.last_qty, scale)},'
-            f'"price":{text(str(event.last_px))},"commission":{commission},"currency":{text(currency)}}}'
+        currency = '""'
+        paid = event.commission
+        if paid is not None:
+            currency = self._currency(paid.currency)
+            commission = units(paid, 10**paid.currency.precision)
+        where = self._where(event.instrument_id, event.strategy_id, event.position_id)
+        self._guard.write(
+            now_ns,
+            "FILL",
+            f'{{"id":{text(name)},"trade":{text(event.trade_id.value)},{where},"side":{side},'
+            f'"lots":{lots_of(event.last_qty, scale)},"price":"{event.last_px}","commission":{commission},'
+            f'"currency":{currency}}}',
         )
-        self._guard.write(now_ns, "FILL", data)
 
-    def _text(self, identifier: Any) -> str:
-        """JSON text of an identifier that comes again and again."""
-        found = self._texts.get(identifier)
+    def _where(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> str:
+        """Which position it changes, as JSON text; the last one's is kept, since fills come in rows."""
+        key = (instrument_id, strategy_id, position_id)
+        if key != self._key:
+            self._key = key
+            self._place = (
+                f'"instrument":{text(instrument_id.value)},"strategy":{text(strategy_id.value)},'
+                f'"position":{text(_value(position_id))}'
+            )
+        return self._place
+
+    def _currency(self, currency: Any) -> str:
+        found = self._codes.get(currency)
         if found is None:
-            found = text(identifier.value)
-            self._texts[identifier] = found
+            found = text(currency.code)
+            self._codes[currency] = found
         return found
 
 
@@ -77,11 +89,13 @@ class Balance:
         self._flow = 0
         self._flow_ns = ABSENT
         self._filled_ns = ABSENT
+        self.waits = False
+        """Whether there may be a flow to tell: without one, nobody need ask."""
 
     def begin(self) -> None:
         """What the account holds at the start, so that the first change after it is one."""
         if self._values.found(self._settings.venue, self._settings.currency):
-            self._balance = self._total()
+            self._balance = self._values.balance()
 
     def announce(self, amount: int) -> None:
         """An operator says that the balance will change by exactly this, and that it is a flow."""
@@ -101,7 +115,7 @@ class Balance:
         if event.account_id != values.account.id:
             return
         before = self._balance
-        self._balance = self._total()
+        self._balance = values.balance()
         if before is None:
             return
         if self._balance is None:
@@ -109,16 +123,11 @@ class Balance:
         if self._balance != before:
             self._changed(self._balance - before, now_ns)
 
-    def _total(self) -> int | None:
-        total = self._values.account.balance_total(self._values.base)
-        if total is None:
-            return None
-        return units(total, 10**self._values.base.precision)
-
     def _changed(self, change: int, now_ns: int) -> None:
         if change in self._announced:
             self._announced.remove(change)
             self._certain += change
+            self.waits = True
             return
         if not self._may_flow(change):
             return
@@ -126,6 +135,7 @@ class Balance:
             if now_ns - self._filled_ns <= self._claim_ns:
                 return
         self._flow += change
+        self.waits = True
         if self._flow_ns == ABSENT:  # the first one's time: a venue that changes its balance for ever blinds nobody
             self._flow_ns = now_ns
 
@@ -151,6 +161,7 @@ class Balance:
             flow += self._flow
             self._flow = 0
             self._flow_ns = ABSENT
+        self.waits = self.open()
         if flow == 0:
             return None
         return Flow(now_ns, flow)

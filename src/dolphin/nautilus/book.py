@@ -34,6 +34,9 @@ class Book:
         self._cache = cache
         self._scales = scales
         self.groups: dict[str, Group] = {}
+        self.version = 0
+        """Grows where a group comes or goes."""
+        self._names: dict[tuple[Any, Any], str] = {}
         self.working: dict[str, Working] = {}
         self._by_strategy: dict[str, set[str]] = {}
         self._unknown: dict[str, Any] = {}
@@ -44,22 +47,31 @@ class Book:
 
     def group(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
         """The group of an order or position; made where it is new."""
-        name = f"{instrument_id.value}-{strategy_id.value}"
-        key = self._key(name, position_id)
+        key = self._key(self._name(instrument_id, strategy_id), position_id)
         found = self.groups.get(key)
         if found is None:
             found = Group(key, instrument_id.value, strategy_id.value)
             self.groups[key] = found
-            self._by_strategy.setdefault(name, set()).add(key)
+            self._by_strategy.setdefault(found.name, set()).add(key)
+            self.version += 1
         return found
 
     def found(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
         """The group that an order would be in; one that nothing is in yet is not kept."""
-        key = self._key(f"{instrument_id.value}-{strategy_id.value}", position_id)
+        key = self._key(self._name(instrument_id, strategy_id), position_id)
         group = self.groups.get(key)
         if group is None:
             return Group(key, instrument_id.value, strategy_id.value)
         return group
+
+    def _name(self, instrument_id: Any, strategy_id: Any) -> str:
+        """The key of a strategy's own position under NETTING; made once, since it is asked for at every order."""
+        pair = (instrument_id, strategy_id)
+        name = self._names.get(pair)
+        if name is None:
+            name = f"{instrument_id.value}-{strategy_id.value}"
+            self._names[pair] = name
+        return name
 
     def _key(self, name: str, position_id: Any) -> str:
         """The group's key. Under NETTING a position is its strategy's: one that names another's will not fill there."""
@@ -69,20 +81,19 @@ class Book:
         group = self.groups.get(key)
         if group is None:
             return key
-        if key == f"{group.instrument}-{group.strategy}":
+        if key == group.name:
             return name
         return key
 
-    def named(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> bool:
-        """Whether an order names the position of its group: it gives an id, or could mean no other."""
-        name = f"{instrument_id.value}-{strategy_id.value}"
+    def named(self, group: Group, position_id: Any) -> int:
+        """1 if an order names the position of its group: it gives an id, or could mean no other."""
         if position_id is not None:
-            return self._key(name, position_id) == position_id.value
-        for key in self._by_strategy.get(name, ()):
-            if key != name:
+            return int(group.key == position_id.value)
+        for key in self._by_strategy.get(group.name, ()):
+            if key != group.name:
                 if self.groups[key].lots != 0:
-                    return False
-        return True
+                    return 0
+        return 1
 
     def loaded(self) -> None:
         """Take over what the cache has at the start."""
@@ -101,6 +112,10 @@ class Book:
     def announced(self, event: Any) -> None:
         """An order was initialized; it is looked up when the cache has it."""
         self._unknown[event.client_order_id.value] = event.client_order_id
+
+    def judged(self, cid: str) -> None:
+        """A gate has this order in hand: it is not to be looked up, but `seen` once it passed."""
+        self._unknown.pop(cid, None)
 
     def settle(self) -> None:
         """Look up the orders that were announced and not heard of since: those parked at an algorithm."""
@@ -134,25 +149,24 @@ class Book:
         working.order = order
         working.group = group
         group.orders[cid] = working
-        group.sums = None
-        status = order.status
-        working.canceling = status == OrderStatus.PENDING_CANCEL
-        working.lots = self._leaves(order, scale)
-        if status in _MOVING:
-            self.moving.add(cid)
-        else:
-            self.moving.discard(cid)
-        return working
+        return self._counted(working, scale)
 
     def again(self, working: Working) -> Working | None:
         """Bring an order that is known up to date, in the group in which it is."""
-        order = working.order
-        if order.is_closed:
+        if working.order.is_closed:
             self._forget(working.cid, working)
             return None
+        return self._counted(working, self._scales[working.group.instrument])
+
+    def _counted(self, working: Working, scale: Scale) -> Working:
+        """What may still fill of it, and whether it is on its way."""
+        order = working.order
         status = order.status
         working.canceling = status == OrderStatus.PENDING_CANCEL
-        working.lots = self._leaves(order, self._scales[working.group.instrument])
+        if order.is_quote_quantity:  # as its verdict converted it
+            working.lots = self.quote_lots.get(working.cid, 0)
+        else:
+            working.lots = lots_of(order.leaves_qty, scale)
         working.group.sums = None
         if status in _MOVING:
             self.moving.add(working.cid)
@@ -178,7 +192,9 @@ class Book:
             return None
         self.nameless.discard(position.id.value)
         group = self.group(position.instrument_id, position.strategy_id, position.id)
-        lots = lots_of(position.quantity, scale)
+        group.position = position
+        group.quantity = position.quantity
+        lots = lots_of(group.quantity, scale)
         if position.signed_qty < 0:
             lots = -lots
         group.lots = lots
@@ -211,6 +227,10 @@ class Book:
         position = self._cache.position(position_id)
         if position is None:
             return None
+        group = self.groups.get(position_id.value)
+        if group is not None:
+            if group.quantity is position.quantity:  # each fill makes a new one: nothing came since it was read
+                return group
         return self.position(position)
 
     def held(self) -> list[Group]:
@@ -229,12 +249,6 @@ class Book:
             return False
         return not self.held()
 
-    def _leaves(self, order: Any, scale: Scale) -> int:
-        """Lots that may still fill; a quantity in quote currency counts as its verdict converted it."""
-        if order.is_quote_quantity:
-            return self.quote_lots.get(order.client_order_id.value, 0)
-        return lots_of(order.leaves_qty, scale)
-
     def _prune(self, group: Group) -> None:
         """Forget a group that holds nothing and in which nothing works."""
         if group.lots != 0:
@@ -242,6 +256,7 @@ class Book:
         if group.orders:
             return
         self.groups.pop(group.key, None)
-        keys = self._by_strategy.get(f"{group.instrument}-{group.strategy}")
+        self.version += 1
+        keys = self._by_strategy.get(group.name)
         if keys is not None:
             keys.discard(group.key)

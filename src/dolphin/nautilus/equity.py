@@ -1,6 +1,6 @@
 """When a sample of the account becomes an EQUITY record (docs/design/flight-core.md, quick readings, few records).
 
-What belongs here: the rules of that, and COUNTED, which says which instruments' R3 the book takes; no reading.
+What belongs here: the rules of that, and Exposure, which says which instruments' R3 the book takes; no reading.
 
 A sample is told where the kernel would know something else by it: a changed drawdown in bp, a changed flat, an error
 that begins or ends, more held than may be; and a possible rise of the mark, at most once a policy second, by steps of
@@ -14,9 +14,12 @@ from dolphin.kernel.events import Counted, Equity, Event
 from dolphin.kernel.handlers import standing
 from dolphin.kernel.orders import excess, held_limit
 from dolphin.kernel.policy import MARK_WINDOW_NS, Policy, Profile
-from dolphin.kernel.state import Feed, State
+from dolphin.kernel.sizer import limit
+from dolphin.kernel.state import Feed, Filter, State
 from dolphin.kernel.timing import DAILY_NS_PER_MS
 from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NS_PER_S
+from dolphin.nautilus.book import Book
+from dolphin.nautilus.feeds import Feeds
 from dolphin.nautilus.values import Sample
 
 TRIM_AGAIN_NS = 60 * NS_PER_S
@@ -40,6 +43,9 @@ class Sampler:
         self._told_ns = ABSENT
         self._told = 0
         self._excess_ns = ABSENT
+        self._filter: Filter | None = None
+        self._held_bp = 0
+        """Leverage that may be held under that filter: what it lets one hold of 10,000."""
 
     def event(self, state: State, sample: Sample, now_ns: int, stood: bool) -> Equity | None:
         """The event that this sample is worth, or None."""
@@ -80,7 +86,10 @@ class Sampler:
     def _exceeds(self, state: State, sample: Sample, now_ns: int) -> bool:
         if sample.gross == 0:
             return False
-        most = held_limit(self._policy, standing(state, -1), sample.equity, self._policy.l_raw_bp)
+        if state.filter != self._filter:
+            self._filter = state.filter
+            self._held_bp = held_limit(self._policy, standing(state, -1), BP, self._policy.l_raw_bp)
+        most = limit(sample.equity, self._held_bp)
         if excess(self._policy, most, sample.gross) == 0:
             self._excess_ns = ABSENT
             return False
@@ -91,13 +100,30 @@ class Sampler:
         return True
 
 
-def counted(state: State, exposed: dict[int, int], now_ns: int) -> list[Event]:
-    """COUNTED for each feed whose instrument began or ceased to have exposure or working orders."""
-    events: list[Event] = []
-    for index, value in exposed.items():
-        if state.feeds[index].counted != value:
-            events.append(Counted(now_ns, index, value))
-    return events
+class Exposure:
+    """Knows which instruments' R3 counts for the book: those held or worked in."""
+
+    def __init__(self, book: Book, feeds: Feeds) -> None:
+        self._book = book
+        self._feeds = feeds
+        self._looked: tuple[int, tuple[Feed, ...]] = (-1, ())
+
+    def events(self, state: State, now_ns: int) -> list[Event]:
+        """COUNTED for each feed whose instrument began or ceased to have exposure or working orders."""
+        looked = (self._book.version, state.feeds)
+        if looked == self._looked:
+            return []
+        self._looked = looked
+        exposed = dict.fromkeys([line.number for line in self._feeds.by_instrument.values()], 0)
+        for group in self._book.groups.values():
+            line = self._feeds.line_of(group.instrument)
+            if line is not None:
+                exposed[line.number] = 1
+        events: list[Event] = []
+        for index, value in exposed.items():
+            if state.feeds[index].counted != value:
+                events.append(Counted(now_ns, index, value))
+        return events
 
 
 def moved(state: State, sample: Sample) -> bool:

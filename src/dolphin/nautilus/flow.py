@@ -24,7 +24,7 @@ from dolphin.kernel.events import Event, Seen, Tick
 from dolphin.kernel.units import ABSENT, NEVER_NS, NS_PER_S
 from dolphin.nautilus.balance import Balance, Fills
 from dolphin.nautilus.commands import Commands
-from dolphin.nautilus.equity import counted, late, moved, second_ns
+from dolphin.nautilus.equity import Exposure, late, moved, second_ns
 from dolphin.nautilus.moving import Moving
 from dolphin.nautilus.translate import price_units
 
@@ -44,6 +44,7 @@ READ_NS: Final = 250_000_000
 
 _ENDS: Final = (OrderFilled, OrderRejected, OrderDenied, OrderCanceled, OrderExpired)
 _REFUSALS: Final = (OrderRejected, OrderDenied)
+_ANSWERS: Final = (OrderUpdated, OrderModifyRejected)
 
 
 class FlowOfEvents:
@@ -69,7 +70,7 @@ class FlowOfEvents:
         self.ended = False
         self._read_ns = -READ_NS
         self._due_ns = -1
-        self._exposed: dict[int, int] = {}
+        self._exposure = Exposure(parts.book, parts.feeds)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -117,26 +118,18 @@ class FlowOfEvents:
         parts = self._parts
         if not parts.values.found(parts.settings.venue, parts.settings.currency):
             return
-        self._flows(now_ns)
-        if self._balance.open():
-            return
+        if self._balance.waits:
+            self._flows(now_ns)
+            if self._balance.open():
+                return
         self._dirty = False
         self._sampled_ns = now_ns
-        self._count(now_ns)
+        counted = self._exposure.events(self._guard.state, now_ns)
+        if counted:
+            self._emit_all(counted)
         event = parts.sampler.event(self._guard.state, parts.values.sample(), now_ns, stood)
         if event is not None:
             self._guard.emit(event)
-
-    def _count(self, now_ns: int) -> None:
-        """Which instruments' R3 counts for the book: those held or worked in."""
-        if not self._exposed:
-            self._exposed = dict.fromkeys([line.number for line in self._parts.feeds.by_instrument.values()], 0)
-        exposed = dict.fromkeys(self._exposed, 0)
-        for group in self._parts.book.groups.values():
-            line = self._parts.feeds.line_of(group.instrument)
-            if line is not None:
-                exposed[line.number] = 1
-        self._emit_all(counted(self._guard.state, exposed, now_ns))
 
     def due(self) -> None:
         """Own orders that are due, and the alert for what comes next."""
@@ -305,33 +298,37 @@ class FlowOfEvents:
     def order(self, event: Any) -> None:
         """An order event: book, FILL record, the next own order."""
         parts = self._parts
+        book = parts.book
         if isinstance(event, OrderInitialized):
-            parts.book.announced(event)
+            book.announced(event)
             return
         parts.values.changed()
         order = parts.cache.order(event.client_order_id)
         if order is None:
             return
         group = None
-        working = parts.book.working.get(event.client_order_id.value)
+        name = event.client_order_id.value
+        working = book.working.get(name)
         if working is None:
-            working = parts.book.seen(order, parts.cache.position_id(event.client_order_id))
+            working = book.seen(order, parts.cache.position_id(event.client_order_id))
         else:
-            working = parts.book.again(working)
+            working = book.again(working)
         if isinstance(event, OrderFilled):
+            now_ns = self._clock.timestamp_ns()
             self._dirty = True
-            self._balance.filled(self._clock.timestamp_ns())
-            group = parts.book.refresh(event.position_id)
-            self._fills.record(event, self._clock.timestamp_ns())
+            self._balance.filled(now_ns)
+            group = book.refresh(event.position_id)
+            self._fills.record(event, name, now_ns)
         elif working is not None:
-            if isinstance(event, OrderUpdated | OrderModifyRejected):
+            if isinstance(event, _ANSWERS):
                 working.answered()
-        if event.client_order_id.value in parts.book.own_ids:
+        if name in book.own_ids:
             if isinstance(event, _ENDS):
                 self._own_ended(order, group, isinstance(event, _REFUSALS))
         if self._guard.emptying():
             parts.killing.again(working)
-        self._orphans(group)
+        if group is not None:
+            self._orphans(group)
         if parts.own.due:
             self._read(self._clock.timestamp_ns())
             self.due()
@@ -341,8 +338,6 @@ class FlowOfEvents:
 
     def _orphans(self, group: Any) -> None:
         """While nothing may be held, what protected a position goes with it."""
-        if group is None:
-            return
         if group.lots != 0:
             return
         if self._guard.emptying():

@@ -13,7 +13,7 @@ pass by the plainest rule, and is a Category 1 event.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import ModifyOrder, SubmitOrder, SubmitOrderList
@@ -30,6 +30,8 @@ from dolphin.nautilus.latency import Latency
 from dolphin.nautilus.plain import plainly_reduces
 from dolphin.nautilus.translate import quantity_of
 from dolphin.nautilus.working import OWN_PREFIX
+
+_NAMES: Final = {reason: reason.name for reason in Reason}
 
 type Forward = Callable[[Any], None]
 type Failed = Callable[[str, BaseException], None]
@@ -63,6 +65,7 @@ class Gates:
         self._told = told
         self._doubtful = doubtful
         self._tokens: dict[str, Token] = {}
+        self._notes: dict[tuple[str, int], str] = {}
         self._later: dict[str, list[tuple[Asked, Verdict]]] = {}
 
     def at_risk(self, command: Any, forward: Forward) -> None:
@@ -74,9 +77,7 @@ class Gates:
         self._at(command, forward, 2)
 
     def _at(self, command: Any, forward: Forward, gate: int) -> None:
-        if self._reserved(command):
-            passed = self._wrapped(self._refuse, command, gate)
-        elif isinstance(command, SubmitOrder):
+        if isinstance(command, SubmitOrder):
             passed = self._wrapped(self._submit, command, gate)
         elif isinstance(command, SubmitOrderList):
             passed = self._wrapped(self._submit_list, command, gate)
@@ -87,17 +88,14 @@ class Gates:
         for each in passed:
             forward(each)
 
-    def _reserved(self, command: Any) -> bool:
+    def _reserved(self, name: str) -> bool:
         """Whether a strategy's order bears a name of the guard's: own orders never come to a gate."""
-        if self._guard.report:
+        if not name.startswith(OWN_PREFIX):
             return False
-        for order in _orders(command):
-            if order.client_order_id.value.startswith(OWN_PREFIX):
-                return True
-        return False
+        return not self._guard.report
 
-    def _refuse(self, command: Any, gate: int) -> list[Any]:
-        for order in _orders(command):
+    def _refuse(self, orders: list[Any]) -> list[Any]:
+        for order in orders:
             self._host.deny(order, text_of(Reason.INTERNAL, error=f"ids that begin with {OWN_PREFIX} are the guard's"))
         return []
 
@@ -114,15 +112,19 @@ class Gates:
     def _submit(self, command: Any, gate: int) -> list[Any]:
         order = command.order
         name = order.client_order_id.value
+        if self._reserved(name):
+            return self._refuse([order])
         if gate == 2:
             if self._holds(name, order):
                 self._displaced(name)
                 return [command]
         self._later.pop(name, None)
-        asked = self._asker.submit(command, self._position_id(command, order))
+        position_id = self._position_id(command, order)
+        asked = self._asker.submit(order, name, position_id)
         verdict, reason = self._verdict(asked, gate)
         if self._guard.report:
-            self._tokens[order.client_order_id.value] = self._token(order)
+            self._book.seen(order, position_id)
+            self._tokens[name] = self._token(order, asked.event.ts_ns)
             return [command]
         if verdict.lots < asked.event.lots:
             if self._plain_exit(order, command):
@@ -132,11 +134,12 @@ class Gates:
             return []
         if verdict.lots < asked.event.lots:
             self._host.shrink(order, quantity_of(verdict.lots, asked.scale))
-            self._told("SHRUNK", text_of(reason, order=order.client_order_id.value, lots=verdict.lots))
-        self._displacing(name, [(asked, verdict)], gate)
-        self._book.seen(order, self._position_id(command, order))
+            self._told("SHRUNK", text_of(reason, order=name, lots=verdict.lots))
+        if verdict.cancel_lots > 0:
+            self._displacing(name, [(asked, verdict)], gate)
+        self._book.seen(order, position_id)
         if gate == 1:
-            self._tokens[order.client_order_id.value] = self._token(order)
+            self._tokens[name] = self._token(order, asked.event.ts_ns)
         return [command]
 
     def _displacing(self, name: str, given: list[tuple[Asked, Verdict]], gate: int) -> None:
@@ -175,13 +178,18 @@ class Gates:
                 if asked.event.whole == 1:
                     lots = 0
                 verdict = verdict._replace(lots=lots, reason=reason)
-        self._guard.count(reason.name)
+        self._guard.count(_NAMES[reason])
         return verdict, reason
 
     def _note(self, asked: Asked, gate: int) -> str:
-        if self._guard.report:
-            return f'{{"id":{text(asked.name)},"strategy":{text(asked.strategy)},"gate":{gate},"mode":"report"}}'
-        return f'{{"id":{text(asked.name)},"strategy":{text(asked.strategy)},"gate":{gate}}}'
+        """Whose order it is and which gate asked; all but the order's name is the same again and again."""
+        rest = self._notes.get((asked.strategy, gate))
+        if rest is None:
+            rest = f',"strategy":{text(asked.strategy)},"gate":{gate}}}'
+            if self._guard.report:
+                rest = f',"strategy":{text(asked.strategy)},"gate":{gate},"mode":"report"}}'
+            self._notes[(asked.strategy, gate)] = rest
+        return f'{{"id":{text(asked.name)}{rest}'
 
     def _deny(self, order: Any, asked: Asked, verdict: Verdict, reason: Reason) -> None:
         said = self._text(asked, verdict, reason)
@@ -195,9 +203,9 @@ class Gates:
             allowed_bp=verdict.allowed_bp, gross=event.gross, working=event.working, equity=event.equity,
         )  # fmt: skip
 
-    def _token(self, order: Any) -> Token:
+    def _token(self, order: Any, now_ns: int) -> Token:
         state = self._guard.state
-        return Token(state.latch.episode, state.filter.posture, order.quantity, self._asker.now_ns())
+        return Token(state.latch.episode, state.filter.posture, order.quantity, now_ns)
 
     def _holds(self, name: str, order: Any) -> bool:
         """Whether gate 1 passed this very order or modify, and nothing got worse since."""
@@ -215,10 +223,15 @@ class Gates:
             return False
         if state.filter.posture > token.posture:
             return False
+        if token.quantity is order.quantity:
+            return True
         return bool(token.quantity == order.quantity)
 
     def _submit_list(self, command: Any, gate: int) -> list[Any]:
         orders = command.order_list.orders
+        for order in orders:
+            if self._reserved(order.client_order_id.value):
+                return self._refuse(orders)
         name = orders[0].client_order_id.value
         if gate == 2:
             if self._hold_all(orders):
@@ -253,7 +266,7 @@ class Gates:
         for order in orders:
             self._book.seen(order, command.position_id)
             if gate == 1:
-                self._tokens[order.client_order_id.value] = self._token(order)
+                self._tokens[order.client_order_id.value] = self._token(order, self._asker.now_ns())
 
     def _one_by_one(self, command: Any, gate: int) -> list[Any]:
         """A list without contingencies: each order for itself; the list as it is where all of them pass whole."""
@@ -289,7 +302,7 @@ class Gates:
         asked = self._asker.modify(command, order)
         verdict, reason = self._verdict(asked, gate)
         if self._guard.report:
-            self._tokens[name] = self._token(order)
+            self._tokens[name] = self._token(order, self._asker.now_ns())
             return [command]
         if verdict.lots < asked.event.lots:
             said = self._text(asked, verdict, reason)
@@ -300,7 +313,7 @@ class Gates:
             working.becoming(asked.event.lots)
         self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
-            self._tokens[name] = self._token(order)
+            self._tokens[name] = self._token(order, self._asker.now_ns())
         return [command]
 
     def _fallback(self, command: Any, error: Exception) -> list[Any]:
@@ -330,15 +343,6 @@ class Gates:
                     self._host.deny(each, _internal(error))
                 return []
         return [command]
-
-
-def _orders(command: Any) -> list[Any]:
-    """The orders that a command submits."""
-    if isinstance(command, SubmitOrder):
-        return [command.order]
-    if isinstance(command, SubmitOrderList):
-        return list(command.order_list.orders)
-    return []
 
 
 def _internal(error: BaseException) -> str:

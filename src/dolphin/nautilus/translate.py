@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from nautilus_trader.model.enums import OrderSide, OrderType
+from nautilus_trader.model.enums import OrderType
 from nautilus_trader.model.instruments import Instrument
 from nautilus_trader.model.objects import Quantity
 
@@ -93,6 +93,9 @@ def units(value: Any, power: int) -> int:
 
 def lots_of(quantity: Any, scale: Scale) -> int:
     """Lots in a quantity, rounded up: exposure is never understated, and an order as large as its position stays so."""
+    scaled = quantity.as_double() * scale.size_power
+    if abs(scaled) < DOUBLE_UNITS_MAX:  # as `units` does it, without a call for each
+        return -(-round(scaled) // scale.lot_units)
     return ceil_div(units(quantity, scale.size_power), scale.lot_units)
 
 
@@ -139,7 +142,7 @@ def value_u(at_units: int, scale: Scale, rate: int) -> int:
             return ceil_div(scale.value_num, scale.value_den * at_units)
         return ceil_div(scale.value_num * rate, scale.value_den * at_units * RATE_ONE)
     if rate == RATE_ONE:
-        return ceil_div(at_units * scale.value_num, scale.value_den)
+        return -(-at_units * scale.value_num // scale.value_den)
     return ceil_div(at_units * scale.value_num * rate, scale.value_den * RATE_ONE)
 
 
@@ -158,7 +161,7 @@ def rate_of(rate: Any, from_precision: int, to_precision: int) -> int:
 
 def side_of(order: Any) -> int:
     """+1 buys, -1 sells."""
-    if order.side == OrderSide.BUY:
+    if order.is_buy:
         return 1
     return -1
 

@@ -14,7 +14,16 @@ from nautilus_trader.model.identifiers import Venue
 
 from dolphin.kernel.units import MICRO, notional
 from dolphin.nautilus.book import Book
-from dolphin.nautilus.translate import RATE_ONE, Scale, ceil_div, price_units, rate_of, units, value_u
+from dolphin.nautilus.translate import (
+    DOUBLE_UNITS_MAX,
+    RATE_ONE,
+    Scale,
+    ceil_div,
+    price_units,
+    rate_of,
+    units,
+    value_u,
+)
 from dolphin.nautilus.working import Group, Sums
 
 
@@ -27,18 +36,16 @@ class Prices(NamedTuple):
 
 
 class Worth(NamedTuple):
-    """What a lot is worth at one quote and one reading of the exchange rates."""
+    """What a lot is worth at one quote and one reading of the exchange rates; HOME where none is needed."""
 
     quote: Any
     read_ns: int
     bid_u: int
     ask_u: int
 
-    def of(self, side: int) -> int:
-        """Left at the bid if long, at the ask if short."""
-        if side > 0:
-            return self.bid_u
-        return self.ask_u
+
+HOME = -2
+"""In place of the time of a reading, for an instrument in the base currency: its worth changes with the quote only."""
 
 
 class Sample(NamedTuple):
@@ -68,6 +75,7 @@ class Values:
         self._book = book
         self.closes: dict[str, int] = {}
         self.base: Any = None
+        self._minor = 1
         self.account: Any = None
         self.venue: Any = None
 
@@ -84,8 +92,10 @@ class Values:
                     if candidate.code == currency:
                         base = candidate
                 if base is not None:
+                    self._worth.clear()
                     self.account = account
                     self.base = base
+                    self._minor = 10**base.precision
                     self.venue = Venue(account.id.get_issuer())
                     return True
         return False
@@ -112,16 +122,26 @@ class Values:
         if quote is None:
             return value_u(self.prices(scale).last, scale, self.rate(scale))
         known = self._worth.get(scale.id)
-        if known is not None:
-            if known.quote is quote:
-                if known.read_ns == self._read_ns:
-                    return known.of(side)
+        if known is None:
+            known = self._valued(scale, quote)
+        elif known.quote is not quote:
+            known = self._valued(scale, quote)
+        elif known.read_ns not in (HOME, self._read_ns):
+            known = self._valued(scale, quote)
+        if side > 0:  # long is left at the bid, short at the ask
+            return known.bid_u
+        return known.ask_u
+
+    def _valued(self, scale: Scale, quote: Any) -> Worth:
+        read_ns = self._read_ns
+        if scale.currency == self.base:
+            read_ns = HOME
         rate = self.rate(scale)
         bid = value_u(_price(quote.bid_price, scale), scale, rate)
         ask = value_u(_price(quote.ask_price, scale), scale, rate)
-        known = Worth(quote, self._read_ns, bid, ask)
+        known = Worth(quote, read_ns, bid, ask)
         self._worth[scale.id] = known
-        return known.of(side)
+        return known
 
     def rate(self, scale: Scale) -> int:
         """From minor units of the instrument's currency to those of the base currency; 0 where unknown."""
@@ -159,10 +179,10 @@ class Values:
         for other in self._book.groups.values():
             if not other.orders:
                 continue
-            counted = other.summed()
             if other is group:
-                counted = sums
-            total += self._entries(other, counted)
+                total += self._entries(other, sums)
+            else:
+                total += self._entries(other, other.summed())
         return total
 
     def _entries(self, group: Group, sums: Sums) -> int:
@@ -196,8 +216,71 @@ class Values:
             return Sample(1, equity, gross, 0, 1)
         return Sample(1, equity, gross, flat, 0)
 
+    def balance(self) -> int | None:
+        """The account's balance in minor units of the base currency; None where it has none."""
+        balance = self.account.balance_total(self.base)
+        if balance is None:
+            return None
+        return units(balance, self._minor)
+
     def _equity(self) -> int | None:
         """Equity in minor units of the base currency; None where a part of it cannot be read."""
+        equity = self._own_equity()
+        if equity is None:
+            return self._portfolio_equity()
+        return equity
+
+    def _own_equity(self) -> int | None:
+        """What portfolio.equity says of a margin account all of whose positions are in its base currency and have a
+        quote, put together from the positions that the book knows. None: not of this kind, or they are not all.
+        """
+        account = self.account
+        if not account.is_margin_account:
+            return None
+        if account.base_currency != self.base:
+            return None
+        total = self.balance()
+        if total is None:
+            return None
+        held = 0
+        for group in self._book.groups.values():
+            if group.lots == 0:
+                continue
+            brings = self._brings(group)
+            if brings is None:
+                return None
+            total += brings
+            held += 1
+        if held != len(self._cache.position_open_ids()):
+            return None
+        return total
+
+    def _brings(self, group: Group) -> int | None:
+        """Open profit or loss of a position at the exit side of the quote; None where portfolio.equity knows better."""
+        position = group.position
+        if group.quantity is not position.quantity:  # a fill that the book has not heard of
+            return None
+        if position.account_id != self.account.id:
+            return None
+        if self._scales[group.instrument].currency != self.base:
+            return None
+        if position.settlement_currency != self.base:
+            return None
+        instrument_id = position.instrument_id
+        if self._cache.mark_price(instrument_id) is not None:  # a portfolio may be told to use it
+            return None
+        quote = self._cache.quote_tick(instrument_id)
+        if quote is None:
+            return None
+        price = quote.ask_price
+        if group.lots > 0:
+            price = quote.bid_price
+        if not price.as_double() > 0:
+            return None
+        return units(position.unrealized_pnl(price), self._minor)
+
+    def _portfolio_equity(self) -> int | None:
+        """The same of any account, by Nautilus' own reckoning."""
         found, total = self._amounts()
         if not found:
             return None
@@ -248,6 +331,9 @@ class Values:
 
 
 def _price(price: Any, scale: Scale) -> int:
+    scaled = price.as_double() * scale.price_power
+    if abs(scaled) < DOUBLE_UNITS_MAX:
+        return round(scaled)
     if not isfinite(price.as_double()):
         return 0
     return price_units(price, scale)

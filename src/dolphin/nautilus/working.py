@@ -120,16 +120,24 @@ class Sums(NamedTuple):
     leaving: int
 
 
-class Group:
-    """One position and the orders that name it, oldest first."""
+NOTHING = Sums(0, 0, 0, 0, 0)
 
-    __slots__ = ("instrument", "key", "lots", "orders", "strategy", "sums")
+
+class Group:
+    """One position and the orders that name it, oldest first. `name`: its key if the position is its strategy's only
+    one (NETTING). `position`: the host's object, with the quantity that `lots` is.
+    """
+
+    __slots__ = ("instrument", "key", "lots", "name", "orders", "position", "quantity", "strategy", "sums")
 
     def __init__(self, key: str, instrument: str, strategy: str) -> None:
         self.key = key
         self.instrument = instrument
         self.strategy = strategy
+        self.name = f"{instrument}-{strategy}"
         self.lots = 0
+        self.position: Any = None
+        self.quantity: Any = None
         self.orders: dict[str, Working] = {}
         self.sums: Sums | None = None
 
@@ -141,6 +149,8 @@ class Group:
 
     def without(self, cids: frozenset[str]) -> Sums:
         """The sums over all orders but these."""
+        if not self.orders:
+            return NOTHING
         exits: dict[str, int] = {}
         plain: dict[str, int] = {}
         protective: dict[str, int] = {}
