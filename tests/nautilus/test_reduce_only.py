@@ -10,7 +10,7 @@ from nautilus_trader.model.currencies import USD
 from nautilus_trader.model.enums import OmsType, OrderSide
 from nautilus_trader.model.objects import Money, Price, Quantity
 
-from dolphin.journal import read
+from dolphin.journal import Journal, JournalWriteError, read
 from tests.nautilus.rig import S, audusd, quotes
 from tests.nautilus.test_currencies import Desk
 from tests.nautilus.test_gates import BUY, SELL, X1, limit, market
@@ -124,3 +124,25 @@ def test_no_own_order_crosses_zero_whatever_a_strategy_sends(tmp_path, seed, oms
     assert crossed(desk)[0] == []
     if seed == 6:  # not all of them hold something when they fall
         assert desk.records("REDUCE")
+
+
+@pytest.mark.req("DOL-KILL-003")
+def test_an_own_order_knows_of_the_exit_whose_own_record_tripped_the_latch(tmp_path, monkeypatch):
+    """The journal refuses the exit's ORDER record: the exit is on its way all the same, and the flattening waits."""
+    script = {3: market(BUY, 5 * X1), 9: market(SELL, 5 * X1)}
+    kept = Journal.append
+
+    def append(journal, ts_ns, kind, data):
+        if kind == "ORDER":
+            if '"side":-1' in data:
+                monkeypatch.setattr(Journal, "append", kept)
+                raise JournalWriteError(journal.path, "ENOSPC", 1, "free space")
+        return kept(journal, ts_ns, kind, data)
+
+    monkeypatch.setattr(Journal, "append", append)
+    desk = drive(tmp_path, script, quotes(INS, [65_000] * 40, size=DEEP), 3_000_000)
+    assert desk.records("FAULT")
+    found, held = crossed(desk)
+    assert found == []
+    assert list(held.values()) == [0]
+    assert desk.records("OWN") == []  # the strategy's exit did it

@@ -114,7 +114,7 @@ class Book:
         self._unknown[event.client_order_id.value] = event.client_order_id
 
     def judged(self, cid: str) -> None:
-        """A gate has this order in hand: it is not to be looked up, but `seen` once it passed."""
+        """A gate has this order in hand: it need not be looked up, it will be `seen`."""
         self._unknown.pop(cid, None)
 
     def settle(self) -> None:

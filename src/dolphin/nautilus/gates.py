@@ -121,9 +121,9 @@ class Gates:
         self._later.pop(name, None)
         position_id = self._position_id(command, order)
         asked = self._asker.submit(order, name, position_id)
+        self._book.seen(order, position_id)  # before its verdict: what a kill sends upon that knows it is on its way
         verdict, reason = self._verdict(asked, gate)
         if self._guard.report:
-            self._book.seen(order, position_id)
             self._tokens[name] = self._token(order, asked.event.ts_ns)
             return [command]
         if verdict.lots < asked.event.lots:
@@ -137,7 +137,6 @@ class Gates:
             self._told("SHRUNK", text_of(reason, order=name, lots=verdict.lots))
         if verdict.cancel_lots > 0:
             self._displacing(name, [(asked, verdict)], gate)
-        self._book.seen(order, position_id)
         if gate == 1:
             self._tokens[name] = self._token(order, asked.event.ts_ns)
         return [command]
