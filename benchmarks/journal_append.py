@@ -16,7 +16,9 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from dolphin.journal import Journal, read, verify
+from dolphin.journal import Journal, LatchFile, read, verify
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import Latch, Mode
 
 POLICY = "0123456789abcdef" * 4
 T0 = 1_600_000_000_000_000_000
@@ -24,6 +26,7 @@ TICK = '{"out":[6000000,0,0,10000,10000,10000,10000,10000,10000,0,100000000,0],"
 ORDER = (
     '{"feed":0,"side":1,"lots":100,"taking":1,"named":0,"reduce_only":0,"whole":0,"position_lots":0,"resting_lots":0,'
     '"own_lots":0,"min_lots":1,"value_u":123456789,"gross":0,"working":0,"equity":100000000,"l_raw_bp":60000,'
+    '"leaving_lots":0,'
     '"out":[6000000,0,0,10000,10000,10000,10000,10000,10000,0,100000000,0],"fx":[["VERDICT",100,0,0,60000,0]],'
     '"x":{"order":"O-19990104-1","strategy":"TREND-000"}}'
 )
@@ -91,6 +94,18 @@ def grouped(folder: str, count: int) -> float:
     return taken / count / 1_000
 
 
+def latched(folder: str, count: int) -> list[int]:
+    """Wall time in which the latch file is told of a kill, or of its end: one slot in place, and a sync."""
+    found: list[int] = []
+    file = LatchFile.create(str(Path(folder) / "latch"), "0" * 32, Latch(), 0)
+    for episode in range(1, count + 1):
+        before = time.perf_counter_ns()
+        file.say(Latch(Mode(episode % 2), episode, Cause.OPERATOR, T0), episode)
+        found.append(time.perf_counter_ns() - before)
+    file.release()
+    return found
+
+
 def parts(folder: str, count: int) -> list[tuple[str, float]]:
     """What the three acts of an append cost by themselves."""
     line = f'{{"seq":12345,"ts":"{T0}","kind":"ORDER","policy":"{POLICY[:16]}","data":{ORDER}'.encode()
@@ -140,6 +155,8 @@ def main() -> None:
             print(f"    of which {name:<9} {cost:6.2f} us")
         found = waiting(folder, 1_000)
         print(f"  power: append + flush  p50 {share(found, 0.5):.0f}  p99 {share(found, 0.99):.0f} us wall")
+        said = latched(folder, 1_000)
+        print(f"  latch file: told and synced  p50 {share(said, 0.5):.0f}  p99 {share(said, 0.99):.0f} us wall")
         print(f"  power: append, grouped within 5 ms  {grouped(folder, count):.2f} us wall on average")
 
 

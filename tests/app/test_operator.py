@@ -305,6 +305,7 @@ def test_a_refusal_of_a_running_book_names_its_requirement(
     assert "WRONG_NONCE [DOL-REARM-002]" in capsys.readouterr().out
 
 
+@pytest.mark.req("DOL-STATE-005")
 def test_status_of_a_running_book(
     book: Book, running: Callable[..., list[mailbox.Letter]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -312,11 +313,20 @@ def test_status_of_a_running_book(
     out = capsys.readouterr().out
     assert f"running (process {os.getpid()})" in out
     assert "APEX" in out
-    mailbox.write(book.path / "status.json", {"positions": {"P-1": 7}, "waiting": ["P-1"]})
+    journal = {"failing": True, "refused": 3, "waiting": 2, "lost": 0, "error": "ENOSPC"}
+    guard = {"instance": "guard-1", "positions": {"P-1": 7}, "waiting": ["P-1"], "live": True, "journal": journal}
+    mailbox.write(book.path / "status.json", {**guard, "written_ns": str(time.time_ns())})
     assert main(["status", "--state", str(book.path)]) == 0
     out = capsys.readouterr().out
     assert "positions    P-1 7" in out
     assert "waiting for you: P-1" in out
+    assert "journal      REFUSES: 3 times, 2 wait, 0 lost; ENOSPC" in out
+    for change, why in (({"instance": "guard-0"}, "of a run that is gone"), ({"written_ns": "0"}, "s old")):
+        mailbox.write(book.path / "status.json", {**guard, "written_ns": str(time.time_ns()), **change})
+        assert main(["status", "--state", str(book.path)]) == 0
+        out = capsys.readouterr().out
+        assert f"status.json  not shown: it is {why}" in out or f"{why}: the guard has said nothing since" in out
+        assert "P-1 7" not in out
     (book.path / "status.json").write_text("[")
     assert main(["status", "--state", str(book.path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["guard"] is None
@@ -357,6 +367,7 @@ def test_many_operators_at_once_all_get_their_turn(book: Book) -> None:
     assert made.state.latch.episode == 1
 
 
+@pytest.mark.req("DOL-STATE-001")
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
 def test_a_directory_that_others_write_to_is_refused(book: Book, mode: int, capsys: pytest.CaptureFixture[str]) -> None:
     book.close()
@@ -368,6 +379,7 @@ def test_a_directory_that_others_write_to_is_refused(book: Book, mode: int, caps
     assert "chmod 700" in err
 
 
+@pytest.mark.req("DOL-STATE-001")
 def test_a_mailbox_or_journal_that_others_write_to_is_refused(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     book.close()
     mailbox.make(book.path).chmod(0o777)
@@ -378,6 +390,7 @@ def test_a_mailbox_or_journal_that_others_write_to_is_refused(book: Book, capsys
     assert "journal that others may write to" in capsys.readouterr().err
 
 
+@pytest.mark.req("DOL-STATE-001")
 def test_another_users_directory_is_refused(
     book: Book, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,6 +400,7 @@ def test_another_users_directory_is_refused(
     assert "another user" in capsys.readouterr().err
 
 
+@pytest.mark.req("DOL-STATE-004")
 @pytest.mark.parametrize("what", ["missing", "file", "empty"])
 def test_what_is_no_state_directory_is_refused(tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x"
@@ -398,6 +412,7 @@ def test_what_is_no_state_directory_is_refused(tmp_path: Path, what: str, capsys
     assert str(path) in capsys.readouterr().err
 
 
+@pytest.mark.req("DOL-STATE-003")
 def test_a_broken_journal_is_not_acted_upon(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     book.close()
     path = book.path / "journal.jsonl"

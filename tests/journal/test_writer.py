@@ -59,6 +59,7 @@ def test_a_header_cannot_overrule_the_journal(path: str) -> None:
     assert next(read(path)).data == {"format": 1, "instance": "me", "policy_hash": POLICY, "a": 1}
 
 
+@pytest.mark.req("DOL-STATE-001")
 def test_every_file_is_its_owners_only(tmp_path: Path, path: str, create: Make) -> None:
     journal = create()
     (tmp_path / "run.journal.lock").read_text()

@@ -158,11 +158,20 @@ def test_a_real_full_disk(tmp_path, monkeypatch):
 
     s.script[5] = break_it
     s.script[9] = mend_it
+    said = []
+    s.script[8] = lambda s: said.append(rig.guard.parts.status()["journal"])
     rig.run(quotes(INS, [65_000] * 20))
     assert rig.guard.failures == []
     assert net(rig) == 0
     found = verify(str(rig.journal))
     assert found.closed
+    assert said[0]["failing"]
+    assert said[0]["refused"] >= 1
+    assert said[0]["waiting"] >= 1
+    assert said[0]["lost"] == 0
+    assert "ENOSPC (No space left on device)" in said[0]["error"]
+    after = rig.guard.parts.status()["journal"]
+    assert (after["failing"], after["waiting"]) == (False, 0)
     assert found.gaps >= 1
 
 
@@ -213,12 +222,14 @@ def test_an_endpoint_that_somebody_replaced_is_noticed(tmp_path):
     assert rig.guard.parts.guard.state.latch.cause == Cause.SELF_TEST
 
 
+@pytest.mark.req("DOL-STATE-004")
 def test_a_state_directory_that_cannot_be_made_is_refused_when_the_engine_takes_the_guard_in(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="state_dir"):
         Rig(tmp_path / "file" / "state", INS)
 
 
+@pytest.mark.req("DOL-STATE-004")
 def test_a_state_directory_that_is_lost_before_the_start_leaves_the_gates_shut(tmp_path):
     s = make({3: market(BUY, X1)})
     rig = Rig(tmp_path / "state", INS).add(s)
@@ -238,6 +249,38 @@ def test_a_callback_that_raises_changes_nothing(tmp_path):
     rig.add(s).run(quotes(INS, [65_000] * 10))
     assert {"SHRUNK", "KILLED", "FELL"} <= set(heard)
     assert all("ZeroDivisionError" in text for text in rig.guard.failures)
+    assert net(rig) == 0
+    replays(rig.journal)
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.req("DOL-KILL-005")
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("lone \ud800 surrogate"), ValueError("x" * 3_000_000), Silent(), ValueError("\0\n\u2028")],
+    ids=["surrogate", "huge", "silent", "control"],
+)  # fmt: skip
+def test_an_exception_with_a_strange_text_is_a_fault_all_the_same(tmp_path, monkeypatch, error):
+    def broken(self, *args):
+        raise error
+
+    s = make({3: market(BUY, X1), 9: market(BUY, 1000), 11: lambda s: s.close_all_positions(INS.id)})
+    rig = Rig(tmp_path, INS).add(s)
+    s.script[5] = lambda s: monkeypatch.setattr(flow.FlowOfEvents, "command", broken) or s.command("status")
+    rig.run(quotes(INS, [65_000] * 20))
+    assert s.seen == 20
+    assert len(rig.guard.failures) == 1
+    assert rig.guard.parts.guard.state.latch.cause == Cause.EXCEPTION
+    (fault,) = rig.records("FAULT")
+    text = fault.data["x"]["error"]
+    assert text.startswith("command: ")
+    assert len(text) < 6_000
+    assert text == rig.guard.failures[0]
+    assert denials(s)[0].startswith("KILLED")
     assert net(rig) == 0
     replays(rig.journal)
 

@@ -102,6 +102,7 @@ def test_a_letter_takes_effect_in_a_backtest_at_an_events_time(tmp_path):
     replays(rig.journal)
 
 
+@pytest.mark.req("DOL-STATE-003")
 def test_a_journal_of_another_policy_leaves_the_gates_shut(tmp_path):
     Rig(tmp_path, INS).add(make({})).run(quotes(INS, [65_000] * 5))
     s = make({3: market(BUY, X1)})

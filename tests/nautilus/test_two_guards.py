@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from dolphin.app.actor import DolphinGuard, DolphinGuardConfig
 from dolphin.journal import JournalLocked, verify
 from dolphin.kernel.policy import INTRADAY
+from dolphin.nautilus.config import ConfigError
 from dolphin.nautilus.opening import LiveJournal, Opened, header_of, opened
+from tests.nautilus.rig import Rig, audusd, quotes
+from tests.nautilus.test_gates import BUY, X1, denials, market
+from tests.nautilus.test_kill import command, make
 
 WRITER = """
 import sys
@@ -30,6 +35,7 @@ def begin(folder: Path, host: str = "backtest") -> Opened:
     return opened(folder, INTRADAY, header_of(INTRADAY, 1, 0, 0, (), {"host": host}), 1, "write", False)
 
 
+@pytest.mark.req("DOL-STATE-002")
 @pytest.mark.req("DOL-JOURNAL-003")
 def test_the_second_guard_is_refused_and_the_first_writes_on(tmp_path: Path) -> None:
     first = subprocess.Popen(
@@ -50,6 +56,7 @@ def test_the_second_guard_is_refused_and_the_first_writes_on(tmp_path: Path) -> 
     assert (tmp_path / "journal-1.jsonl.head").exists()
 
 
+@pytest.mark.req("DOL-STATE-003")
 @pytest.mark.req("DOL-JOURNAL-003")
 def test_a_backtest_does_not_set_a_live_journal_aside(tmp_path: Path) -> None:
     begin(tmp_path, "live").journal.close(2)
@@ -58,8 +65,24 @@ def test_a_backtest_does_not_set_a_live_journal_aside(tmp_path: Path) -> None:
     assert not (tmp_path / "journal-1.jsonl").exists()
 
 
+@pytest.mark.req("DOL-STATE-003")
 @pytest.mark.req("DOL-JOURNAL-003")
 def test_a_foreign_file_is_set_aside_as_before(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_text("hello\n")
     begin(tmp_path).journal.close(2)
     assert (tmp_path / "journal-1.jsonl").read_text() == "hello\n"
+
+
+@pytest.mark.req("DOL-STATE-002")
+def test_a_second_guard_on_one_engine_is_told_off_and_the_first_stays_at_work(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "one", audusd())
+    second = DolphinGuard(DolphinGuardConfig(state_dir=str(tmp_path / "two"), component_id="G2"))
+    with pytest.raises(ConfigError, match="another Dolphin guard is on this engine already"):
+        rig.engine.add_actor(second)
+    s = make({3: market(BUY, X1), 5: command("kill"), 7: market(BUY, 1000)})
+    rig.add(s).run(quotes(audusd(), [65_000] * 12))
+    assert rig.guard.failures == []
+    assert rig.guard.parts.hook.not_ours() == []
+    assert len(rig.records("ORDER")) >= 2
+    assert denials(s)[0].startswith("KILLED")
+    assert not (tmp_path / "two" / "journal.jsonl").exists()

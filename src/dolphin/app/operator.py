@@ -178,6 +178,8 @@ def kill(argv: list[str]) -> int:
     if not _granted(answer):
         return refused(answer)
     print(f"killed: episode {answer['episode']}, latch {answer['mode']}, posture {answer['posture']}")
+    if "unjournalled" in answer:
+        print(f"kept by the latch file alone, the next start journals it: {answer['unjournalled']}")
     print(f"next: {_command('status', state)}; when the cause is mended, {_command('arm', state)}")
     return EXIT_OK
 

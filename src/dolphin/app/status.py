@@ -1,36 +1,47 @@
 """What `dolphin status` says of a book, as a dict and in words.
 
-What belongs here: gathering (journal, status.json) and wording. It reads only.
+What belongs here: gathering (journal, latch file, status.json) and wording. It reads only.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from dolphin.app.book import Folded, Tail, folded, tail
 from dolphin.app.journal_run import currency_of
 from dolphin.app.policy_table import CATEGORIES
 from dolphin.app.state_dir import Holder, StateDir
 from dolphin.journal.errors import JournalError
+from dolphin.journal.latchfile import EXPECTED, holding, read_latch
 from dolphin.kernel.policy import ARM_WAIT_NS, Policy, Posture
 from dolphin.kernel.reasons import Cause
-from dolphin.kernel.state import Capital, Mode, Outcome, State, outcome
+from dolphin.kernel.state import Capital, Latch, Mode, Outcome, State, outcome
 from dolphin.kernel.units import ABSENT, FULL_MS, NEVER_NS
+
+SILENT_S: Final = 10
+"""A live guard writes status.json every second; one that is older than this is not of now."""
+
+_LOOKS: Final = 3
+_LOOK_S: Final = 0.02
 
 
 def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
-    """The book now. A stopped one is folded whole; of a running one the last records and status.json are read."""
+    """The book now. A stopped one is folded whole; of a running one the last records and status.json are read.
+
+    A kill that the journal could not record is in the latch file, which is asked in both cases.
+    """
     if who is None:
         recovery, book = folded(state.journal)
         assert book.state is not None
         found = _common(book.header, outcome(book.state), recovery.last_ts_ns)
         found |= {"running": False, "closed": recovery.closed, "records": recovery.head.seq + 1}
         found |= {"gaps": recovery.gaps, "torn_bytes": recovery.torn_bytes, "chain": "checked"}
-        return found | _inner(book, book.state)
+        return found | _inner(book, book.state) | _held(state, book.header, book.state.latch, recovery.head.seq)
     seen = tail(state.journal)
     found = _common(seen.header, seen.outcome, seen.last_ns)
     found |= {"running": True, "pid": who.pid, "records": seen.records, "chain": "not checked; `trace-audit` does"}
@@ -38,13 +49,47 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
         found |= {name: int(seen.equity[name]) for name in ("equity", "gross", "flat")}
     found["feeds"] = _heard(seen)
     guard = _said(state)
-    found["guard"] = guard
     if guard is not None:
-        found["positions"] = guard.get("positions", {})
-        found["waiting_positions"] = guard.get("waiting", [])
+        found |= _current(guard, who)
+    else:
+        found |= {"guard": None, "guard_old": "there is none: the guard could not write it, or has not begun"}
     if found.get("mode", "RUNNING") != Mode.RUNNING.name:
         found |= _latch_of(state)
+    if seen.outcome is None:
+        return found
+    latch = Latch(Mode(seen.outcome.mode), seen.outcome.episode)
+    return found | _held(state, seen.header, latch, seen.records - 1)
+
+
+def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
+    """What status.json adds; where another run wrote it, or a live one long ago, only that it is so."""
+    if who.instance and guard.get("instance") != who.instance:
+        return {"guard": None, "guard_old": "it is of a run that is gone"}
+    found = {"guard": guard, "positions": guard.get("positions", {}), "waiting_positions": guard.get("waiting", [])}
+    age_s = (time.time_ns() - int(guard.get("written_ns", 0))) // 10**9
+    if guard.get("live") is True and age_s > SILENT_S:
+        return {"guard": None, "guard_old": f"it is {age_s:,} s old: the guard has said nothing since"}
     return found
+
+
+def _held(state: StateDir, header: Mapping[str, Any], latch: Latch, head_seq: int) -> dict[str, Any]:
+    """KILLED, where the latch file says so and the journal does not know it: the next record, or start, will."""
+    path = str(state.journal)
+    instance = str(header.get("instance", ""))
+    held = None
+    for again in range(_LOOKS):
+        # Beside a run that goes on a slot, or the file and the journal, may be seen between two writes.
+        if again:
+            time.sleep(_LOOK_S)
+        held = holding(read_latch(path), EXPECTED in header, instance, latch, head_seq)
+        if held is None:
+            return {}
+    assert held is not None
+    return {
+        "mode": Mode.KILLED.name, "episode": latch.episode + 1, "cause": held.cause.name, "latch_file": held.why,
+        "cause_text": "", "later": [],
+        "posture": Posture.HIBERNATE.name, "confidence_ms": 0, "r_total_bp": 0,
+    }  # fmt: skip
 
 
 def _latch_of(state: StateDir) -> dict[str, Any]:
@@ -167,6 +212,12 @@ def told(found: Mapping[str, Any]) -> str:
     if "equity" in found:
         held = "flat" if found["flat"] == 1 else f"holding {amount(found, found['gross'])}"
         lines.append(("equity", f"{amount(found, found['equity'])}, {held}"))
+    if found.get("guard"):
+        journal = _journal_line(found["guard"])
+        if journal:
+            lines.append(("journal", journal))
+    if "guard_old" in found:
+        lines.append(("status.json", f"not shown: {found['guard_old']}"))
     if found.get("positions"):
         lines.append(("positions", ", ".join(f"{name} {held}" for name, held in found["positions"].items())))
     if "mark" in found:
@@ -188,7 +239,25 @@ def told(found: Mapping[str, Any]) -> str:
 def _latch_line(found: Mapping[str, Any]) -> str:
     if found["mode"] == Mode.RUNNING.name:
         return "RUNNING"
-    return f"{found['mode']}, {_episode(found)}"
+    return f"{found['mode']}, {_episode(found)}{_unrecorded(found)}"
+
+
+def _unrecorded(found: Mapping[str, Any]) -> str:
+    if "latch_file" not in found:
+        return ""
+    return f"; not in the journal: {found['latch_file']}"
+
+
+def _journal_line(guard: Mapping[str, Any]) -> str:
+    """How often the journal refused; nothing where it never did."""
+    said = guard.get("journal") or {}
+    if not said.get("refused") and not said.get("latch_error"):
+        return ""
+    now = "REFUSES" if said.get("failing") else "refused, writes again"
+    counts = [
+        f"{said.get(name, 0):,} {what}" for name, what in (("refused", "times"), ("waiting", "wait"), ("lost", "lost"))
+    ]
+    return f"{now}: {', '.join(counts)}; {said.get('error') or said.get('latch_error')}"
 
 
 def _episode(found: Mapping[str, Any]) -> str:
@@ -219,7 +288,9 @@ def killed(found: Mapping[str, Any]) -> list[str]:
     """What an operator must see before he arms: episode, cause, what is held."""
     if found.get("mode") == Mode.RUNNING.name:
         return ["latch: RUNNING"]
-    lines = [f"latch: {found.get('mode', 'unknown')}, {_episode(found)}" if "mode" in found else "latch: unknown"]
+    lines = ["latch: unknown"]
+    if "mode" in found:
+        lines = [f"latch: {found['mode']}, {_episode(found)}{_unrecorded(found)}"]
     if "equity" in found:
         held = "nothing, the book is flat" if found["flat"] == 1 else f"{amount(found, found['gross'])} of exposure"
         lines.append(f"held: {held}; equity {amount(found, found['equity'])}")

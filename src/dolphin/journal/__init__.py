@@ -15,6 +15,7 @@ from dolphin.journal.errors import (
 )
 from dolphin.journal.headfile import HeadFile, head_file
 from dolphin.journal.kinds import KERNEL, KINDS, OTHER
+from dolphin.journal.latchfile import LatchFile, latch_path, read_latch
 from dolphin.journal.reader import Record, follow, read
 from dolphin.journal.recovery import Recovery, Verified, recover, verify, whole
 from dolphin.journal.writer import Durability, Journal
@@ -33,6 +34,7 @@ __all__ = [
     "JournalTorn",
     "JournalUnreadable",
     "JournalWriteError",
+    "LatchFile",
     "Record",
     "Recovery",
     "Verified",
@@ -42,8 +44,10 @@ __all__ = [
     "follow",
     "head_file",
     "integer",
+    "latch_path",
     "number",
     "read",
+    "read_latch",
     "recover",
     "text",
     "verify",

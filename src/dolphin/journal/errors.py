@@ -6,6 +6,8 @@ that a caller who only wants to fail closed catches one name.
 
 from __future__ import annotations
 
+from dolphin.journal.files import spelled
+
 CHAIN = "DOL-JOURNAL-001"
 ACKNOWLEDGED = "DOL-JOURNAL-002"
 ONE_WRITER = "DOL-JOURNAL-003"
@@ -79,12 +81,14 @@ class JournalWriteError(JournalError):
     """A record is not in the journal. The caller trips the latch; exits still pass; a GAP follows when writing works.
 
     `error`: the operating system's word (ENOSPC, EIO, EBADF). `lost`: records lost since the last one that was written.
+    `kept`: the record is in the file, and only its sync failed (mode `power`): it must not be appended again.
     """
 
     requirement = ACKNOWLEDGED
 
-    def __init__(self, path: str, error: str, lost: int, fix: str) -> None:
-        super().__init__(f"{path}: not written ({error}), {lost} lost so far [{ACKNOWLEDGED}]; {fix}")
+    def __init__(self, path: str, error: str, lost: int, fix: str, kept: bool = False) -> None:
+        super().__init__(f"{path}: not written, {spelled(error)}, {lost} lost so far [{ACKNOWLEDGED}]; {fix}")
         self.path = path
         self.error = error
         self.lost = lost
+        self.kept = kept

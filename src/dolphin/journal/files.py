@@ -28,6 +28,7 @@ class Port(NamedTuple):
     read: Callable[[int, int], bytes] = os.read
     pread: Callable[[int, int, int], bytes] = os.pread
     write: Callable[[int, bytes], int] = os.write
+    pwrite: Callable[[int, bytes, int], int] = os.pwrite
     ftruncate: Callable[[int, int], None] = os.ftruncate
     fdatasync: Callable[[int], None] = os.fdatasync
     size: Callable[[int], int] = lambda fd: os.fstat(fd).st_size
@@ -46,6 +47,14 @@ def word(error: OSError) -> str:
     if number is None:
         return type(error).__name__
     return errno.errorcode.get(number, f"errno {number}")
+
+
+def spelled(name: str) -> str:
+    """`ENOSPC (No space left on device)`: a word and what the system says of it; a word that it does not know alone."""
+    number = getattr(errno, name, None)
+    if number is None:
+        return name
+    return f"{name} ({os.strerror(number)})"
 
 
 def let_go(port: Port, fd: int) -> None:

@@ -164,7 +164,7 @@ class Journal:
         `data`: canonical JSON text of the object, as `encode` makes it (docs/journal-format.md). `ts_ns`: ns since
         the epoch. ValueError: nothing was written, since it could not be read again. JournalWriteError: nothing was
         written and the record counts as lost; the caller trips the latch. In mode `power` a sync is due every 5 ms;
-        its failure raises too, and leaves the record in the file, in doubt.
+        its failure raises too (`kept`), and leaves the record in the file, in doubt.
         """
         if kind not in _NAMES:
             raise ValueError(f"kind {kind!r}: accepted {', '.join(sorted(_NAMES))}")
@@ -298,13 +298,15 @@ class Journal:
             self._inflight = b""
         return self._lost(ts_ns, word(error), 1)
 
-    def _lost(self, ts_ns: int, error: str, records: int, unsynced: int = 0) -> JournalWriteError:
+    def _lost(
+        self, ts_ns: int, error: str, records: int, unsynced: int = 0, *, kept: bool = False
+    ) -> JournalWriteError:
         """Add to what a GAP will say; the error to raise."""
         self._gap = more(self._gap, ts_ns, error, records, unsynced)
         fix = "free space or mend the disk; a GAP record will say what is missing"
         if self._fd < 0:
             fix = "this writer has let go of the file; resume the journal"
-        return JournalWriteError(self.path, error, self._gap.records, fix)
+        return JournalWriteError(self.path, error, self._gap.records, fix, kept)
 
     def _settle(self, ts_ns: int) -> None:
         """A write was left unfinished, or could not be undone: is its line in the file, whole?"""
@@ -356,7 +358,7 @@ class Journal:
         except OSError as error:
             unsynced = seq - self._synced
             self._synced = seq
-            raise self._lost(self._ts_ns, word(error), 0, unsynced) from error
+            raise self._lost(self._ts_ns, word(error), 0, unsynced, kept=True) from error
         self._synced = seq
 
     def _mark(self) -> None:

@@ -4,9 +4,10 @@ Rules of this file: state changes only in `emit`, and records stand in the journ
 the journal's fold is the state. What cannot be written is kept and written first when writing works again.
 
 Theory of operation. `emit` steps, encodes and records. Where the step tripped the latch or fell into HIBERNATE, the
-listener acts first and the record follows (DESIGN.md 2.6); events that the acting brings about are stepped at once and
-recorded after it. An entry asks with `must`: everything that waits is written before it, and `acknowledged` says
-whether it was. A record that cannot be written trips the latch.
+listener acts first, then the latch file is told, and the record follows (DESIGN.md 2.6, docs/design/latch-file.md);
+events that the acting brings about are stepped at once and recorded after it. An entry asks with `must`: everything
+that waits is written before it, in mode `power` onto the disk, and `acknowledged` says whether it was. A record that
+cannot be written trips the latch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from dolphin.journal import JournalError
+from dolphin.journal import JournalError, JournalWriteError, LatchFile
 from dolphin.journal.codec import encode
 from dolphin.kernel.events import KIND, Effect, Event, Fault, Moved, Order, Tick, Tripped, Verdict
 from dolphin.kernel.machine import step
@@ -48,7 +49,13 @@ class Waiting(NamedTuple):
 class Guard:
     """State, journal and counters of one book."""
 
-    def __init__(self, policy: Policy, state: State, journal: Any, listener: Listener, report: bool) -> None:
+    def __init__(
+        self, policy: Policy, state: State, journal: Any, listener: Listener, report: bool,
+        latch_file: LatchFile | None = None, after: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """`latch_file`: what keeps a kill where the journal cannot; None: nothing does. `after`: called when a trip or
+        a fall has been acted upon and was recorded, or could not be.
+        """
         self.policy = policy
         self.state = state
         self.journal = journal
@@ -57,10 +64,17 @@ class Guard:
         self.acknowledged = True
         self.failing = False
         self.lost = 0
+        self.refused = 0
+        self.refusal = ""
+        self.latch_refusal = ""
         self.records = 0
         self.reasons: dict[str, int] = {}
         self._waiting: deque[Waiting] = deque()
         self._acting = 0
+        self._after = after
+        self._latch_file = latch_file
+        # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
+        self._standing = not self.running()
 
     def emit(self, event: Event, note: str = "", must: bool = False) -> Effects:
         """Step, record, act. With `must`, `acknowledged` then says whether the journal has it."""
@@ -83,11 +97,15 @@ class Guard:
         return effects
 
     def judge(self, order: Order, note: str) -> Verdict:
-        """The verdict on an order. One with an entry part waits for its acknowledgement: see `acknowledged`."""
+        """The verdict on an order. One with an entry part waits for its acknowledgement, in mode `power` for the disk:
+        see `acknowledged`.
+        """
         effects = self.emit(order, note, must=True)
         verdict = effects[-1]
         if type(verdict) is not Verdict:
             raise TypeError(f"the kernel answered {verdict!r} to an order")
+        if verdict.lots > verdict.exit_lots:
+            self._await_disk(order.ts_ns)
         return verdict
 
     def write(self, ts_ns: int, kind: str, data: str) -> None:
@@ -115,15 +133,35 @@ class Guard:
             return True
         return self.state.filter.posture == Posture.HIBERNATE
 
+    def waiting(self) -> int:
+        """How many records are not in the journal yet."""
+        return len(self._waiting)
+
     def flush(self) -> bool:
         """Write what waits, oldest first. False where the journal refused."""
         waiting = self._waiting
         while waiting:
+            ts_ns = waiting[0].ts_ns
             if not self._append(waiting[0]):
-                self._failed(waiting[0].ts_ns)
+                self._failed(ts_ns)
                 return False
             waiting.popleft()
+        if self._standing:
+            self._left()
         return True
+
+    def settle(self, ts_ns: int) -> None:
+        """Live, with the timer: a latch file that refused is asked again; in mode `power` what nobody waits for goes
+        onto the disk too.
+        """
+        if self.latch_refusal:
+            self._remember()
+        self._synced(ts_ns)
+
+    def release(self) -> None:
+        """The run has ended: let go of the latch file."""
+        if self._latch_file is not None:
+            self._latch_file.release()
 
     def _act_first(self, event: Event, effects: Effects, record: Waiting) -> None:
         self._keep(record)
@@ -132,8 +170,10 @@ class Guard:
             self.listener(event, effects)
         finally:
             self._acting -= 1
+            self._remember()
             if self._acting == 0:
                 self.acknowledged = self.flush()
+                self._after()
 
     def _record(self, record: Waiting, must: bool) -> None:
         self._keep(record)
@@ -153,7 +193,10 @@ class Guard:
             return False
         try:
             self._put(record)
-        except (JournalError, OSError):
+        except JournalWriteError as error:
+            return self._doubted(error)
+        except (JournalError, OSError) as error:
+            self._note_refusal(error)
             return False
         self.failing = False
         self.records += 1
@@ -170,6 +213,69 @@ class Guard:
                 self.journal.append(record.ts_ns, record.kind, record.bare())
                 return
             self.journal.append(record.ts_ns, "NOTE", UNWRITABLE % record.kind)
+
+    def _doubted(self, error: JournalWriteError) -> bool:
+        """Refused. What is in the file all the same must not be appended again: the fold would count it twice."""
+        self._note_refusal(error)
+        if error.kept:
+            self.records += 1
+            self._waiting.popleft()
+        return False
+
+    def _note_refusal(self, error: Exception) -> None:
+        self.refused += 1
+        self.refusal = str(error)
+
+    def _await_disk(self, ts_ns: int) -> None:
+        """An entry is about to leave: its record is on the disk, where the mode says so, or it is not acknowledged."""
+        if self.report:
+            return
+        if not self.acknowledged:
+            return
+        if not self._synced(ts_ns):
+            self.acknowledged = False
+
+    def _synced(self, ts_ns: int) -> bool:
+        """Whether what is written is on the disk, as far as the journal's mode asks for it."""
+        if self.journal is None:
+            return False
+        try:
+            self.journal.flush()
+        except (JournalError, OSError) as error:
+            self._note_refusal(error)
+            self._failed(ts_ns)
+            return False
+        return True
+
+    def _remember(self) -> None:
+        """A kill stands: the latch file says so before the journal is asked, since the journal may refuse."""
+        if not self.running():
+            self._tell_latch_file()
+
+    def _left(self) -> None:
+        """The journal has everything, the confirm included, so that the latch file may say RUNNING."""
+        if self.lost:
+            return
+        if self.running():
+            self._tell_latch_file()
+
+    def _tell_latch_file(self) -> None:
+        file = self._latch_file
+        if file is None:
+            return
+        try:
+            file.say(self.state.latch, self._head_seq())
+        except (JournalError, OSError) as error:
+            self.latch_refusal = str(error)
+        else:
+            self.latch_refusal = ""
+        self._standing = file.killed
+
+    def _head_seq(self) -> int:
+        if self.journal is None:
+            return -1
+        seq: int = self.journal.head.seq
+        return seq
 
     def _failed(self, ts_ns: int) -> None:
         """The journal refused: the latch trips, once; what waits is tried again with the next record."""

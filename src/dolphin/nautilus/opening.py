@@ -5,6 +5,8 @@ What belongs here: what the header says, setting an old journal of a backtest as
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Mapping
 from importlib import metadata
@@ -13,14 +15,19 @@ from typing import Any, NamedTuple
 
 from nautilus_trader.common.component import Logger
 
-from dolphin.journal import Journal, JournalError, JournalLocked, read, recover
+from dolphin.journal import Journal, JournalError, JournalLocked, LatchFile, read, recover
 from dolphin.journal.codec import begin, decode, policy_hash, policy_object
 from dolphin.journal.files import PORT, RESUME, let_go
+from dolphin.journal.latchfile import EXPECTED, Held, take_up
+from dolphin.journal.latchfile import begin as latch_begun
 from dolphin.journal.lock import locked
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy
-from dolphin.kernel.state import State
+from dolphin.kernel.state import FeedKind, State
+from dolphin.kernel.units import FULL_MS
+from dolphin.nautilus import mailbox
+from dolphin.nautilus.config import PlugConfig
 from dolphin.nautilus.ports import FeedSpec
 from dolphin.nautilus.translate import Scale
 from dolphin.nautilus.values import Values
@@ -34,13 +41,16 @@ PACKAGES = ("dolphin-survival", "nautilus_trader", "arch", "exchange_calendars")
 class Opened(NamedTuple):
     """A journal that is being written, and the state that it stands for. `resumed`: it was there before.
 
-    `adopted`: the positions that an earlier run wrote ADOPT for and nobody has decided on.
+    `adopted`: the positions that an earlier run wrote ADOPT for and nobody has decided on. `held`: a kill that the
+    journal does not know stands, and the run has to begin with its FAULT.
     """
 
     journal: Journal
     state: State
     resumed: bool
     adopted: tuple[str, ...]
+    latch_file: LatchFile
+    held: Held | None
 
 
 class OtherFeeds(ValueError):
@@ -112,8 +122,54 @@ def header_of(
     }
 
 
-def set_aside(path: Path) -> Path | None:
-    """Rename an earlier journal, so that a new one can begin; where it went, or None if there was none.
+def begun(
+    settings: PlugConfig, policy: Policy, specs: tuple[FeedSpec, ...], scales: Mapping[str, Scale],
+    money: Mapping[str, Any], trader: str, live: bool, now_ns: int,
+) -> Opened:  # fmt: skip
+    """Mailbox, and a new journal or the earlier one, as `settings` say; `money`: see `money_entry`. As `opened`."""
+    mailbox.make(settings.state_dir)
+    again = live
+    if settings.resume == "always":
+        again = True
+    if settings.resume == "never":
+        again = False
+    confidence_ms = FULL_MS
+    if live:
+        confidence_ms = 0
+    said = {**_said(settings, specs, scales, trader, live), **money}
+    header = header_of(policy, now_ns, confidence_ms, int(settings.envelope), specs, said)
+    return opened(Path(settings.state_dir), policy, header, now_ns, settings.durability, again)
+
+
+def _said(
+    settings: PlugConfig, specs: tuple[FeedSpec, ...], scales: Mapping[str, Scale], trader: str, live: bool
+) -> dict[str, Any]:
+    kinds = {spec.kind for spec in specs}
+    absent = []
+    if not settings.envelope:
+        absent.append(2)
+    if FeedKind.DATA not in kinds:
+        absent.append(3)
+    if FeedKind.ENVIRONMENT not in kinds:
+        absent.append(4)
+    where = "backtest"
+    if live:
+        where = LIVE
+    return {
+        "mode": settings.mode,
+        "host": where,
+        "run": settings.run_id,
+        "trader": trader,
+        "profile": settings.profile,
+        "absent": absent,
+        "instruments": [scale_entry(scales[name]) for name in sorted(scales)],
+        "configuration": json.loads(settings.json()),
+    }
+
+
+def set_aside(path: Path, latch: bool = True) -> Path | None:
+    """Rename an earlier journal, so that a new one can begin; where it went, or None if there was none. `latch`: its
+    latch file goes with it.
 
     JournalLocked: its writer is alive, and who that is; nothing was renamed. JournalUnreadable: it may not be written.
     """
@@ -124,7 +180,7 @@ def set_aside(path: Path) -> Path | None:
     try:
         if not _same(fd, path):
             raise JournalLocked(str(path), "another process, which set the earlier journal aside just now")
-        return _renamed(path)
+        return _renamed(path, latch)
     finally:
         let_go(PORT, fd)
 
@@ -137,15 +193,19 @@ def _same(fd: int, path: Path) -> bool:
         return False
 
 
-def _renamed(path: Path) -> Path:
+def _renamed(path: Path, latch: bool) -> Path:
     number = 1
     while path.with_name(f"journal-{number}.jsonl").exists():
         number += 1
     target = path.with_name(f"journal-{number}.jsonl")
     os.rename(path, target)
-    head = path.with_name(f"{path.name}.head")
-    if head.exists():
-        os.rename(head, path.with_name(f"{target.name}.head"))
+    endings = ["head"]
+    if latch:
+        endings.append("latch")
+    for ending in endings:
+        beside = path.with_name(f"{path.name}.{ending}")
+        if beside.exists():
+            os.rename(beside, path.with_name(f"{target.name}.{ending}"))
     Logger("Dolphin").warning(f"{path}: an earlier journal was there, it is now {target}")
     return target
 
@@ -182,11 +242,21 @@ def opened(
     if again:
         if path.exists():
             return _resumed(path, policy, header, now_ns, durability)
-    if not is_live(header):
+    live = is_live(header)
+    if not live:
         _spare_the_live(path)
-    set_aside(path)
+    set_aside(path, latch=not live)
+    header = {**header, EXPECTED: 1}
     journal = Journal.create(str(path), header, policy_hash=policy_hash(policy), ts_ns=now_ns, durability=durability)
-    return Opened(journal, begin(header).state, False, ())
+    try:
+        latch_file, held = latch_begun(str(path), journal.instance, kept=live)
+    except BaseException:
+        # The next start would take a journal without its latch file for one that lost it.
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        journal.release()
+        raise
+    return Opened(journal, begin(header).state, False, (), latch_file, held)
 
 
 class _Fold:
@@ -241,4 +311,9 @@ def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int,
         str(path), ts_ns=max(now_ns, recovery.last_ts_ns), policy_hash=policy_hash(policy), durability=durability,
         recovery=recovery,
     )  # fmt: skip
-    return Opened(journal, state, True, tuple(adopted))
+    try:
+        latch_file, held = take_up(str(path), str(was.get("instance", "")), EXPECTED in was, state.latch, recovery.head)
+    except BaseException:
+        journal.release()
+        raise
+    return Opened(journal, state, True, tuple(adopted), latch_file, held)

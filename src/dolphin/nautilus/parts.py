@@ -5,24 +5,23 @@ What belongs here: construction in order, the reaction to a fall, a kill and an 
 
 from __future__ import annotations
 
-import json
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dolphin.journal import JournalError, encode
+from dolphin.journal import encode
 from dolphin.kernel.events import Effect, Event, Excess, Fault, Moved, Resume, Seen, Tripped
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import FeedKind
-from dolphin.kernel.units import FULL_MS, NEVER_NS
+from dolphin.kernel.units import NEVER_NS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.action import Host
 from dolphin.nautilus.asking import NO_FEED, Asker
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.config import PlugConfig
+from dolphin.nautilus.ending import ended
 from dolphin.nautilus.equity import Sampler
 from dolphin.nautilus.feeds import Feeds
 from dolphin.nautilus.flow import TIMER, TIMER_NS, FlowOfEvents
@@ -31,17 +30,16 @@ from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.hook import Hook
 from dolphin.nautilus.killing import Killing
 from dolphin.nautilus.latency import Latency
-from dolphin.nautilus.opening import Opened, header_of, money_entry, opened, scale_entry
+from dolphin.nautilus.opening import begun, money_entry
 from dolphin.nautilus.operator import Operator
 from dolphin.nautilus.own import WAITING, Own
 from dolphin.nautilus.ports import FeedSpec
-from dolphin.nautilus.standing import status_of
+from dolphin.nautilus.standing import StatusFile, status_of
 from dolphin.nautilus.translate import Scale, scale_of
 from dolphin.nautilus.values import Values
 
 PROCESS: Final = FeedSpec("process", FeedKind.HEARTBEAT)
 WATCH_S: Final = 0.25
-STATUS_S: Final = 1.0
 
 
 class Parts:
@@ -52,9 +50,6 @@ class Parts:
         self.settings = settings
         self.hook = hook
         self.live = live
-        self.where = "backtest"
-        if live:
-            self.where = "live"
         self.cache = actor.cache
         self.letter_flag = True
         self.closed = False
@@ -63,7 +58,6 @@ class Parts:
         self._sleeping: list[str] = []
         self._watching = threading.Event()
         self._watcher: threading.Thread | None = None
-        self._status_s = 0.0
         self.scales: dict[str, Scale] = {}
         for instrument in self.cache.instruments():
             scale = scale_of(instrument)
@@ -82,11 +76,25 @@ class Parts:
         self.sampler = Sampler(self.policy)
         self.latency = Latency()
         self.host = Host(actor.msgbus, self.cache, actor.clock, hook)
-        found = self._opened(actor.clock.timestamp_ns())
+        found = begun(
+            settings, self.policy, self.all_specs, self.scales,
+            money_entry(self.values, settings.venue, settings.currency), actor.trader_id.value, live,
+            actor.clock.timestamp_ns(),
+        )  # fmt: skip
+        self.status_file = StatusFile(Path(settings.state_dir))
+        self.status_file.remove()
         self.resumed = found.resumed
         self.undecided = found.adopted
-        report = settings.mode == "report"
-        self.guard = Guard(self.policy, found.state, found.journal, self.react, report)
+        self.held = found.held
+        self.guard = Guard(
+            self.policy,
+            found.state,
+            found.journal,
+            self.react,
+            settings.mode == "report",
+            found.latch_file,
+            self.reacted,
+        )  # fmt: skip
         self.killing = Killing(self.guard, self.book, self.host)
         self.own = Own(
             self.guard, self.book, self.values, self.scales, self.host, self.cache, actor.clock, self.fresh,
@@ -107,43 +115,6 @@ class Parts:
         self.operator = Operator(
             self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.observed_flat, self.flow.announce
         )
-
-    def _opened(self, now_ns: int) -> Opened:
-        settings = self.settings
-        mailbox.make(settings.state_dir)
-        again = self.live
-        if settings.resume == "always":
-            again = True
-        if settings.resume == "never":
-            again = False
-        confidence_ms = FULL_MS
-        if self.live:
-            confidence_ms = 0
-        header = header_of(
-            self.policy, now_ns, confidence_ms, int(settings.envelope), self.all_specs, self._said(settings)
-        )
-        return opened(Path(settings.state_dir), self.policy, header, now_ns, settings.durability, again)
-
-    def _said(self, settings: PlugConfig) -> dict[str, Any]:
-        kinds = {spec.kind for spec in self.all_specs}
-        absent = []
-        if not settings.envelope:
-            absent.append(2)
-        if FeedKind.DATA not in kinds:
-            absent.append(3)
-        if FeedKind.ENVIRONMENT not in kinds:
-            absent.append(4)
-        return {
-            "mode": settings.mode,
-            "host": self.where,
-            "run": settings.run_id,
-            "trader": self.actor.trader_id.value,
-            "profile": settings.profile,
-            "absent": absent,
-            "instruments": [scale_entry(self.scales[name]) for name in sorted(self.scales)],
-            "configuration": json.loads(settings.json()),
-            **money_entry(self.values, settings.venue, settings.currency),
-        }
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
@@ -178,11 +149,22 @@ class Parts:
         """A restart; the process's first beat; in a backtest a feed is absent before its first row."""
         if self.resumed:
             self.guard.emit(Resume(now_ns))
+        self._hold(now_ns)
         if self.live:
             self.guard.emit(Seen(now_ns, 0, now_ns + 1_000_000_000))
             return
         for line in self.feeds.lines:
             self.guard.emit(Seen(now_ns, line.number, NEVER_NS))
+
+    def _hold(self, now_ns: int) -> None:
+        """A kill stands that the journal could not record: the run begins with it."""
+        held = self.held
+        if held is None:
+            return
+        what = "come up KILLED; find out why, then `dolphin arm` and `dolphin confirm`"
+        self.actor.tell("LATCH", f"{held.why} [DOL-KILL-006]: {what}")
+        self.note({"what": "latch", "why": held.why, "cause": held.cause.name})
+        self.guard.emit(Fault(now_ns, held.cause))
 
     def _tested(self) -> None:
         found = self.hook.self_test()
@@ -217,7 +199,8 @@ class Parts:
     def _emptied_before(self) -> None:
         """An earlier run ended killed or in HIBERNATE: what still works at the venue must not fill now."""
         if not self.resumed:
-            return
+            if self.held is None:
+                return
         if self.guard.emptying():
             self.killing.all()
             self.own.begin()
@@ -294,7 +277,7 @@ class Parts:
                 if effect.after == Posture.HIBERNATE:
                     emptied = True
             elif isinstance(effect, Tripped):
-                self.actor.tell("KILLED", f"cause={effect.cause.name} episode={effect.episode} ts={effect.ts_ns}")
+                self._tell_kill(effect)
                 emptied = True
             elif isinstance(effect, Excess):
                 fell = True
@@ -302,7 +285,21 @@ class Parts:
             self.killing.all()
         if self._acts(fell, emptied):
             self.own.begin()
-        self.write_status(emptied)
+        if not emptied:
+            self.write_status(False)
+
+    def reacted(self) -> None:
+        """After a kill or a fall into HIBERNATE was acted upon, and was recorded or refused."""
+        self.write_status(True)
+        refusal = self.guard.latch_refusal
+        if refusal:
+            self.actor.tell("LATCH", f"{refusal} [DOL-KILL-006]")
+
+    def _tell_kill(self, effect: Tripped) -> None:
+        text = f"cause={effect.cause.name} episode={effect.episode} ts={effect.ts_ns}"
+        if effect.cause == Cause.JOURNAL_WRITE:
+            text = f"{text} error={self.guard.refusal}"
+        self.actor.tell("KILLED", text)
 
     def _acts(self, fell: bool, emptied: bool) -> bool:
         """Whether own orders are asked for: not once the actor has stopped, when no venue would fill them."""
@@ -325,7 +322,7 @@ class Parts:
 
     def fault(self, text: str) -> None:
         """An exception in a handler: Category 1, and a note of what it was."""
-        self.guard.emit(Fault(self.actor.clock.timestamp_ns(), Cause.EXCEPTION), encode({"error": text[:500]}))
+        self.guard.emit(Fault(self.actor.clock.timestamp_ns(), Cause.EXCEPTION), encode({"error": text}))
 
     def note(self, said: Mapping[str, Any]) -> None:
         """A NOTE record."""
@@ -338,15 +335,9 @@ class Parts:
         return status_of(self)
 
     def write_status(self, always: bool) -> None:
-        """status.json, whole or not at all, at most once a real second unless `always`; a failure is no harm."""
-        now_s = time.monotonic()
-        if not always:
-            if now_s - self._status_s < STATUS_S:
-                return
-        self._status_s = now_s
-        try:
-            mailbox.write(Path(self.settings.state_dir) / "status.json", self.status())
-        except OSError as error:
+        """See `StatusFile.write`."""
+        error = self.status_file.write(self.status, always)
+        if error:
             self.actor.failures.append(f"status: {error}")
 
     def system(self, event: Any) -> None:
@@ -379,15 +370,12 @@ class Parts:
         self.closed = True
         self._watching.set()
         self.flow.finish()
-        self.guard.flush()
+        head, why_not = ended(self.guard, self.own.sent, self.actor.clock.timestamp_ns())
+        if why_not:
+            self.actor.tell("JOURNAL", why_not)
+        else:
+            self.actor.log.info(f"journal {self.settings.state_dir} ends at {head}")
         self.write_status(True)
-        totals = {"reasons": dict(self.guard.reasons), "records": self.guard.records, "own": self.own.sent}
-        try:
-            head = self.guard.journal.close(self.actor.clock.timestamp_ns(), encode(totals))
-        except (JournalError, ValueError) as error:
-            self.actor.tell("JOURNAL", f"not closed: {error}")
-            return
-        self.actor.log.info(f"journal {self.settings.state_dir} ends at {head.anchor}")
 
     def unsubscribe(self) -> None:
         """Hear nothing any more: before another run of the same engine."""

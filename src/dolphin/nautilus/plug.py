@@ -8,18 +8,31 @@ exits pass by the plainest rule.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.enums import LogColor
 
 from dolphin.nautilus.action import Host
-from dolphin.nautilus.config import PlugConfig
+from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.hook import COMMAND, PRIORITY, Hook
 from dolphin.nautilus.parts import Parts
 from dolphin.nautilus.plain import plain_gate
 from dolphin.nautilus.ports import SensorSource
+
+TEXT_MAX: Final = 500
+"""Characters of an exception's text that are kept: in the log, the journal, and the list of failures."""
+
+
+def told(where: str, error: BaseException) -> str:
+    """An exception in one line that log and journal can write, whatever its author made of `__str__`. Never raises."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text cannot be had)"
+    line = f"{where}: {type(error).__name__}: {text}"
+    return line[:TEXT_MAX].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Plug(Actor):
@@ -41,11 +54,15 @@ class Plug(Actor):
     # --- taking the endpoints over: before any strategy exists --------------------------------------------------------
 
     def register_base(self, portfolio: Any, msgbus: Any, cache: Any, clock: Any) -> None:
-        """Called by the kernel when it builds the actor."""
+        """Called by the kernel when it builds the actor. ConfigError: another guard has this engine."""
         super().register_base(portfolio, msgbus, cache, clock)
+        # First what tells a second guard off: it must not take the gates from under the one that is at work.
+        try:
+            self.msgbus.register(COMMAND, self.hear_command)
+        except KeyError as error:
+            raise ConfigError("another Dolphin guard is on this engine already; accepted: one an engine") from error
         self.hook = Hook(self.msgbus)
         self.hook.take(self.gate_risk, self.gate_exec)
-        self.msgbus.register(COMMAND, self.hear_command)
 
     def gate_risk(self, command: Any) -> None:
         """In place of RiskEngine.execute."""
@@ -164,6 +181,7 @@ class Plug(Actor):
         """Live: every 10 ms."""
         try:
             self._parts().flow.timer(event)
+            self._parts().guard.settle(self.clock.timestamp_ns())
         except Exception as error:
             self.failed("timer", error)
 
@@ -183,15 +201,16 @@ class Plug(Actor):
 
     def failed(self, where: str, error: BaseException) -> None:
         """An exception in the guard: said, counted, and a Category 1 event."""
-        text = f"{where}: {type(error).__name__}: {error}"
+        text = told(where, error)
         self.failures.append(text)
         self.faults.append(text)
         try:
-            self.log.error(f"Dolphin failed in {text}")
+            # The latch first: a log that fails must not lose the fault.
             if self.parts is not None:
                 self.parts.fault(text)
+            self.log.error(f"Dolphin failed in {text}")
         except Exception as second:
-            self.failures.append(f"fault: {type(second).__name__}: {second}")
+            self.failures.append(told("fault", second))
 
     def tell(self, what: str, text: str) -> None:
         """A log line and the callbacks: a fall, a kill, a denial must not look like a dead strategy."""
@@ -203,7 +222,7 @@ class Plug(Actor):
             try:
                 callback(what, text)
             except Exception as error:
-                self.failures.append(f"callback: {type(error).__name__}: {error}")
+                self.failures.append(told("callback", error))
 
     def _parts(self) -> Parts:
         if self.parts is None:
