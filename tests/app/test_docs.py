@@ -39,6 +39,13 @@ def test_configure_names_every_key_and_no_other(keys: tuple[object, ...]) -> Non
     assert named <= {key.name for key in (*POLICY_KEYS, *RUN_KEYS)}
 
 
+def test_configure_names_every_setting_of_the_sensors() -> None:
+    from dolphin.sensors.source import ACCEPTED
+
+    page = text("docs/guide/configure.md")
+    assert [name for name in ACCEPTED if f"`{name}`" not in page] == []
+
+
 def test_the_examples_of_configure_load(tmp_path: Path) -> None:
     found = blocks(text("docs/guide/configure.md"), "toml")
     assert len(found) == 2
@@ -47,6 +54,7 @@ def test_the_examples_of_configure_load(tmp_path: Path) -> None:
     assert load_policy(path).apex_entry_bp == 45_000
     path.write_text(found[1])
     assert load_run(path).strategy == {"average": 200}
+    assert load_run(path).sensors == {"max_silence_s": 30, "shocks": "1-HOUR"}
 
 
 def test_the_example_of_embed_does_what_it_says(
