@@ -114,7 +114,7 @@ def _plot(
         + value_axis(frame, ticks, y, label)
         + "".join(polyline(frame, line, y) for line in lines)
         + over
-        + end_labels(frame, lines, y, bottom, LEVELS_PX)
+        + end_labels(frame, lines, y, bottom, LEVELS_PX if over else 6)
     )
 
 
