@@ -1,9 +1,10 @@
 """Guarded against unguarded: CPU time of one backtest, as a ratio, in alternated rounds of child processes.
 
-    python -m benchmarks.guarded [--quotes 500000] [--orders 10000] [--step-ms 1] [--rounds 5] [--profile]
+    python -m benchmarks.guarded [--quotes 500000] [--orders 10000] [--step-ms 1] [--rounds 5] [--no-where]
 
 One instrument, a market order every so many quotes that never leaves the position flat (closing and reopening is
-quadratic in Nautilus 1.231). Both children make the same data and orders; only `engine.run()` is measured.
+quadratic in Nautilus 1.231). Both children make the same data and orders; only `engine.run()` is measured. One more
+guarded child says where the time goes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import tempfile
 import time
 from decimal import Decimal
 from pathlib import Path
+
+from benchmarks._where import Where, told
 
 VARIANTS = ("plain", "guarded")
 
@@ -91,22 +94,15 @@ def engine_with(variant: str, quotes: int, orders: int, step_ms: int, state_dir:
 
 def child(args: argparse.Namespace) -> None:
     """One run; prints its CPU seconds and what the journal has."""
+    where = None
+    if args.where:
+        where = Where()
+        where.wrap()
     with tempfile.TemporaryDirectory() as state_dir:
         engine, guard = engine_with(args.child, args.quotes, args.orders, args.step_ms, state_dir)
-        profile = None
-        if args.profile:
-            import cProfile
-
-            profile = cProfile.Profile()
-            profile.enable()
         begin = time.process_time()
         engine.run()
         taken = time.process_time() - begin
-        if profile is not None:
-            import pstats
-
-            profile.disable()
-            pstats.Stats(profile, stream=sys.stderr).sort_stats(os.environ.get("SORT", "tottime")).print_stats(60)
         kinds: dict[str, int] = {}
         latency = {}
         if guard is not None:
@@ -118,16 +114,17 @@ def child(args: argparse.Namespace) -> None:
                 kinds[record.kind] = kinds.get(record.kind, 0) + 1
             latency = guard.parts.latency.percentiles()
         fills = len([1 for order in engine.cache.orders() if order.is_closed])
-        print(json.dumps({"cpu_s": taken, "kinds": kinds, "latency": latency, "orders": fills}))
+        lines = {} if where is None else where.lines()
+        print(json.dumps({"cpu_s": taken, "kinds": kinds, "latency": latency, "orders": fills, "where": lines}))
 
 
-def measured(variant: str, args: argparse.Namespace, step_ms: int) -> dict:
+def measured(variant: str, args: argparse.Namespace, step_ms: int, where: bool = False) -> dict:
     command = [
         sys.executable, "-m", "benchmarks.guarded", "--child", variant, "--quotes", str(args.quotes), "--orders",
         str(args.orders), "--step-ms", str(step_ms),
     ]  # fmt: skip
-    if args.profile:
-        command.append("--profile")
+    if where:
+        command.append("--where")
     env = {name: value for name, value in os.environ.items() if name != "DOLPHIN_CONTRACTS"}
     found = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=env, text=True)
     return json.loads(found.stdout.strip().splitlines()[-1])
@@ -153,6 +150,9 @@ def compare(args: argparse.Namespace, step_ms: int, goal: float) -> None:
     print(f"  records an order: {sum(kinds.values()) / max(orders, 1):.2f} {kinds}")
     latency = last["guarded"]["latency"]
     print(f"  decision: p50 {latency['p50_ns'] / 1e3:.1f} us, p99 {latency['p99_ns'] / 1e3:.1f} us (real)")
+    if not args.no_where:
+        lines = measured("guarded", args, step_ms, where=True)["where"]
+        print(told(lines, orders, min(guarded) - min(plain)))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -161,14 +161,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--orders", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--step-ms", type=int, default=0, help="quotes so far apart; without it 1 ms and 100 ms")
-    parser.add_argument("--profile", action="store_true", help="where the time goes (one round)")
+    parser.add_argument("--no-where", action="store_true", help="do not say where the time goes: one run less")
+    parser.add_argument("--where", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--child", choices=VARIANTS, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.child:
         child(args)
         return 0
-    if args.profile:
-        args.rounds = 1
     for step_ms, goal in ((1, 1.15), (100, 1.25)):
         if args.step_ms in (0, step_ms):
             compare(args, step_ms, goal)
