@@ -214,8 +214,11 @@ class Parts:
 
     def _look(self) -> None:
         while not self._watching.wait(WATCH_S):
-            if mailbox.waiting(self.settings.state_dir):
-                self.letter_flag = True
+            try:
+                if mailbox.waiting(self.settings.state_dir):
+                    self.letter_flag = True
+            except Exception:
+                self.letter_flag = True  # the next event looks itself, where a fault is caught
 
     def sleep(self) -> None:
         """Be woken by the next quote or trade."""

@@ -118,9 +118,12 @@ class Plug(Actor):
     def on_reset(self) -> None:
         """The engine runs again: what was is closed, and the next start begins anew."""
         self.wrapped(self._closing)
+        self.wrapped(self._leaving)
+        self.parts = None
+
+    def _leaving(self) -> None:
         if self.parts is not None:
             self.parts.unsubscribe()
-        self.parts = None
 
     # --- handlers -----------------------------------------------------------------------------------------------------
 
