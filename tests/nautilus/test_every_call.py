@@ -231,7 +231,7 @@ ELSEWHERE = frozenset(
     (
         # Live, or the other side of the mailbox: the timer catches as every handler does (test_live.py).
         "FlowOfEvents._stepped_back", "FlowOfEvents.timer", "Guard.settle", "Parts.begin: clock.set_timer_ns",
-        "Parts.check_hook", "Plug.hear_timer: clock.timestamp_ns", "mailbox._answer_in", "mailbox.post", "mailbox.send",
+        "Parts.check_hook", "Plug._tick", "mailbox._answer_in", "mailbox.post", "mailbox.send",
         # Cash accounts, shares, instruments that come later, bars without quotes.
         "Asker._scale: _cache.instrument", "Book._scaled: _cache.instrument", "Book._without_name", "Moving._by_bars",
         "Moving._compare", "Values._amounts", "Values._portfolio_equity", "Values._rate_out", "Values._undelivered",

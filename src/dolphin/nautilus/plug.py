@@ -7,6 +7,7 @@ exits pass by the plainest rule.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -46,6 +47,8 @@ class Plug(Actor):
         self.failures: list[str] = []
         self.faults: list[str] = []
         self.on_change: list[Callable[[str, str], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ticked = False
 
     def sensor_source(self, settings: dict[str, Any]) -> SensorSource:
         """Where the sensors come from."""
@@ -93,6 +96,8 @@ class Plug(Actor):
         """Open the journal, know the instruments, subscribe, test. What fails here leaves the plain gates shut."""
         try:
             live = isinstance(self.clock, LiveClock)
+            if live:
+                self._loop = asyncio.get_running_loop()
             assert self.hook is not None
             self.parts = Parts(self, self.settings, self.hook, live)
             self.parts.begin()
@@ -181,7 +186,21 @@ class Plug(Actor):
             self.failed("alert", error)
 
     def hear_timer(self, event: Any) -> None:
-        """Live: every 10 ms."""
+        """Live: every 10 ms, on a thread of Nautilus' clock. Everything else is handled on the loop, and so is this.
+
+        One waits at most: a loop that is behind must not find a row of them.
+        """
+        assert self._loop is not None
+        if self._ticked:
+            return
+        self._ticked = True
+        try:
+            self._loop.call_soon_threadsafe(self._tick, event)
+        except RuntimeError:  # the loop is closed, and nothing is handled any more
+            return
+
+    def _tick(self, event: Any) -> None:
+        self._ticked = False
         try:
             self._parts().flow.timer(event)
             self._parts().guard.settle(self.clock.timestamp_ns())
