@@ -90,13 +90,23 @@ def test_a_rate_that_is_not_one_rounds_up_once(instrument, at, rate):
 
 @pytest.mark.req("DOL-ORDER-004")
 @pytest.mark.parametrize("instrument", [AUDUSD, XBT])
-def test_nothing_is_worth_nothing_and_a_negative_price_is_exposure(instrument):
+def test_nothing_is_worth_nothing_and_a_negative_price_is_exposure_where_there_is_one(instrument):
     scale = scale_of(instrument)
     assert value_u(0, scale, RATE_ONE) == 0
     assert value_u(65_000, scale, 0) == 0
     assert value_u(65_000, scale, -1) == 0
-    assert value_u(-65_000, scale, RATE_ONE) == value_u(65_000, scale, RATE_ONE) > 0
-    assert value_u(-65_000, scale, RATE_ONE // 2) == value_u(65_000, scale, RATE_ONE // 2) > 0
+    assert value_u(-65_000, scale, RATE_ONE) == 0
+    signed = scale._replace(signed=True)
+    assert value_u(-65_000, signed, RATE_ONE) == value_u(65_000, scale, RATE_ONE) > 0
+    assert value_u(-65_000, signed, RATE_ONE // 2) == value_u(65_000, scale, RATE_ONE // 2) > 0
+
+
+@pytest.mark.req("DOL-ORDER-004")
+def test_only_what_may_trade_below_zero_is_priced_there():
+    assert not scale_of(AUDUSD).signed
+    assert not scale_of(XBT).signed
+    assert scale_of(TestInstrumentProvider.es_future(2030, 3)).signed
+    assert scale_of(TestInstrumentProvider.commodity()).signed
 
 
 @pytest.mark.parametrize(

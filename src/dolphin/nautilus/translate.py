@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from nautilus_trader.model.enums import OrderType
+from nautilus_trader.model.enums import AssetClass, InstrumentClass, OrderType
 from nautilus_trader.model.instruments import Instrument
 from nautilus_trader.model.objects import Quantity
 
@@ -32,7 +32,7 @@ class Scale(NamedTuple):
 
     `value_num`/`value_den`: micro-minor-units of `currency` that one lot is worth for each price unit (of
     10^-price_precision); for an inverse instrument, times one over the price units. `minor`: minor units in one of the
-    currency.
+    currency. `signed`: whether a price below zero is one.
     """
 
     id: str
@@ -47,6 +47,25 @@ class Scale(NamedTuple):
     min_lots: int
     size_precision: int
     instrument_id: Any
+    signed: bool
+
+
+_SIGNED: Final = frozenset(
+    (
+        InstrumentClass.FUTURE,
+        InstrumentClass.FUTURES_SPREAD,
+        InstrumentClass.FORWARD,
+        InstrumentClass.OPTION_SPREAD,
+        InstrumentClass.CFD,
+    )
+)
+
+
+def _may_be_negative(instrument: Instrument) -> bool:
+    """Whether a price below zero is one: oil had it, spreads have it; a currency, a coin and a share have not."""
+    if instrument.asset_class == AssetClass.COMMODITY:
+        return True
+    return instrument.instrument_class in _SIGNED
 
 
 def _ratio(value: Any) -> tuple[int, int]:
@@ -74,7 +93,7 @@ def scale_of(instrument: Instrument) -> Scale:
         min_lots = max(1, ceil_div(units(instrument.min_quantity, size_power), lot_units))
     return Scale(
         instrument.id.value, lot_units, size_power, tick_units, price_power, inverse, num, den, currency, min_lots,
-        instrument.size_precision, instrument.id,
+        instrument.size_precision, instrument.id, _may_be_negative(instrument),
     )  # fmt: skip
 
 
@@ -136,7 +155,10 @@ def value_u(at_units: int, scale: Scale, rate: int) -> int:
         return 0
     if rate <= 0:
         return 0
-    at_units = abs(at_units)
+    if at_units < 0:
+        if not scale.signed:
+            return 0
+        at_units = -at_units
     if scale.inverse:
         if rate == RATE_ONE:
             return ceil_div(scale.value_num, scale.value_den * at_units)
