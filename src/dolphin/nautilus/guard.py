@@ -114,8 +114,6 @@ class Guard:
 
     def next_seq(self) -> int:
         """The number of the next record, if everything that waits can be written."""
-        if self.journal is None:
-            return self.records
         seq: int = self.journal.head.seq
         return seq + 1 + len(self._waiting)
 
@@ -189,8 +187,6 @@ class Guard:
         self._waiting.append(record)
 
     def _append(self, record: Waiting) -> bool:
-        if self.journal is None:
-            return False
         try:
             self._put(record)
         except JournalWriteError as error:
@@ -237,8 +233,6 @@ class Guard:
 
     def _synced(self, ts_ns: int) -> bool:
         """Whether what is written is on the disk, as far as the journal's mode asks for it."""
-        if self.journal is None:
-            return False
         try:
             self.journal.flush()
         except (JournalError, OSError) as error:
@@ -272,8 +266,6 @@ class Guard:
         self._standing = file.killed
 
     def _head_seq(self) -> int:
-        if self.journal is None:
-            return -1
         seq: int = self.journal.head.seq
         return seq
 

@@ -311,7 +311,5 @@ def contingency(order: Any) -> str:
     if order.contingency_type not in (ContingencyType.OCO, ContingencyType.OUO):
         return ""
     names = {order.client_order_id.value}
-    linked_ids = order.linked_order_ids
-    if linked_ids is not None:
-        names.update([linked.value for linked in linked_ids])
+    names.update([linked.value for linked in order.linked_order_ids])  # Nautilus makes no such order without links
     return "group " + " ".join(sorted(names))
