@@ -33,8 +33,8 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
     "contracts.checked": ("test:test_policy.py::test_contracts_are_on_where_the_environment_says_so",),
     "contracts.ensure": ("test:test_policy.py::test_contracts_are_on_where_the_environment_says_so",),
     "contracts.require": ("test:test_policy.py::test_contracts_are_on_where_the_environment_says_so",),
-    "handlers._feed": ("test:test_machine.py::test_unknown_feeds_and_kinds_change_nothing_and_admit_nothing",),
-    "handlers._with_feed": ("test:test_machine.py::test_the_books_r3_is_the_minimum_over_counted_instruments",),
+    "handlers.feed_at": ("test:test_machine.py::test_unknown_feeds_and_kinds_change_nothing_and_admit_nothing",),
+    "handlers.with_feed_at": ("test:test_machine.py::test_the_books_r3_is_the_minimum_over_counted_instruments",),
     "handlers._seen": (
         "contract:sensing.spoken",
         "contract:sensing.enveloped",
@@ -106,6 +106,7 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "test:test_orders.py::test_when_no_own_order_leaves",
         "test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",
     ),
+    "handlers._tick": ("test:test_theorems.py::test_asking_more_often_changes_neither_state_nor_effects",),
     "handlers._none": ("test:test_machine.py::test_unknown_feeds_and_kinds_change_nothing_and_admit_nothing",),
     "handlers.handle": (
         "test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",
@@ -172,7 +173,7 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "test:test_theorems.py::test_asking_more_often_changes_neither_state_nor_effects",
         "test:test_golden.py::test_golden_times_in_three_ways_of_asking",
     ),
-    "machine._at": ("test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",),
+    "machine._with_filter": ("test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",),
     "machine._with_plan": ("test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",),
     "machine.replanned": ("test:test_theorems.py::test_asking_more_often_changes_neither_state_nor_effects",),
     "machine.step": (
@@ -180,6 +181,18 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "test:test_theorems.py::test_asking_more_often_changes_neither_state_nor_effects",
         "test:test_theorems.py::test_a_time_fault_or_a_bad_number_never_raises_confidence",
         "test:test_theorems.py::test_the_same_corpus_gives_the_same_hash_without_contracts",
+    ),
+    "machine.whole": (
+        "test:test_theorems.py::test_every_event_leaves_a_state_in_range_and_none_raises",
+        "test:test_theorems.py::test_the_short_way_of_a_reading_says_what_the_whole_one_says",
+    ),
+    "machine._heard": (
+        "contract:sensing.spoken",
+        "test:test_theorems.py::test_the_short_way_of_a_reading_says_what_the_whole_one_says",
+    ),
+    "machine._sampled": (
+        "contract:survival.r5",
+        "test:test_theorems.py::test_the_short_way_of_a_reading_says_what_the_whole_one_says",
     ),
     "machine._faulted": ("test:test_machine.py::test_a_step_back_of_up_to_a_second_is_judged_at_the_latest_time",),
     "machine.start": ("test:test_machine.py::test_where_a_run_starts",),
@@ -230,6 +243,7 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "contract:timing.feed_credit_ns",
         "contract:timing.heartbeat_lost",
         "contract:timing.error_deadline_ns",
+        "test:test_theorems.py::test_a_plan_is_the_least_of_what_each_feed_adds",
         "test:test_theorems.py::test_asking_more_often_changes_neither_state_nor_effects",
     ),
 }

@@ -357,7 +357,7 @@ def test_an_outcome_carries_what_a_record_says_of_the_state() -> None:
 def test_every_reason_names_its_requirement_and_every_event_its_kind() -> None:
     assert set(REQUIREMENT) == set(Reason)
     assert {ev.KIND[kind] for kind in handlers.HANDLERS} <= set(ev.EVENTS)
-    assert handlers.ASKING | handlers.REPLANNING <= set(ev.EVENTS.values())
+    assert set(handlers.ANSWERS) | handlers.REPLANNING <= set(ev.EVENTS.values())
     assert set(ev.EVENTS) == {ev.KIND[kind] for kind in ev.EVENTS.values()}
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dolphin.kernel import confidence, machine, sizer, units
+from dolphin.kernel import confidence, machine, sizer, timing, units
 from dolphin.kernel import events as ev
 from dolphin.kernel.policy import INTRADAY, UPWARD_GAP_MS, Policy, Posture
 from dolphin.kernel.reasons import Reason
@@ -99,6 +99,35 @@ def test_asking_more_often_changes_neither_state_nor_effects(rng: Random, policy
             return  # how far the clock stepped back depends on who looked last
         assert state == asked
         assert told == told_asked
+
+
+@pytest.mark.req("DOL-TIME-002")
+@given(sq.randoms, sq.policies)
+def test_the_short_way_of_a_reading_says_what_the_whole_one_says(rng: Random, policy: Policy) -> None:
+    state, events = sq.sequence(rng, policy, 25, sq.READINGS if rng.randint(0, 1) else sq.ALL)
+    for one in events:
+        before = state
+        state, effects = machine.step(policy, before, one)
+        if type(one) in machine._SHORT and one.ts_ns >= before.clock.t_ns - NS_PER_S:
+            there, on_the_way = machine.advance(policy, before, one.ts_ns)
+            whole, more = machine.whole(policy, there, one)
+            assert repr((state, effects)) == repr((whole, on_the_way + more))
+
+
+@pytest.mark.req("DOL-TIME-002", "DOL-SENSE-003")
+@given(sq.randoms, sq.policies)
+def test_a_plan_is_the_least_of_what_each_feed_adds(rng: Random, policy: Policy) -> None:
+    state, events = sq.sequence(rng, policy, 15)
+    for one in events:
+        state, _ = machine.step(policy, state, one)
+        t_ns, feeds = state.clock.t_ns, state.feeds
+        errors = (state.capital.error_ns, state.environment.envelope_error_ns, state.environment.shock_error_ns)
+        plan = machine.replanned(policy, state).plan
+        deadlines = [timing.error_deadline_ns(error_ns, t_ns) for error_ns in errors]
+        assert plan.deadline_ns == min(deadlines + [timing.feed_deadline_ns(feed, t_ns) for feed in feeds])
+        assert plan.credit_ns == min(timing.feed_credit_ns(feed, state.clock.start_ns) for feed in feeds)
+        assert plan.r3_bp == min([BP] + [timing.instrument_bp(feed, t_ns) for feed in feeds if feed.counted == 1])
+        assert plan.lost == max(timing.heartbeat_lost(feed, t_ns) for feed in feeds)
 
 
 @pytest.mark.req("DOL-POSTURE-002")

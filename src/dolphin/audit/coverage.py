@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from dolphin.audit.finding import Coverage
 from dolphin.audit.ledger import COMPARED
 from dolphin.journal import KERNEL, OTHER, Record
@@ -50,27 +52,28 @@ class Counter:
         self.kinds: dict[str, int] = {}
         self.effects: dict[tuple[Any, ...], int] = {}
         self.free: dict[str, set[str]] = {}
+        self.noted = False
         self.latest_ns = 0
         self.back_ns = 0
         self.backs = 0
 
     def take(self, record: Record) -> None:
         """Count one record of any kind."""
-        kind = record.kind
+        _, _, ts_ns, kind, _, _, _, body = record
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        if record.ts_ns >= self.latest_ns:
-            self.latest_ns = record.ts_ns
+        if ts_ns >= self.latest_ns:
+            self.latest_ns = ts_ns
         else:
             self.backs += 1
-            self.back_ns = max(self.back_ns, self.latest_ns - record.ts_ns)
+            self.back_ns = max(self.back_ns, self.latest_ns - ts_ns)
         if kind in KERNEL:
-            for effect in record.body.fx:
+            for effect in body.fx:
                 key = _key(effect)
                 self.effects[key] = self.effects.get(key, 0) + 1
-            if b',"x":' in record.raw:
-                self.free.setdefault("any", set()).add("x")
+            if not self.noted:
+                self.noted = body.x is not UNSET
         elif kind in _FREE_KINDS:
-            self.free.setdefault(kind, set()).update(record.body)
+            self.free.setdefault(kind, set()).update(body)
 
     def coverage(self) -> Coverage:
         """Counts by name, what never happened, and which fields no check reads."""
@@ -83,9 +86,10 @@ class Counter:
         kinds = {kind: self.kinds[kind] for kind in (*OTHER[:1], *KERNEL, *OTHER[1:]) if kind in self.kinds}
         missing = [f"kind {kind}" for kind in (*KERNEL, "FILL", "OWN") if kind not in kinds]
         missing += [action for action in ACTIONS if action not in actions]
+        free = self.free | ({"any": {"x"}} if self.noted else {})
         unread = [
             f"{kind}.{name}"
-            for kind, names in sorted(self.free.items())
+            for kind, names in sorted(free.items())
             for name in sorted(names - COMPARED.get(kind, frozenset()))
         ]
         unread += [f"{kind}.{name}" for kind, names in _OUT_ONLY.items() if kind in kinds for name in names]

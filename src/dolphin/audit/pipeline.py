@@ -14,13 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from dolphin.audit import replay
 from dolphin.audit.finding import DECISIONS, FORM, Check, Finding, Report
-from dolphin.audit.fold import Fold
 from dolphin.audit.replay import FINDINGS_MAX, Auditor
 from dolphin.journal import Record
 from dolphin.journal.encoding import TAIL_BYTES
@@ -28,53 +28,80 @@ from dolphin.journal.files import PORT
 from dolphin.journal.kinds import CHECKERS as FULL
 from dolphin.journal.kinds import KERNEL, KINDS
 from dolphin.journal.reader import Source
-from dolphin.kernel.events import EVENTS
-from dolphin.kernel.state import State
+from dolphin.kernel.events import EVENTS, Event
 
 LONG_BYTES: Final = 8_000_000
 """From this size on the start of a second process (a third of a second) is worth its while."""
 
 
-def _decoder(kind: str) -> Callable[[bytes], Any]:
-    """From data to the event's own fields, skipping what a record claims: comparing the text covers all of it."""
-    number: Any = int | str
-    fields = [(name, number) for name in EVENTS[kind]._fields[1:]]
-    notes = ("x", dict[str, Any] | msgspec.UnsetType, msgspec.UNSET)
-    return msgspec.json.Decoder(msgspec.defstruct(kind, [*fields, notes], gc=False)).decode
+def _reader(kind: str) -> Callable[[int, bytes], Event]:
+    """From time and data to the event, skipping what a record claims: comparing the text covers all of it.
+
+    A string is read as the integer that it spells; that it should have been a number shows in the text as well.
+    """
+    made: Any = EVENTS[kind]
+    names = made._fields[1:]
+    new = tuple.__new__
+    if not names:
+        return lambda ts_ns, raw: new(made, (ts_ns,))
+    shape = msgspec.defstruct(kind, [(name, int) for name in names], gc=False)
+    decode = msgspec.json.Decoder(shape, strict=False).decode
+    if len(names) == 1:
+        one: Callable[[Any], Any] = attrgetter(*names)
+        return lambda ts_ns, raw: new(made, (ts_ns, one(decode(raw))))
+    get: Callable[[Any], Any] = attrgetter(*names)
+    return lambda ts_ns, raw: new(made, (ts_ns, *get(decode(raw))))
 
 
-_DECODERS: Final = {kind.encode(): (kind, _decoder(kind)) for kind in KERNEL if kind != "FAULT"}
+_READERS: Final = {kind.encode(): (kind, _reader(kind)) for kind in KERNEL if kind != "FAULT"}
 
 
 class Broken(Exception):
     """A line that is no record: the first process says what is wrong with it."""
 
 
-def lines(path: str) -> Iterator[Record]:
-    """The records of a file, taken apart without a check. Broken where that cannot be done."""
+class Line(NamedTuple):
+    """A line taken apart without a check. `event`: None where it is no kernel event, or not easily one."""
+
+    number: int
+    ts_ns: int
+    kind: str
+    raw: bytes
+    event: Event | None
+
+    def record(self) -> Record:
+        """As the reader would hand it out, its place in the chain left out. ValueError where its form is wrong."""
+        body = FULL[self.kind](self.raw)
+        return Record(self.number, self.number - 1, self.ts_ns, self.kind, "", "", self.raw, body)
+
+
+def lines(path: str) -> Iterator[Line]:
+    """The lines of a file, taken apart. Broken where that cannot be done."""
     source = Source(path, PORT)
     number = 0
-    make = tuple.__new__
-    fast = _DECODERS
+    new = tuple.__new__
+    fast = _READERS
     try:
         for batch in source.batches():
             for text in batch:
                 try:
-                    ts, _, _, _, kind = text.split(b'"', 9)[5:]
-                    kind = kind[: kind.index(b'"')]
-                    raw = text[text.index(b'"data":') + 7 : -TAIL_BYTES]
+                    _, _, _, _, _, ts, _, _, _, kind, _, _, _, _, rest = text.split(b'"', 14)
+                    raw = rest[8:-TAIL_BYTES]
+                    ts_ns = int(ts)
                     known = fast.get(kind)
+                    event = None
                     if known is None:
                         name = KINDS[kind]
-                        body = FULL[name](raw)
                     else:
-                        name, decode = known
-                        body = decode(raw)
-                    ts_ns = int(ts)
-                except (ValueError, IndexError, KeyError) as error:
+                        name, make = known
+                        try:
+                            event = make(ts_ns, raw)
+                        except msgspec.ValidationError:
+                            pass
+                except (ValueError, KeyError) as error:
                     raise Broken(str(number + 1)) from error
                 number += 1
-                yield make(Record, (number, number - 1, ts_ns, name, "", "", raw, body))
+                yield new(Line, (number, ts_ns, name, raw, event))
     finally:
         source.close()
 
@@ -93,36 +120,30 @@ def decisions(path: str, all_: bool) -> Half:
     auditor = Auditor(path, all_=all_, safety=False)
     stopped = 0
     try:
-        for record in lines(path):
+        for line in lines(path):
+            _, _, _, raw, event = line
             fold = auditor.fold
-            before = None if fold is None else fold.state
-            count = len(auditor.findings)
-            auditor.take(record)
-            if len(auditor.findings) > count:
-                if fold is not None:
-                    if before is not None:
-                        auditor.findings[count:] = _again(fold, before, record)
-                if auditor.stopped:
-                    break
+            if event is not None and fold is not None and not auditor.blind:
+                before = fold.state
+                if fold.agrees(event, raw):
+                    continue
+                fold.state = before
+                fold.events -= 1
+            auditor.take(_record(line))
+            if auditor.stopped:
+                break
     except Broken as error:
         stopped = int(str(error))
     events = 0 if auditor.fold is None else auditor.fold.events
     return Half(tuple(auditor.findings), tuple(auditor.reasons), events, stopped)
 
 
-def _again(fold: Fold, before: State, record: Record) -> list[Finding]:
-    """The findings on a record, now with what it claims; none where its form is wrong, which the first process says."""
-    if record.kind not in KERNEL:
-        again = fold.close(record)
-        return [] if again is None else [again]
+def _record(line: Line) -> Record:
+    """The record of a line that has to be looked at closely. Broken where its form is wrong: the reader refuses it."""
     try:
-        full = record._replace(body=FULL[record.kind](record.raw))
-    except ValueError:
-        return []
-    fold.state = before
-    fold.events -= 1
-    again = fold.take(full)
-    return [] if again is None else [again]
+        return line.record()
+    except ValueError as error:
+        raise Broken(str(line.number)) from error
 
 
 def audit(

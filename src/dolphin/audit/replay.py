@@ -70,10 +70,15 @@ class Auditor:
                     if self.stopped:
                         return
         if safety is not None:
-            for finding in (safety.late(record), safety.take(record), self.ledger.kernel(record)):
-                if finding is not None:
-                    self.findings.append(finding)
+            if safety.suspect is not None:
+                self._add(safety.late(record))
+            self._add(safety.take(record))
+            self._add(self.ledger.kernel(record))
             self.counter.take(record)
+
+    def _add(self, finding: Finding | None) -> None:
+        if finding is not None:
+            self.findings.append(finding)
 
     def _clock(self, record: Record) -> Finding | None:
         if self.safety is None:

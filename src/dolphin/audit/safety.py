@@ -57,7 +57,12 @@ class Safety:
         """The first property that this kernel record breaks."""
         body = record.body
         try:
-            wrong = self._time(record.ts_ns, body.out[2])
+            wrong = None
+            if record.ts_ns >= self.t_ns:
+                self.checked += 1
+                self.t_ns = record.ts_ns
+            else:
+                wrong = self._back(record.ts_ns, body.out[2])
             if wrong is None:
                 wrong = self._book(body)
             if wrong is None:
@@ -103,11 +108,9 @@ class Safety:
         expected = f"at least {latest_ns - SECOND_NS}"
         return found(self.path, record, "ts", expected, str(record.ts_ns), "DOL-TIME-003", hint, check=SAFETY)
 
-    def _time(self, ts_ns: int, mode: int) -> Wrong | None:
+    def _back(self, ts_ns: int, mode: int) -> Wrong | None:
+        """A clock that steps back by over a second trips the latch."""
         self.checked += 1
-        if ts_ns >= self.t_ns:
-            self.t_ns = ts_ns
-            return None
         if ts_ns < self.t_ns - SECOND_NS:
             if mode == RUNNING:
                 hint = "a step back of over a second trips the latch"
@@ -128,15 +131,17 @@ class Safety:
         if self.lost:
             self._found_again(values)
             return None
-        wrong = self._effects(body)
-        if wrong is not None:
-            return wrong
+        if body.fx:
+            wrong = self._effects(body)
+            if wrong is not None:
+                return wrong
         if mode != RUNNING and (confidence, posture, r1) != (0, HIBERNATE, 0):
             actual = f"confidence {confidence}, posture {posture}, R1 {r1}"
             return Wrong("out", "confidence 0, HIBERNATE, R1 0", actual, "DOL-POSTURE-005", "killed means HIBERNATE")
         if (posture, mode, episode) != (self.posture, self.mode, self.episode):
             return self._unexplained(posture, mode, episode)
-        if confidence - self.confidence > max(self.policy_ms - before_ms, 0):
+        rose = confidence - self.confidence
+        if rose > 0 and rose > self.policy_ms - before_ms:
             rise = self.policy_ms - before_ms
             hint = f"confidence rose by {confidence - self.confidence} in {rise} policy ms"
             return Wrong(
@@ -152,7 +157,7 @@ class Safety:
             return Wrong("out.posture", allowed, str(posture), "DOL-POSTURE-001", "levels of the Schmitt trigger")
         if mode == RUNNING and r1 != 10_000:
             return Wrong("out.r1_bp", "10000", str(r1), "DOL-KILL-001", "R1 is 10,000 exactly in RUNNING")
-        self.rise = confidence - self.confidence
+        self.rise = rose
         self.out, self.confidence = body.out, confidence
         return None
 
@@ -372,15 +377,17 @@ HANDLERS: Final[dict[str, Callable[[Safety, Any], Wrong | None]]] = {
 
 def fallen(confidence: int) -> int:
     """The best posture that this confidence keeps."""
-    for posture, level_ms in ((APEX, FALL_MS[0]), (STALKER, FALL_MS[1]), (TURTLE, FALL_MS[2])):
-        if confidence > level_ms:
-            return posture
-    return HIBERNATE
+    if confidence > FALL_MS[0]:
+        return APEX
+    if confidence > FALL_MS[1]:
+        return STALKER
+    return TURTLE if confidence > FALL_MS[2] else HIBERNATE
 
 
 def risen(confidence: int) -> int:
     """The worst posture that this confidence leaves one in."""
-    for posture, level_ms in ((APEX, RETURN_MS[0]), (STALKER, RETURN_MS[1]), (TURTLE, RETURN_MS[2])):
-        if confidence >= level_ms:
-            return posture
-    return HIBERNATE
+    if confidence >= RETURN_MS[0]:
+        return APEX
+    if confidence >= RETURN_MS[1]:
+        return STALKER
+    return TURTLE if confidence >= RETURN_MS[2] else HIBERNATE

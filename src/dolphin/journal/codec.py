@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from dolphin.kernel import machine
@@ -32,26 +34,42 @@ def _format(names: tuple[str, ...]) -> str:
     return ",".join(_slot(name) for name in names)
 
 
+def _plain(names: tuple[str, ...]) -> Callable[[tuple[int, ...]], tuple[int, ...]]:
+    """From the values of these fields to those that are no time: the ones that the ready format writes as numbers."""
+    places: list[int] = []
+    for place, name in enumerate(names):
+        if not name.endswith("_ns"):
+            places.append(place)
+    if len(places) == len(names):
+        return tuple
+    if not places:
+        return _nothing
+    if len(places) == 1:
+        return itemgetter(slice(places[0], places[0] + 1))
+    return itemgetter(*places)
+
+
+def _nothing(values: tuple[int, ...]) -> tuple[int, ...]:
+    return ()
+
+
 _EVENT_FORMAT: Final = {
     kind: "".join(f'"{name}":{_slot(name)},' for name in kind._fields[1:]) for kind in EVENTS.values()
 }
 _EFFECT_FORMAT: Final = {kind: f'["{KIND[kind]}",{_format(kind._fields)}]' for kind in EFFECTS.values()}
 _OUT_FORMAT: Final = f"[{_format(Outcome._fields)}]"
+_EVENT_PLAIN: Final = {kind: _plain(kind._fields[1:]) for kind in EVENTS.values()}
+_EFFECT_PLAIN: Final = {kind: _plain(kind._fields) for kind in EFFECTS.values()}
 _TYPES: Final[dict[str, type]] = {"cause": Cause, "reason": Reason, "before": Posture, "after": Posture}
 
 
-def _all_exact(names: tuple[str, ...], values: tuple[int, ...]) -> bool:
+def _exact(values: tuple[int, ...]) -> bool:
     """Whether the ready format serves: no number that would have to be written as a string is beyond 2^53."""
     if sum(map(abs, values)) <= EXACT:
         return True
-    return _named_exact(names, values)
-
-
-def _named_exact(names: tuple[str, ...], values: tuple[int, ...]) -> bool:
-    for name, value in zip(names, values, strict=True):
+    for value in values:
         if abs(value) > EXACT:
-            if not name.endswith("_ns"):
-                return False
+            return False
     return True
 
 
@@ -70,34 +88,36 @@ def _texts(names: tuple[str, ...], values: tuple[int, ...]) -> list[str]:
 def _event_text(event: Event) -> str:
     kind = type(event)
     values: tuple[int, ...] = event[1:]
-    if not values:
-        return ""
-    names = kind._fields[1:]
-    if _all_exact(names, values):
+    if _exact(_EVENT_PLAIN[kind](values)):
         return _EVENT_FORMAT[kind] % values
+    names = kind._fields[1:]
     return "".join(f'"{name}":{text},' for name, text in zip(names, _texts(names, values), strict=True))
 
 
 def _effect_text(effect: Effect) -> str:
     kind = type(effect)
-    if _all_exact(kind._fields, effect):
+    if _exact(_EFFECT_PLAIN[kind](effect)):
         return _EFFECT_FORMAT[kind] % effect
     return f'["{KIND[kind]}",{",".join(_texts(kind._fields, effect))}]'
 
 
-def _out_text(state: State) -> str:
-    values = outcome(state)
-    if _all_exact(Outcome._fields, values):
+@lru_cache(maxsize=16)
+def _out_text(values: Outcome) -> str:
+    """Kept for the last few: while nothing is earned or lost, record after record says the same."""
+    if _exact(values):
         return _OUT_FORMAT % values
     return f"[{','.join(_texts(Outcome._fields, values))}]"
 
 
 def encode(event: Event, effects: tuple[Effect, ...], state: State, note: str = "") -> str:
     """The `data` of a kernel record, compact JSON. `note`: a JSON object in text for people (order id and such)."""
-    fx = ",".join([_effect_text(effect) for effect in effects])
+    head, out = _event_text(event), _out_text(outcome(state))
+    fx = ""
+    if effects:
+        fx = ",".join([_effect_text(effect) for effect in effects])
     if note:
-        return f'{{{_event_text(event)}"out":{_out_text(state)},"fx":[{fx}],"x":{note}}}'
-    return f'{{{_event_text(event)}"out":{_out_text(state)},"fx":[{fx}]}}'
+        return f'{{{head}"out":{out},"fx":[{fx}],"x":{note}}}'
+    return f'{{{head}"out":{out},"fx":[{fx}]}}'
 
 
 class Malformed(ValueError):

@@ -39,6 +39,7 @@ _LINE: Final = re.compile(
 _FIRST_CHECKER: Final = {HEADER.encode(): (HEADER, CHECKERS[HEADER])}
 _CHECKERS: Final = {name.encode(): (name, CHECKERS[name]) for name in KINDS.values()}
 del _CHECKERS[HEADER.encode()]
+_TAIL: Final = b',"hash":"%b"}'
 _FIRST: Final = b'{"seq":0,"ts":"'
 _FOREIGN_FIX: Final = "name a journal that Dolphin wrote"
 _FIELDS: Final = (
@@ -200,10 +201,9 @@ def walk(source: Source, batches: Iterator[list[bytes]], *, growing: bool = Fals
                 raise diagnose(path, line, text, digest, policy)
             seq, ts, kind, named = found.groups()
             digest_before = digest
-            hashed = sha256(digest + text[:-TAIL_BYTES])
-            digest = hashed.digest()
-            hex_ = hashed.hexdigest()
-            if text[-TAIL_BYTES:] != f',"hash":"{hex_}"}}'.encode():
+            digest = sha256(digest + text[:-TAIL_BYTES]).digest()
+            hex_ = digest.hex()
+            if text[-TAIL_BYTES:] != _TAIL % hex_.encode():
                 raise diagnose(path, line, text, digest_before, policy)
             if int(seq) != line:
                 raise diagnose(path, line, text, digest_before, policy)

@@ -120,11 +120,13 @@ def trapped(capital: Capital) -> bool:
 @ensure(lambda capital, t_ns, result: result.trapped_ns in (ABSENT, capital.trapped_ns, t_ns))
 def since_trapped(capital: Capital, t_ns: int) -> Capital:
     """`trapped_ns` brought up to date: kept while trapped, begun when it begins, forgotten when it ends."""
-    if not trapped(capital):
-        return capital._replace(trapped_ns=ABSENT)
-    if capital.trapped_ns != ABSENT:
+    if trapped(capital):
+        if capital.trapped_ns != ABSENT:
+            return capital
+        return capital._replace(trapped_ns=t_ns)
+    if capital.trapped_ns == ABSENT:
         return capital
-    return capital._replace(trapped_ns=t_ns)
+    return capital._replace(trapped_ns=ABSENT)
 
 
 @ensure(lambda mark, head, equity, stood, result: result >= mark)

@@ -18,7 +18,10 @@ def earn(confidence_ms: int, held_bp: int, dt_ms: int) -> int:
     """Confidence after `dt_ms` of policy time under `held_bp`: up-slope at most one, a negative time earns nothing."""
     if dt_ms > 0:
         confidence_ms = confidence_ms + dt_ms
-    return cut(confidence_ms, held_bp)
+    ceiling_ms = MS_PER_BP * held_bp
+    if confidence_ms > ceiling_ms:
+        return ceiling_ms
+    return confidence_ms
 
 
 @ensure(lambda confidence_ms, r_bp, result: result <= MS_PER_BP * r_bp)

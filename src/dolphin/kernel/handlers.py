@@ -18,15 +18,12 @@ from dolphin.kernel.contracts import ensure
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.reasons import Cause, Reason
 from dolphin.kernel.state import Feed, FeedKind, Filter, Plan, State
-from dolphin.kernel.units import ABSENT, flag
+from dolphin.kernel.units import ABSENT, flag, new
 
 type Effects = tuple[ev.Effect, ...]
 
-UNKNOWN: Final = Feed(FeedKind.DATA, r3_bp=0, error=1)
-"""An instrument that the header does not list: stale and in error, so that nothing enters on it."""
 
-
-def _feed(state: State, index: int) -> Feed | None:
+def feed_at(state: State, index: int) -> Feed | None:
     """The feed of this index; None for one that the header does not list."""
     if index < 0:
         return None
@@ -35,16 +32,17 @@ def _feed(state: State, index: int) -> Feed | None:
     return state.feeds[index]
 
 
-def _with_feed(state: State, index: int, feed: Feed) -> State:
-    return state._replace(feeds=(*state.feeds[:index], feed, *state.feeds[index + 1 :]))
+def with_feed_at(feeds: tuple[Feed, ...], index: int, feed: Feed) -> tuple[Feed, ...]:
+    """All feeds, with this one in its place."""
+    return (*feeds[:index], feed, *feeds[index + 1 :])
 
 
 def _seen(policy: Policy, state: State, event: ev.Seen) -> tuple[State, Effects]:
-    feed = _feed(state, event.feed)
+    feed = feed_at(state, event.feed)
     if feed is None:
         return state, ()
     feed = sensing.spoken(feed, event.due_ns, event.r3_bp, event.error)
-    state = _with_feed(state, event.feed, feed)
+    state = state._replace(feeds=with_feed_at(state.feeds, event.feed, feed))
     if feed.kind == FeedKind.ENVELOPE:
         due_ms = timing.policy_ms(policy.profile, event.due_ns - state.clock.anchor_ns)
         environment = sensing.enveloped(state.environment, due_ms, feed.error, state.clock.t_ns)
@@ -53,10 +51,11 @@ def _seen(policy: Policy, state: State, event: ev.Seen) -> tuple[State, Effects]
 
 
 def _counted(policy: Policy, state: State, event: ev.Counted) -> tuple[State, Effects]:
-    feed = _feed(state, event.feed)
+    feed = feed_at(state, event.feed)
     if feed is None:
         return state, ()
-    return _with_feed(state, event.feed, sensing.counting(feed, flag(event.counted))), ()
+    feed = sensing.counting(feed, flag(event.counted))
+    return state._replace(feeds=with_feed_at(state.feeds, event.feed, feed)), ()
 
 
 def _shock(policy: Policy, state: State, event: ev.Shock) -> tuple[State, Effects]:
@@ -156,29 +155,28 @@ def _resume(policy: Policy, state: State, event: ev.Resume) -> tuple[State, Effe
 
 def standing(state: State, index: int) -> orders.Standing:
     """What book and instrument say now. An unknown instrument is stale and in error: fail closed."""
-    feed = _feed(state, index)
+    feed = feed_at(state, index)
+    confidence_ms, posture, _, fell = state.filter
+    runs = killswitch.running(state.latch)
+    blind = sensing.unreadable(state.environment, state.capital)
     if feed is None:
-        feed = UNKNOWN
-    book = state.filter
+        return orders.Standing(posture, confidence_ms, runs, blind, True, True, 0, fell == 1)
     t_ns = state.clock.t_ns
-    return orders.Standing(
-        book.posture,
-        book.confidence_ms,
-        killswitch.running(state.latch),
-        sensing.unreadable(state.environment, state.capital),
-        feed.error == 1,
-        timing.stale(feed, t_ns),
-        timing.instrument_bp(feed, t_ns),
-        book.fell == 1,
-    )
+    stale = timing.stale(feed, t_ns)
+    bp = timing.instrument_bp(feed, t_ns)
+    return new(orders.Standing, (posture, confidence_ms, runs, blind, feed.error == 1, stale, bp, fell == 1))
 
 
-def _order(policy: Policy, state: State, event: ev.Order) -> tuple[State, Effects]:
-    return state, (orders.judge(policy, standing(state, event.feed), event),)
+def _order(policy: Policy, state: State, event: ev.Order) -> Effects:
+    return (orders.judge(policy, standing(state, event.feed), event),)
 
 
-def _reduce(policy: Policy, state: State, event: ev.Reduce) -> tuple[State, Effects]:
-    return state, (orders.reduce(policy, standing(state, event.feed), event, state.clock.t_ns),)
+def _reduce(policy: Policy, state: State, event: ev.Reduce) -> Effects:
+    return (orders.reduce(policy, standing(state, event.feed), event, state.clock.t_ns),)
+
+
+def _tick(policy: Policy, state: State, event: ev.Tick) -> Effects:
+    return ()
 
 
 def _none(policy: Policy, state: State, event: Any) -> tuple[State, Effects]:
@@ -197,15 +195,18 @@ HANDLERS: Final[dict[type, Callable[[Policy, State, Any], tuple[State, Effects]]
     ev.RebaseArm: _rebase_arm,
     ev.RebaseConfirm: _rebase_confirm,
     ev.Resume: _resume,
+}
+"""Kinds that change the state, beyond what time, a kill or a fault makes of it."""
+
+ANSWERS: Final[dict[type, Callable[[Policy, State, Any], Effects]]] = {
+    ev.Tick: _tick,
     ev.Order: _order,
     ev.Reduce: _reduce,
 }
+"""Kinds that change nothing: they ask."""
 
 REPLANNING: Final[frozenset[type]] = frozenset((ev.Seen, ev.Counted, ev.Shock, ev.SensorError, ev.Confirm, ev.Resume))
 """Kinds that change what the feeds or the environment mean, so that the plan is made anew."""
-
-ASKING: Final[frozenset[type]] = frozenset((ev.Tick, ev.Order, ev.Reduce))
-"""Kinds that change nothing: they ask."""
 
 
 def handle(policy: Policy, state: State, event: ev.Event) -> tuple[State, Effects]:
@@ -222,14 +223,14 @@ def replans(before: State, after: State, event: ev.Event) -> bool:
 
 def arrives(state: State, event: ev.Event) -> int:
     """The time to which the state is advanced before the event is handled; a restart's downtime is not lived."""
-    if isinstance(event, ev.Resume):
+    if type(event) is ev.Resume:
         return state.clock.t_ns
     return event.ts_ns
 
 
 def asks(event: ev.Event) -> bool:
     """Whether this event leaves the state as time alone has made it."""
-    return type(event) in ASKING
+    return type(event) in ANSWERS
 
 
 def causes(event: ev.Event) -> tuple[Cause, ...]:
@@ -243,9 +244,11 @@ def causes(event: ev.Event) -> tuple[Cause, ...]:
 
 def consequences(policy: Policy, state: State, event: ev.Event) -> Effects:
     """EXCESS where a sample shows more held than the posture it led to lets one hold: own orders are then asked for."""
-    if not isinstance(event, ev.Equity):
+    if type(event) is not ev.Equity:
         return ()
     if event.error != 0:
+        return ()
+    if event.gross <= 0:
         return ()
     most = orders.held_limit(policy, standing(state, -1), event.equity, policy.l_raw_bp)
     over = orders.excess(policy, most, event.gross)

@@ -13,14 +13,19 @@ posture follow again. Time never runs back; `landed` clamps, so the range of a s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Final
+
 from dolphin.kernel import handlers
+from dolphin.kernel.capital import sampled
 from dolphin.kernel.confidence import cut, earn
 from dolphin.kernel.contracts import ensure
-from dolphin.kernel.events import Effect, Event, Moved, Tripped
+from dolphin.kernel.events import Effect, Equity, Event, Moved, Seen, Tripped
 from dolphin.kernel.killswitch import running, trip
 from dolphin.kernel.policy import Policy, Posture, Profile
 from dolphin.kernel.posture import move, rise_in_ms
 from dolphin.kernel.reasons import Cause
+from dolphin.kernel.sensing import spoken
 from dolphin.kernel.state import Capital, Clock, Environment, Feed, FeedKind, Filter, Latch, Mode, Plan, Readings, State
 from dolphin.kernel.survival import least, r1, r5, r_total
 from dolphin.kernel.timing import (
@@ -34,9 +39,12 @@ from dolphin.kernel.timing import (
     rise_stop_ns,
     whole_second,
 )
-from dolphin.kernel.units import ABSENT, BP, FULL_MS, clamp, dated
+from dolphin.kernel.units import ABSENT, BP, FULL_MS, MS_PER_BP, clamp, dated, never, new
 
 type Effects = tuple[Effect, ...]
+
+_APEX: Final = Posture.APEX
+_HIBERNATE: Final = Posture.HIBERNATE
 
 
 @ensure(lambda result: result.confidence_ms >= 0)
@@ -50,9 +58,8 @@ def landed(filter_: Filter, running: bool) -> Filter:
     """The last act of each step: the filter in range, and HIBERNATE at confidence 0 where the latch is not RUNNING."""
     if not running:
         return Filter(0, Posture.HIBERNATE, 0, filter_.fell)
-    return Filter(
-        clamp(filter_.confidence_ms, 0, FULL_MS), filter_.posture, clamp(filter_.held_bp, 0, BP), filter_.fell
-    )
+    confidence_ms, posture, held_bp, fell = filter_
+    return new(Filter, (clamp(confidence_ms, 0, FULL_MS), posture, clamp(held_bp, 0, BP), fell))
 
 
 @ensure(lambda confidence_ms, result: result.confidence_ms == confidence_ms)
@@ -62,8 +69,8 @@ def landed(filter_: Filter, running: bool) -> Filter:
 @ensure(lambda filter_, after, result: after != Posture.HIBERNATE or filter_.posture == after or result.fell == 1)
 def moved_to(filter_: Filter, confidence_ms: int, after: Posture) -> Filter:
     """The filter with its new confidence and posture; `fell` begins with a fall into HIBERNATE and ends above it."""
-    if after != Posture.HIBERNATE:
-        return Filter(confidence_ms, after, filter_.held_bp, 0)
+    if after != _HIBERNATE:
+        return new(Filter, (confidence_ms, after, filter_.held_bp, 0))
     if filter_.posture != Posture.HIBERNATE:
         return Filter(confidence_ms, after, filter_.held_bp, 1)
     return Filter(confidence_ms, after, filter_.held_bp, filter_.fell)
@@ -71,14 +78,15 @@ def moved_to(filter_: Filter, confidence_ms: int, after: Posture) -> Filter:
 
 def _moved(state: State, confidence_ms: int) -> tuple[State, Effects]:
     """`state` with this confidence and the posture that it gives; a change of posture is an effect, at its own time."""
-    before = state.filter.posture
+    filter_ = state.filter
+    before = filter_.posture
     after = move(before, confidence_ms)
-    if after == before:
-        if confidence_ms == state.filter.confidence_ms:
-            return state, ()
-        return state._replace(filter=moved_to(state.filter, confidence_ms, after)), ()
-    state = state._replace(filter=moved_to(state.filter, confidence_ms, after))
-    return state, (Moved(state.clock.t_ns, before, after, confidence_ms),)
+    if after != before:
+        state = _with_filter(state, moved_to(filter_, confidence_ms, after))
+        return state, (Moved(state.clock.t_ns, before, after, confidence_ms),)
+    if confidence_ms == filter_.confidence_ms:
+        return state, ()
+    return _with_filter(state, moved_to(filter_, confidence_ms, after)), ()
 
 
 def tripped(state: State, cause: Cause) -> tuple[State, Effects]:
@@ -105,12 +113,15 @@ def read(policy: Policy, state: State) -> Readings:
     """The five multipliers in force: R2 and R4 as of the last whole policy second."""
     t_ns = state.clock.t_ns
     second_ms = whole_second(policy_ms(policy.profile, t_ns - state.clock.anchor_ns))
-    return Readings(
-        r1(running(state.latch)),
-        r2_at(state.environment, t_ns, second_ms),
-        state.plan.r3_bp,
-        r4_at(state.environment, t_ns, second_ms),
-        r5(state.capital.drawdown_bp),
+    return new(
+        Readings,
+        (
+            r1(running(state.latch)),
+            r2_at(state.environment, t_ns, second_ms),
+            state.plan.r3_bp,
+            r4_at(state.environment, t_ns, second_ms),
+            r5(state.capital.drawdown_bp),
+        ),
     )
 
 
@@ -128,11 +139,14 @@ def _reread(policy: Policy, state: State) -> tuple[State, Effects]:
 
 def _settled(policy: Policy, state: State, readings: Readings) -> tuple[State, Effects]:
     """New R, cut, posture, and the next stop."""
+    clock, filter_, _, environment, capital, latch, feeds, plan = state
     held_bp = r_total(*readings)
-    filter_ = state.filter._replace(held_bp=held_bp)
-    state, moved = _moved(state._replace(readings=readings, filter=filter_), cut(filter_.confidence_ms, held_bp))
-    filter_ = landed(state.filter, running(state.latch))
-    return state._replace(filter=filter_, plan=_stopping(policy.profile, state.clock, filter_, state.plan)), moved
+    filter_ = new(Filter, (filter_.confidence_ms, filter_.posture, held_bp, filter_.fell))
+    state = new(State, (clock, filter_, readings, environment, capital, latch, feeds, plan))
+    state, moved = _moved(state, cut(filter_.confidence_ms, held_bp))
+    filter_ = landed(state.filter, running(latch))
+    plan = _stopping(policy.profile, clock, filter_, plan)
+    return new(State, (clock, filter_, readings, environment, capital, latch, feeds, plan)), moved
 
 
 @ensure(lambda plan, result: result.stop_ns <= plan.deadline_ns)
@@ -144,10 +158,16 @@ def _settled(policy: Policy, state: State, readings: Readings) -> tuple[State, E
 )
 def _stopping(profile: Profile, clock: Clock, filter_: Filter, plan: Plan) -> Plan:
     """`plan` with its first stop: a deadline, a whole policy second, or when earning lifts the posture."""
-    rise_ms = rise_in_ms(filter_.posture, filter_.confidence_ms, filter_.held_bp)
-    rise_ns = rise_stop_ns(profile, clock.anchor_ns, clock.t_ns, plan.credit_ns, rise_ms)
-    stop_ns = least(rise_ns, least(plan.deadline_ns, plan.second_ns))
-    return Plan(plan.deadline_ns, plan.second_ns, plan.credit_ns, plan.r3_bp, plan.lost, stop_ns)
+    deadline_ns, second_ns, credit_ns, r3_bp, lost, _ = plan
+    if filter_.posture == _APEX:
+        rise_ns = never(clock.t_ns)
+    else:
+        rise_ms = rise_in_ms(filter_.posture, filter_.confidence_ms, filter_.held_bp)
+        rise_ns = rise_stop_ns(profile, clock.anchor_ns, clock.t_ns, credit_ns, rise_ms)
+    stop_ns = least(rise_ns, least(deadline_ns, second_ns))
+    if stop_ns == plan.stop_ns:
+        return plan
+    return new(Plan, (deadline_ns, second_ns, credit_ns, r3_bp, lost, stop_ns))
 
 
 @ensure(lambda t_ns, result: result <= t_ns)
@@ -166,16 +186,20 @@ def credited_ms(policy: Policy, state: State, t_ns: int) -> int:
 def visit(policy: Policy, state: State, t_ns: int) -> tuple[State, Effects]:
     """Bring `state` to a stop: credit under the held R, posture, deadlines trip, new R, cut, posture.
 
-    Where no stop has come, R is held and the second half would change nothing.
+    Where no stop has come, R is held and the second half would change nothing. Where confidence is all that the held R
+    allows, nothing more is earned and the posture stays.
     """
-    confidence_ms = earn(state.filter.confidence_ms, state.filter.held_bp, credited_ms(policy, state, t_ns))
-    clock = Clock(state.clock.anchor_ns, state.clock.start_ns, t_ns)
-    stop_ns = state.plan.stop_ns
-    state, moved = _moved(_at(state, clock), confidence_ms)
-    if t_ns < stop_ns:
+    clock, filter_, readings, environment, capital, latch, feeds, plan = state
+    confidence_ms = filter_.confidence_ms
+    now = new(Clock, (clock.anchor_ns, clock.start_ns, t_ns))
+    state = new(State, (now, filter_, readings, environment, capital, latch, feeds, plan))
+    moved: Effects = ()
+    if confidence_ms != MS_PER_BP * filter_.held_bp:
+        credit_ms = earned_ms(policy.profile, clock.anchor_ns, clock.t_ns, t_ns, plan.credit_ns)
+        state, moved = _moved(state, earn(confidence_ms, filter_.held_bp, credit_ms))
+    if t_ns < plan.stop_ns:
         return state, moved
-    state = replanned(policy, state)
-    state, faults = _deadlines(state)
+    state, faults = _deadlines(replanned(policy, state))
     state, settled = _reread(policy, state)
     return state, moved + faults + settled
 
@@ -189,18 +213,16 @@ def advance(policy: Policy, state: State, t_ns: int) -> tuple[State, Effects]:
     return state, effects
 
 
-def _at(state: State, clock: Clock) -> State:
-    """`state` at another time (spelled out: this is the hottest line of the library)."""
-    return State(
-        clock, state.filter, state.readings, state.environment, state.capital, state.latch, state.feeds, state.plan
-    )
+def _with_filter(state: State, filter_: Filter) -> State:
+    """`state` with another filter (spelled out, as all that is hot here: `_replace` costs a microsecond more)."""
+    clock, _, readings, environment, capital, latch, feeds, plan = state
+    return new(State, (clock, filter_, readings, environment, capital, latch, feeds, plan))
 
 
 def _with_plan(state: State, plan: Plan) -> State:
-    """`state` with another plan (spelled out, as `_at`)."""
-    return State(
-        state.clock, state.filter, state.readings, state.environment, state.capital, state.latch, state.feeds, plan
-    )
+    """`state` with another plan (spelled out, as `_with_filter`)."""
+    clock, filter_, readings, environment, capital, latch, feeds, _ = state
+    return new(State, (clock, filter_, readings, environment, capital, latch, feeds, plan))
 
 
 def replanned(policy: Policy, state: State) -> State:
@@ -221,8 +243,22 @@ def step(policy: Policy, state: State, event: Event) -> tuple[State, Effects]:
     if regressed(before_ns, event.ts_ns):
         state, more = _faulted(policy, state, Cause.CLOCK_REGRESSION)
         effects += more
-    if handlers.asks(event):
-        return state, effects + handlers.handle(policy, state, event)[1]
+    kind = type(event)
+    answer = handlers.ANSWERS.get(kind)
+    if answer is not None:
+        return state, effects + answer(policy, state, event)
+    short = _SHORT.get(kind)
+    if short is not None:
+        if running(state.latch):
+            done = short(policy, state, event)
+            if done is not None:
+                return done[0], effects + done[1]
+    state, more = whole(policy, state, event)
+    return state, effects + more
+
+
+def whole(policy: Policy, state: State, event: Event) -> tuple[State, Effects]:
+    """What a reading or a request makes of a book that has been brought to its time: everything is planned and read."""
     before = state
     state, answers = handlers.handle(policy, state, event)
     if handlers.replans(before, state, event):
@@ -232,7 +268,57 @@ def step(policy: Policy, state: State, event: Event) -> tuple[State, Effects]:
         state, more = tripped(state, cause)
         faults += more
     state, moved = _reread(policy, state)
-    return state, effects + answers + faults + moved + handlers.consequences(policy, state, event)
+    return state, answers + faults + moved + handlers.consequences(policy, state, event)
+
+
+def _heard(policy: Policy, state: State, event: Seen) -> tuple[State, Effects] | None:
+    """`whole` of a word that changes R3 at most, in a book that runs; None where it may change more.
+
+    Between two stops R2 and R4 are what they were.
+    """
+    feed = handlers.feed_at(state, event.feed)
+    if feed is None:
+        return None
+    if feed.kind == FeedKind.ENVELOPE:
+        return None
+    clock, filter_, readings, environment, capital, latch, feeds, _ = state
+    after = spoken(feed, event.due_ns, event.r3_bp, event.error)
+    feeds = handlers.with_feed_at(feeds, event.feed, after)
+    plan = planned(policy.profile, clock, environment, capital.error_ns, feeds)
+    if plan.lost == 1:
+        return None
+    if plan.r3_bp == readings.r3_bp:
+        plan = _stopping(policy.profile, clock, filter_, plan)
+        return new(State, (clock, filter_, readings, environment, capital, latch, feeds, plan)), ()
+    state = State(clock, filter_, readings, environment, capital, latch, feeds, plan)
+    r1_bp, r2_bp, _, r4_bp, r5_bp = readings
+    return _settled(policy, state, Readings(r1_bp, r2_bp, plan.r3_bp, r4_bp, r5_bp))
+
+
+def _sampled(policy: Policy, state: State, event: Equity) -> tuple[State, Effects] | None:
+    """`whole` of an equity that can be read, as the one before it could, in a book that runs: R5 alone may change."""
+    if event.error != 0:
+        return None
+    clock, filter_, readings, environment, capital, latch, feeds, plan = state
+    if capital.error_ns != ABSENT:
+        return None
+    capital = sampled(capital, clock.t_ns, event.equity, event.flat, event.stood)
+    r5_bp = r5(capital.drawdown_bp)
+    if r5_bp == readings.r5_bp:
+        plan = _stopping(policy.profile, clock, filter_, plan)
+        state = new(State, (clock, filter_, readings, environment, capital, latch, feeds, plan))
+        return state, handlers.consequences(policy, state, event)
+    state = State(clock, filter_, readings, environment, capital, latch, feeds, plan)
+    r1_bp, r2_bp, r3_bp, r4_bp, _ = readings
+    state, moved = _settled(policy, state, Readings(r1_bp, r2_bp, r3_bp, r4_bp, r5_bp))
+    return state, moved + handlers.consequences(policy, state, event)
+
+
+_SHORT: Final[dict[type, Callable[[Policy, State, Any], tuple[State, Effects] | None]]] = {
+    Seen: _heard,
+    Equity: _sampled,
+}
+"""The two readings that most of a journal is: the short way to what `whole` would say."""
 
 
 def _faulted(policy: Policy, state: State, cause: Cause) -> tuple[State, Effects]:

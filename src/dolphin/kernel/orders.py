@@ -18,7 +18,7 @@ from dolphin.kernel.policy import TRIM_GAP_NS, Hibernate, Policy, Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.sizer import allowed_entry_bp, allowed_held_bp, fit, limit, share_of
 from dolphin.kernel.survival import least
-from dolphin.kernel.units import ABSENT, BP, MICRO, MS_PER_BP, NS_PER_S, clamp, positive
+from dolphin.kernel.units import ABSENT, BP, MICRO, MS_PER_BP, NS_PER_S, clamp, new, positive
 
 
 class Standing(NamedTuple):
@@ -79,7 +79,7 @@ def split(lots: int, size: int, own: int, resting: int, taking: int) -> Split:
         exit_lots = least(lots, left)
         wanted = least(lots, positive(size - resting))
         cancel = 0
-    return Split(exit_lots, wanted - exit_lots, lots - wanted, cancel)
+    return new(Split, (exit_lots, wanted - exit_lots, lots - wanted, cancel))
 
 
 @ensure(lambda standing, result: result != Reason.PASSED or standing.running)
@@ -148,8 +148,8 @@ def enter(policy: Policy, standing: Standing, order: Order, cut: Split) -> Entry
     taken = used(order.gross, order.working, cut.exit, order.value_u, order.taking)
     lots = least(cut.entry, fit(limit(order.equity, allowed_bp) - taken, order.value_u))
     if lots == cut.entry:
-        return Entry(lots, allowed_bp, Reason.PASSED)
-    return Entry(lots, allowed_bp, Reason.LEVERAGE)
+        return new(Entry, (lots, allowed_bp, Reason.PASSED))
+    return new(Entry, (lots, allowed_bp, Reason.LEVERAGE))
 
 
 @ensure(lambda lots, exit_lots, result: lots < 0 or exit_lots < 0 or result >= 0)
@@ -173,12 +173,12 @@ def settle(cut: Split, entry: Entry, lots: int, whole: int, min_lots: int, named
     """Put the parts together. The exit part is in every answer but that of an undivided order that does not fit."""
     out = leaving(lots, cut.exit, entry.lots, whole, min_lots)
     if out == lots:
-        return Verdict(out, cut.exit, cut.cancel, entry.allowed_bp, complete(cut.exit, lots))
+        return new(Verdict, (out, cut.exit, cut.cancel, entry.allowed_bp, complete(cut.exit, lots)))
     if whole == 1:
-        return Verdict(0, 0, 0, entry.allowed_bp, short(cut.entry, entry.reason, named))
+        return new(Verdict, (0, 0, 0, entry.allowed_bp, short(cut.entry, entry.reason, named)))
     if out == cut.exit:
-        return Verdict(out, cut.exit, cut.cancel, entry.allowed_bp, refused(cut.entry, entry, named))
-    return Verdict(out, cut.exit, cut.cancel, entry.allowed_bp, short(cut.entry, entry.reason, named))
+        return new(Verdict, (out, cut.exit, cut.cancel, entry.allowed_bp, refused(cut.entry, entry, named)))
+    return new(Verdict, (out, cut.exit, cut.cancel, entry.allowed_bp, short(cut.entry, entry.reason, named)))
 
 
 @ensure(lambda exit_lots, lots, result: (result == Reason.REDUCING) == (exit_lots == lots))
@@ -236,7 +236,7 @@ def judge(policy: Policy, standing: Standing, order: Order) -> Verdict:
         size = remaining(abs(order.position_lots), order.leaving_lots, order.reduce_only)
         cut = split(lots, size, order.own_lots, order.resting_lots, order.taking)
     else:
-        cut = Split(0, 0, lots, 0)
+        cut = new(Split, (0, 0, lots, 0))
     if cut.entry == 0:
         return settle(cut, Entry(0, 0, Reason.PASSED), lots, order.whole, order.min_lots, order.named)
     return settle(cut, enter(policy, standing, order, cut), lots, order.whole, order.min_lots, order.named)

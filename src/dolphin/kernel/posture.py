@@ -62,7 +62,7 @@ def risen(confidence_ms: int) -> Posture:
 def move(posture: Posture, confidence_ms: int) -> Posture:
     """The next posture: down to `fallen` at once, up to `risen`, otherwise unchanged."""
     worst_kept = fallen(confidence_ms)
-    if posture < worst_kept:
+    if posture <= worst_kept:
         return worst_kept
     best_regained = risen(confidence_ms)
     if posture > best_regained:

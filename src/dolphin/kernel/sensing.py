@@ -12,7 +12,7 @@ from dolphin.kernel.contracts import ensure
 from dolphin.kernel.policy import FLOOR_BP
 from dolphin.kernel.state import Capital, Clock, Environment, Feed
 from dolphin.kernel.survival import least
-from dolphin.kernel.units import ABSENT, BP, dated
+from dolphin.kernel.units import ABSENT, BP, dated, new
 
 
 @ensure(lambda r3_bp, result: not result or r3_bp >= 2_000)
@@ -38,7 +38,7 @@ def legible(r3_bp: int, error: int) -> bool:
 def spoken(feed: Feed, due_ns: int, r3_bp: int, error: int) -> Feed:
     """The feed after it spoke; after a bad reading as before, but in error and with its R3 at the floor."""
     if legible(r3_bp, error):
-        return Feed(feed.kind, 1, due_ns, r3_bp, 0, feed.counted)
+        return new(Feed, (feed.kind, 1, due_ns, r3_bp, 0, feed.counted))
     return Feed(feed.kind, feed.heard, feed.due_ns, least(feed.r3_bp, FLOOR_BP), 1, feed.counted)
 
 

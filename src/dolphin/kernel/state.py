@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Cause
-from dolphin.kernel.units import ABSENT, BP, FULL_MS, NEVER_NS
+from dolphin.kernel.units import ABSENT, BP, FULL_MS, NEVER_NS, new
 
 
 class FeedKind(IntEnum):
@@ -163,13 +163,9 @@ class Outcome(NamedTuple):
 
 def outcome(state: State) -> Outcome:
     """The part of `state` that a record carries."""
-    return Outcome(
-        state.filter.confidence_ms,
-        state.filter.posture,
-        state.latch.mode,
-        state.filter.held_bp,
-        *state.readings,
-        state.capital.drawdown_bp,
-        state.capital.mark,
-        state.latch.episode,
+    _, filter_, readings, _, capital, latch, _, _ = state
+    confidence_ms, posture, held_bp, _ = filter_
+    return new(
+        Outcome,
+        (confidence_ms, posture, latch.mode, held_bp, *readings, capital.drawdown_bp, capital.mark, latch.episode),
     )

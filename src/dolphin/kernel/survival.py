@@ -9,7 +9,7 @@ from __future__ import annotations
 from dolphin.kernel.contracts import ensure, require
 from dolphin.kernel.policy import DRAWDOWN_FREE_BP, ENVELOPE_DECADE_S, ENVELOPE_FRESH_S, FLOOR_BP, SHOCK_BP
 from dolphin.kernel.tables import R2, R5
-from dolphin.kernel.units import BP, scale
+from dolphin.kernel.units import BP
 
 _DECADE = (1, 10, 100, 1_000)
 _STEP_S = 30
@@ -185,4 +185,4 @@ def r_total(r1_bp: int, r2_bp: int, r3_bp: int, r4_bp: int, r5_bp: int) -> int:
 
     The one precondition of the kernel, which each of the five functions above and `timing.instrument_bp` guarantee.
     """
-    return scale(scale(scale(scale(r1_bp, r2_bp), r3_bp), r4_bp), r5_bp)
+    return r1_bp * r2_bp // BP * r3_bp // BP * r4_bp // BP * r5_bp // BP

@@ -10,10 +10,13 @@ from dolphin.kernel.contracts import ensure
 from dolphin.kernel.policy import CLOCK_BACK_NS, ENVELOPE_FRESH_S, GRACE_NS, STALE_NS, Profile
 from dolphin.kernel.state import Clock, Environment, Feed, FeedKind, Plan
 from dolphin.kernel.survival import least, r2, r3_silence, r4
-from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NEVER_NS, NS_PER_MS, NS_PER_S, never
+from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NEVER_NS, NS_PER_MS, NS_PER_S, never, new
 
 DAILY_NS_PER_MS = 1_440 * NS_PER_MS
 """1.44 s: a minute of policy time is a day."""
+
+_HEARTBEAT = FeedKind.HEARTBEAT
+_INTRADAY = Profile.INTRADAY
 
 
 @ensure(lambda profile, since_ns, result: profile != Profile.INTRADAY or result * NS_PER_MS <= since_ns)
@@ -133,8 +136,10 @@ def stale(feed: Feed, t_ns: int) -> bool:
 @ensure(lambda feed, t_ns, result: t_ns < feed.due_ns + 10 * NS_PER_S or result <= 2_000)
 def instrument_bp(feed: Feed, t_ns: int) -> int:
     """R3 of one instrument: its reading, or what its silence leaves, in steps at whole real seconds past due."""
-    late_s = (t_ns - feed.due_ns) // NS_PER_S
-    return least(feed.r3_bp, r3_silence(late_s * MS_PER_S))
+    late_ns = t_ns - feed.due_ns
+    if late_ns < NS_PER_S:
+        return least(feed.r3_bp, BP)
+    return least(feed.r3_bp, r3_silence(late_ns // NS_PER_S * MS_PER_S))
 
 
 @ensure(lambda feed, t_ns, result: result > t_ns)
@@ -165,6 +170,9 @@ def feed_credit_ns(feed: Feed, start_ns: int) -> int:
 @ensure(lambda clock, result: result > clock.t_ns)
 def second_stop_ns(profile: Profile, clock: Clock, environment: Environment) -> int:
     """Real time of the next whole policy second at which R2 or R4 may change."""
+    if environment.envelope_due_ms == ABSENT:
+        if environment.shock_ms == ABSENT:
+            return never(clock.t_ns)
     second_ms = next_second(environment, policy_ms(profile, clock.t_ns - clock.anchor_ns))
     if second_ms >= NEVER_NS:
         return never(clock.t_ns)
@@ -190,9 +198,13 @@ def rise_stop_ns(profile: Profile, anchor_ns: int, t_ns: int, credit_ns: int, ri
 @ensure(lambda from_ns, to_ns, result: result * NS_PER_MS <= to_ns - from_ns + NS_PER_MS or to_ns < from_ns)
 def earned_ms(profile: Profile, anchor_ns: int, from_ns: int, to_ns: int, credit_ns: int) -> int:
     """Policy ms between two times that confidence may be earned for: up to the horizon; a difference of floors."""
-    until_ns = least(to_ns, credit_ns)
+    until_ns = to_ns
+    if credit_ns < to_ns:
+        until_ns = credit_ns
     if until_ns <= from_ns:
         return 0
+    if profile == _INTRADAY:
+        return (until_ns - anchor_ns) // NS_PER_MS - (from_ns - anchor_ns) // NS_PER_MS
     return policy_ms(profile, until_ns - anchor_ns) - policy_ms(profile, from_ns - anchor_ns)
 
 
@@ -210,20 +222,37 @@ def error_deadline_ns(error_ns: int, t_ns: int) -> int:
 def planned(
     profile: Profile, clock: Clock, environment: Environment, equity_error_ns: int, feeds: tuple[Feed, ...]
 ) -> Plan:
-    """The plan at `clock.t_ns`: one pass over all feeds. Composed: the loop's body is the functions above."""
+    """The plan at `clock.t_ns`: one pass over all feeds.
+
+    Composed. What a feed adds is `feed_deadline_ns`, `feed_credit_ns`, `instrument_bp` and `heartbeat_lost`, spelled
+    out where a feed is not counted: every feed of a book goes through this loop whenever one of them speaks.
+    """
     t_ns = clock.t_ns
-    deadline_ns = error_deadline_ns(equity_error_ns, t_ns)
-    deadline_ns = least(deadline_ns, error_deadline_ns(environment.envelope_error_ns, t_ns))
-    deadline_ns = least(deadline_ns, error_deadline_ns(environment.shock_error_ns, t_ns))
-    credit_ns = never(t_ns)
+    start_ns = clock.start_ns
+    deadline_ns = credit_ns = never(t_ns)
+    if equity_error_ns != ABSENT:
+        deadline_ns = least(deadline_ns, error_deadline_ns(equity_error_ns, t_ns))
+    if environment.envelope_error_ns != ABSENT:
+        deadline_ns = least(deadline_ns, error_deadline_ns(environment.envelope_error_ns, t_ns))
+    if environment.shock_error_ns != ABSENT:
+        deadline_ns = least(deadline_ns, error_deadline_ns(environment.shock_error_ns, t_ns))
     r3_bp = BP
     lost = 0
     for feed in feeds:
-        deadline_ns = least(deadline_ns, feed_deadline_ns(feed, t_ns))
-        credit_ns = least(credit_ns, feed_credit_ns(feed, clock.start_ns))
-        if feed.counted == 1:
-            r3_bp = least(r3_bp, instrument_bp(feed, t_ns))
-        if heartbeat_lost(feed, t_ns):
+        kind, heard, due_ns, _, _, counted = feed
+        end_ns = due_ns + GRACE_NS
+        if heard == 1:
+            if end_ns < credit_ns:
+                credit_ns = end_ns
+        elif start_ns < credit_ns:
+            credit_ns = start_ns
+        if end_ns > t_ns:
+            if end_ns < deadline_ns:
+                deadline_ns = end_ns
+        elif kind == _HEARTBEAT:
             lost = 1
+        if counted == 1:
+            deadline_ns = least(deadline_ns, feed_deadline_ns(feed, t_ns))
+            r3_bp = least(r3_bp, instrument_bp(feed, t_ns))
     second_ns = second_stop_ns(profile, clock, environment)
-    return Plan(deadline_ns, second_ns, credit_ns, r3_bp, lost, least(deadline_ns, second_ns))
+    return new(Plan, (deadline_ns, second_ns, credit_ns, r3_bp, lost, least(deadline_ns, second_ns)))

@@ -7,7 +7,15 @@ Money: the currency's minor unit. Quantity: lots of the instrument. Leverage: bp
 
 from __future__ import annotations
 
+from typing import Final
+
 from dolphin.kernel.contracts import ensure
+
+new: Final = tuple.__new__
+"""`new(Clock, (a, b, c))` is `Clock(a, b, c)` at half its cost, for the few tuples that every step makes.
+
+Nothing counts the values: where it stands, all fields do, in their order.
+"""
 
 BP = 10_000
 FULL_MS = 6_000_000
