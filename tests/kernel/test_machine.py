@@ -358,6 +358,7 @@ def test_every_reason_names_its_requirement_and_every_event_its_kind() -> None:
     assert set(REQUIREMENT) == set(Reason)
     assert {ev.KIND[kind] for kind in handlers.HANDLERS} <= set(ev.EVENTS)
     assert set(handlers.ANSWERS) | handlers.REPLANNING <= set(ev.EVENTS.values())
+    assert [handlers.asks(one) for one in (ev.Tick(0), ev.Kill(0))] == [True, False]
     assert set(ev.EVENTS) == {ev.KIND[kind] for kind in ev.EVENTS.values()}
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dolphin.kernel import confidence, machine, sizer, timing, units
+from dolphin.kernel import confidence, machine, sizer, survival, timing, units
 from dolphin.kernel import events as ev
 from dolphin.kernel.policy import INTRADAY, UPWARD_GAP_MS, Policy, Posture
 from dolphin.kernel.reasons import Reason
@@ -280,6 +280,15 @@ def test_a_hundred_nominal_minutes_lead_to_apex(rng: Random, policy: Policy) -> 
     state, _ = machine.step(policy, state, ev.Tick(t_ns + FULL_MS * tick_ns))
     assert state.filter.confidence_ms == FULL_MS
     assert state.filter.posture == Posture.APEX
+
+
+@pytest.mark.req("DOL-FILTER-001")
+@given(st.lists(st.integers(0, BP), min_size=5, max_size=5))
+def test_the_product_of_the_five_is_floored_after_each_factor(readings: list[int]) -> None:
+    product = BP
+    for one in readings:
+        product = units.scale(product, one)
+    assert survival.r_total(*readings) == product
 
 
 @pytest.mark.req("DOL-FILTER-010", "DOL-SIZE-001")

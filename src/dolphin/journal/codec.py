@@ -35,22 +35,17 @@ def _format(names: tuple[str, ...]) -> str:
 
 
 def _plain(names: tuple[str, ...]) -> Callable[[tuple[int, ...]], tuple[int, ...]]:
-    """From the values of these fields to those that are no time: the ones that the ready format writes as numbers."""
+    """From the values of these fields to those that are no time: the ones that the ready format writes as numbers.
+
+    Every kind has none that is a time, or two or more that are not.
+    """
     places: list[int] = []
     for place, name in enumerate(names):
         if not name.endswith("_ns"):
             places.append(place)
     if len(places) == len(names):
         return tuple
-    if not places:
-        return _nothing
-    if len(places) == 1:
-        return itemgetter(slice(places[0], places[0] + 1))
     return itemgetter(*places)
-
-
-def _nothing(values: tuple[int, ...]) -> tuple[int, ...]:
-    return ()
 
 
 _EVENT_FORMAT: Final = {
