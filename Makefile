@@ -72,8 +72,14 @@ pythons: $(STAMP) ## determinism: the same journals folded by every Python found
 bench: $(STAMP) ## ratios and latencies of this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-coverage: $(STAMP) ## the test suite with 100 % statement and branch coverage of kernel and journal
-	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+# Raise this when docs/assurance/nautilus-coverage.md, which lists what is missing, gets shorter.
+NAUTILUS_COVERAGE := 95.5
+COVERED := kernel journal nautilus
+
+coverage: $(STAMP) ## the test suite with its branch coverage: 100 % of kernel and journal, the ratchet of nautilus
+	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest -n $(WORKERS) $(COVERED:%=--cov=src/dolphin/%) --cov-report= --cov-fail-under=0 $(ARGS)
+	@$(BIN)/coverage report --include='src/dolphin/kernel/*,src/dolphin/journal/*'
+	@$(BIN)/coverage report --include='src/dolphin/nautilus/*' --fail-under=$(NAUTILUS_COVERAGE)
 
 requirements: $(STAMP) ## requirements.toml against tests, contracts and models (ARGS="--matrix" or "--strict")
 	@$(BIN)/python -m tools.requirements_check $(ARGS)
