@@ -152,6 +152,15 @@ def test_silence_of_an_instrument_is_stale_and_ramps_its_r3() -> None:
     assert handlers.standing(now, 0).instrument_bp == 2_000
 
 
+@pytest.mark.req("DOL-SENSE-003")
+@pytest.mark.parametrize("kind", [FeedKind.HEARTBEAT, FeedKind.ENVIRONMENT, FeedKind.ENVELOPE])
+def test_whatever_feed_is_counted_its_silence_ramps_without_another_event(kind: FeedKind) -> None:
+    state, _ = do(book(kind, due_ns=at(1)), ev.Counted(T0, 0, 1))
+    for seconds, r3_bp in ((1.2, BP), (2, 9_346), (5.5, 6_897)):
+        now, _ = do(state, ev.Tick(at(seconds)))
+        assert now.readings.r3_bp == r3_bp
+
+
 @pytest.mark.req("DOL-SENSE-007")
 def test_the_books_r3_is_the_minimum_over_counted_instruments() -> None:
     state = book(FeedKind.DATA, FeedKind.DATA, FeedKind.DATA)

@@ -149,8 +149,6 @@ def feed_deadline_ns(feed: Feed, t_ns: int) -> int:
     end_ns = feed.due_ns + GRACE_NS
     if end_ns <= t_ns:
         return never(t_ns)
-    if feed.kind != FeedKind.DATA:
-        return end_ns
     if feed.counted != 1:
         return end_ns
     if t_ns < feed.due_ns:
