@@ -23,14 +23,17 @@ CONSTANTS
     ReturnApexMs, ReturnStalkerMs, ReturnTurtleMs,        \* and regained at or above
     TrappedBelowBp,                                       \* R5 under which APEX cannot be regained
     NanosPerSecond,
-    ArmWait, RebaseTrapped, RebaseGap, ClockBack,         \* real time, <<seconds, nanoseconds>>
+    ArmWait, RequestLife,                                 \* real time, <<seconds, nanoseconds>>: the first moment at which a
+                                                          \* confirm is accepted, and the first at which none is any more
+    RebaseTrapped, RebaseGap, ClockBack,
     EpisodeModulus                                        \* episodes are counted modulo this (finite for model checking)
 
 CONSTANTS                                                 \* what the environment of a model may do
     Products, Capitals, Flats,                            \* values of R2*R3*R4 (floored after each factor), of R5, of flat
     Credits, Elapsed,                                     \* policy ms credited and real time passed between two visits
     StepsBack,                                            \* by how much (real time) a host's clock steps back
-    Nonces                                                \* of operators' requests
+    Nonces,                                               \* of operators' requests
+    Holdings                                              \* what a book may hold (positive; Nothing and Unseen besides)
 
 VARIABLES
     confidence, posture,                                  \* the filter (ms) and what it allows
@@ -38,11 +41,14 @@ VARIABLES
     product, capital,                                     \* R2*R3*R4 and R5 in force; R1 is Bp exactly in RUNNING
     flat,                                                 \* no position, nothing in flight
     mode, episode,                                        \* the latch, and how many times it has been entered
-    waited, nonce,                                        \* of the pending arm request: real time since, and its nonce
-    trapped, rebased, request,                            \* real time since trapped, since the last re-base; pending nonce
+    waited, nonce, kept,                                  \* of the pending arm request: real time since, its nonce, and what it
+                                                          \* took over
+    trapped, rebased,                                     \* real time since trapped, since the last re-base
+    request, asked,                                       \* of the pending re-base request: its nonce, and real time since
     step                                                  \* what the last step was: for properties and for reading a trace
 
-vars == <<confidence, posture, held, product, capital, flat, mode, episode, waited, nonce, trapped, rebased, request, step>>
+vars == <<confidence, posture, held, product, capital, flat, mode, episode, waited, nonce, kept, trapped, rebased, request, asked,
+          step>>
 ------------------------------------------------------------------------------
 (* Words *)
 
@@ -56,6 +62,8 @@ KILLED == 1
 ARM_PENDING == 2
 
 NoNonce == 0                                              \* no request is pending; real nonces are positive
+Nothing == 0                                              \* a flat book, or no request that took anything over
+Unseen == -1                                              \* nobody can say what is held: unknown is never flat
 
 Min(a, b) == IF a < b THEN a ELSE b
 Max(a, b) == IF a > b THEN a ELSE b
@@ -102,7 +110,7 @@ Filtered(c, p, r, ms, new) ==                             \* ms of policy time u
     IN [confidence |-> left, posture |-> Move(rose, left), rose |-> rose]
 
 Plain == [act |-> "Start", credit |-> 0, rose |-> HIBERNATE, elapsed |-> Zero, back |-> Zero, trip |-> FALSE, done |-> FALSE,
-          named |-> NoNonce, clear |-> FALSE, green |-> FALSE]
+          named |-> NoNonce, clear |-> FALSE, seen |-> Unseen, green |-> FALSE]
 Label(act) == [Plain EXCEPT !.act = act]
 Noted(label, ms, rose) == [label EXCEPT !.credit = ms, !.rose = rose]
 
@@ -117,63 +125,80 @@ Land(label, ms, m, p, r) ==                               \* the latch is now m,
        /\ mode' = m
        /\ step' = Noted(label, ms, after.rose)
 ------------------------------------------------------------------------------
-(* The latch: DOL-KILL-001, DOL-REARM-001 to DOL-REARM-005 *)
+(* The latch: DOL-KILL-001, DOL-REARM-001 to DOL-REARM-007 *)
 
 AfterTrip(m) == KILLED                                    \* also from ARM_PENDING
 EpisodeAfter(before, after) ==                            \* a trip while KILLED changes nothing
     IF after = KILLED /\ before # KILLED THEN (episode + 1) % EpisodeModulus ELSE episode
-WaitedAfter(before, after, e) ==                          \* counted from the request that is pending
-    IF after = ARM_PENDING /\ before = ARM_PENDING THEN UpTo(Plus(waited, e), ArmWait) ELSE Zero
-NonceAfter(before, after, n) ==
-    IF after # ARM_PENDING THEN NoNonce ELSE IF before = ARM_PENDING THEN nonce ELSE n
 
-MayArm(e, clear, green) == mode = KILLED /\ e = episode /\ clear /\ green
-MayConfirm(n, green) == mode = ARM_PENDING /\ n = nonce /\ AtLeast(waited, ArmWait) /\ green
+\* n is the nonce of an arm request that was granted in this step, or NoNonce. A new request takes the place of a pending one.
+WaitedAfter(before, after, e, n) ==                       \* counted from the request that is pending
+    IF after = ARM_PENDING /\ before = ARM_PENDING /\ n = NoNonce THEN UpTo(Plus(waited, e), RequestLife) ELSE Zero
+NonceAfter(after, n) == IF after # ARM_PENDING THEN NoNonce ELSE IF n # NoNonce THEN n ELSE nonce
+KeptAfter(after, n, h) == IF after # ARM_PENDING THEN Nothing ELSE IF n # NoNonce THEN h ELSE kept
+
+MayArm(e, clear, green) == mode # RUNNING /\ e = episode /\ clear /\ green
+InTime(wait) == AtLeast(wait, ArmWait) /\ ~AtLeast(wait, RequestLife)
+Stands(seen) == seen = Nothing \/ (seen # Unseen /\ seen = kept)     \* flat at this moment, or just what was taken over
+MayConfirm(n, seen, green) == mode = ARM_PENDING /\ n = nonce /\ InTime(waited) /\ Stands(seen) /\ green
 ModeAfterArm == ARM_PENDING
-ModeAfterRefusedConfirm == mode                           \* too early or wrong, it stays pending
+ModeAfterRefusedConfirm == mode                           \* too early, too late or wrong: it stays pending, killed as before
 ------------------------------------------------------------------------------
-(* The drawdown trap: DOL-CAPITAL-004, DOL-CAPITAL-005 *)
+(* The drawdown trap: DOL-CAPITAL-004, -005, -007. In APEX nothing is denied, so that nothing is trapped: between 5.40 *)
+(* and 6.95 % of drawdown a book that fell to nothing else may still be there, by hysteresis.                             *)
 
-IsTrapped(f, r) == f /\ r < TrappedBelowBp
-TrappedAfter(f, r, e) ==
-    IF IsTrapped(f, r) /\ IsTrapped(flat, capital) THEN UpTo(Plus(trapped, e), RebaseTrapped) ELSE Zero
+IsTrapped(f, r, p) == f /\ r < TrappedBelowBp /\ p # APEX
+InTheTrap == IsTrapped(flat, capital, posture)
+TrappedAfter(f, r, p, e) ==
+    IF IsTrapped(f, r, p) /\ InTheTrap THEN UpTo(Plus(trapped, e), RebaseTrapped) ELSE Zero
 RebasedAfter(e) == UpTo(Plus(rebased, e), RebaseGap)
+
+\* A request is made in a trap and ends with it; a new one takes the place of a pending one.
+MayAsk == InTheTrap
+RequestAfter(f, r, p, n) ==
+    IF ~IsTrapped(f, r, p) THEN NoNonce ELSE IF n # NoNonce THEN n ELSE request
+AskedAfter(f, r, p, e, n) ==
+    IF IsTrapped(f, r, p) /\ n = NoNonce /\ request # NoNonce THEN UpTo(Plus(asked, e), RequestLife) ELSE Zero
 MayRebase(n, priced) ==
     /\ request # NoNonce
     /\ n = request
-    /\ IsTrapped(flat, capital)
+    /\ ~AtLeast(asked, RequestLife)
+    /\ InTheTrap
     /\ AtLeast(trapped, RebaseTrapped)
     /\ AtLeast(rebased, RebaseGap)
     /\ priced
 ------------------------------------------------------------------------------
 (* Actions *)
 
-Settle(e, f, n) ==                                        \* what every step does to the latch's record and to the waits
+Settle(e, f, arm, h, ask) ==                              \* what every step does to the latch's record, the waits and requests
     /\ flat' = f
     /\ episode' = EpisodeAfter(mode, mode')
-    /\ waited' = WaitedAfter(mode, mode', e)
-    /\ nonce' = NonceAfter(mode, mode', n)
-    /\ trapped' = TrappedAfter(f, capital', e)
+    /\ waited' = WaitedAfter(mode, mode', e, arm)
+    /\ nonce' = NonceAfter(mode', arm)
+    /\ kept' = KeptAfter(mode', arm, h)
+    /\ trapped' = TrappedAfter(f, capital', posture', e)
+    /\ request' = RequestAfter(f, capital', posture', ask)
+    /\ asked' = AskedAfter(f, capital', posture', e, ask)
+Passes(e, f) == Settle(e, f, NoNonce, Nothing, NoNonce)   \* no request is granted in this step
 
 \* Time passes: ms of it are credited, e of real time elapse, a deadline may be missed, readings may be new (DOL-TIME-005).
 Visit(ms, e, missed, p, r, f) ==
     /\ Land([Label("Visit") EXCEPT !.elapsed = e, !.trip = missed],
             ms, IF missed THEN AfterTrip(mode) ELSE mode, p, r)
-    /\ Settle(e, f, NoNonce)
+    /\ Passes(e, f)
     /\ rebased' = RebasedAfter(e)
-    /\ UNCHANGED request
 
 \* No time passes. A reading comes with an event:
 Sense(p, r, f) ==
     /\ Land(Label("Sense"), 0, mode, p, r)
-    /\ Settle(Zero, f, NoNonce)
-    /\ UNCHANGED <<rebased, request>>
+    /\ Passes(Zero, f)
+    /\ UNCHANGED rebased
 
 \* the operator's kill, or a Category 1 event:
 Trip ==
     /\ Land([Label("Trip") EXCEPT !.trip = TRUE], 0, AfterTrip(mode), product, capital)
-    /\ Settle(Zero, flat, NoNonce)
-    /\ UNCHANGED <<rebased, request>>
+    /\ Passes(Zero, flat)
+    /\ UNCHANGED rebased
 
 \* the host's clock says b before the latest time seen, and is judged at the latest (DOL-TIME-003):
 TooFarBack(b) == ~AtLeast(ClockBack, b)
@@ -181,32 +206,33 @@ CreditOfStepBack(b) == 0
 ModeAfterStepBack(b) == IF TooFarBack(b) THEN AfterTrip(mode) ELSE mode
 StepBack(b) ==
     /\ Land([Label("StepBack") EXCEPT !.back = b, !.trip = TooFarBack(b)], CreditOfStepBack(b), ModeAfterStepBack(b), product, capital)
-    /\ Settle(Zero, flat, NoNonce)
-    /\ UNCHANGED <<rebased, request>>
-
-\* first step of the re-arm; clear: the book is flat or its position is explicitly accepted; e: the episode it names:
-Arm(e, n, clear, green) ==
-    LET done == MayArm(e, clear, green)
-    IN /\ Land([Label("Arm") EXCEPT !.done = done, !.named = n, !.clear = clear, !.green = green],
-               0, IF done THEN ModeAfterArm ELSE mode, product, capital)
-       /\ Settle(Zero, flat, n)
-       /\ UNCHANGED <<rebased, request>>
-
-\* second step of the re-arm: RUNNING, at the confidence that the latch has left, which is 0. All deadlines begin anew, so
-\* that R3 may be another one (p):
-Confirm(n, green, p) ==
-    LET done == MayConfirm(n, green)
-    IN /\ Land([Label("Confirm") EXCEPT !.done = done, !.named = n, !.green = green],
-               0, IF done THEN RUNNING ELSE ModeAfterRefusedConfirm, IF done THEN p ELSE product, capital)
-       /\ Settle(Zero, flat, NoNonce)
-       /\ UNCHANGED <<rebased, request>>
-
-\* first step of the re-base: remembered, nothing else; the right is tested at the second:
-RebaseArm(n) ==
-    /\ Land([Label("RebaseArm") EXCEPT !.named = n], 0, mode, product, capital)
-    /\ Settle(Zero, flat, NoNonce)
-    /\ request' = n
+    /\ Passes(Zero, flat)
     /\ UNCHANGED rebased
+
+\* first step of the re-arm; clear: the book is flat or its position is explicitly accepted; e: the episode it names; h: what
+\* is taken over (Nothing for a flat book, Unseen where nobody looked):
+Arm(e, n, clear, h, green) ==
+    LET done == MayArm(e, clear, green)
+    IN /\ Land([Label("Arm") EXCEPT !.done = done, !.named = n, !.clear = clear, !.seen = h, !.green = green],
+               0, IF done THEN ModeAfterArm ELSE mode, product, capital)
+       /\ Settle(Zero, flat, IF done THEN n ELSE NoNonce, h, NoNonce)
+       /\ UNCHANGED rebased
+
+\* second step of the re-arm: RUNNING, at the confidence that the latch has left, which is 0. The book is looked at again
+\* (seen). All deadlines begin anew, so that R3 may be another one (p):
+Confirm(n, seen, green, p) ==
+    LET done == MayConfirm(n, seen, green)
+    IN /\ Land([Label("Confirm") EXCEPT !.done = done, !.named = n, !.seen = seen, !.green = green],
+               0, IF done THEN RUNNING ELSE ModeAfterRefusedConfirm, IF done THEN p ELSE product, capital)
+       /\ Passes(Zero, flat)
+       /\ UNCHANGED rebased
+
+\* first step of the re-base: remembered, nothing else; the whole right is tested at the second:
+RebaseArm(n) ==
+    LET done == MayAsk
+    IN /\ Land([Label("RebaseArm") EXCEPT !.done = done, !.named = n], 0, mode, product, capital)
+       /\ Settle(Zero, flat, NoNonce, Nothing, IF done THEN n ELSE NoNonce)
+       /\ UNCHANGED rebased
 
 \* second step of the re-base: the mark becomes the equity, so that R5 is one; confidence comes back by itself:
 CapitalAfterRebase == Bp
@@ -214,9 +240,8 @@ RebaseConfirm(n, priced) ==
     LET done == MayRebase(n, priced)
     IN /\ Land([Label("RebaseConfirm") EXCEPT !.done = done, !.named = n],
                0, mode, product, IF done THEN CapitalAfterRebase ELSE capital)
-       /\ Settle(Zero, flat, NoNonce)
+       /\ Passes(Zero, flat)
        /\ rebased' = IF done THEN Zero ELSE rebased
-       /\ request' = IF done THEN NoNonce ELSE request
 ------------------------------------------------------------------------------
 (* A whole system: a backtest starts at full confidence, a live run at 0: DOL-TIME-007 *)
 
@@ -225,8 +250,8 @@ InitAt(c, p) ==
     /\ posture = p
     /\ held = Bp /\ product = Bp /\ capital = Bp
     /\ flat = TRUE
-    /\ mode = RUNNING /\ episode = 0 /\ waited = Zero /\ nonce = NoNonce
-    /\ trapped = Zero /\ rebased = RebaseGap /\ request = NoNonce
+    /\ mode = RUNNING /\ episode = 0 /\ waited = Zero /\ nonce = NoNonce /\ kept = Nothing
+    /\ trapped = Zero /\ rebased = RebaseGap /\ request = NoNonce /\ asked = Zero
     /\ step = Plain
 Init == InitAt(FullMs, APEX) \/ InitAt(0, HIBERNATE)
 
@@ -234,8 +259,10 @@ Init == InitAt(FullMs, APEX) \/ InitAt(0, HIBERNATE)
 Passing == \E ms \in Credits, e \in Elapsed, missed \in BOOLEAN, p \in Products: Visit(ms, e, missed, p, capital, flat)
 Sensing == \E p \in Products, r \in Capitals, f \in Flats: Sense(p, r, f)
 Stepping == \E b \in StepsBack: StepBack(b)
-Arming == \E n \in Nonces, e \in {episode, (episode + 1) % EpisodeModulus}, clear, green \in BOOLEAN: Arm(e, n, clear, green)
-Confirming == \E n \in Nonces, green \in BOOLEAN, p \in Products: Confirm(n, green, p)
+Seen == Holdings \union {Nothing, Unseen}
+Arming == \E n \in Nonces, e \in {episode, (episode + 1) % EpisodeModulus}, clear, green \in BOOLEAN, h \in Seen:
+    Arm(e, n, clear, h, green)
+Confirming == \E n \in Nonces, seen \in Seen, green \in BOOLEAN, p \in Products: Confirm(n, seen, green, p)
 RebaseArming == \E n \in Nonces: RebaseArm(n)
 RebaseConfirming == \E n \in Nonces, priced \in BOOLEAN: RebaseConfirm(n, priced)
 

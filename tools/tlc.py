@@ -96,7 +96,7 @@ def theorems(cfg: str) -> list[str]:
 def cfg_of(model: Model) -> str:
     """The whole cfg: the scaled policy, the model's own, and for a reach or flaw only its property (and TypeOK)."""
     own = (SPEC / "MC" / model.cfg).read_text(encoding="utf-8")
-    policy = (SPEC / "MC" / "Scaled.cfg").read_text(encoding="utf-8")
+    policy = policy_of(own)
     if model.kind == "pass":
         return policy + own
     kept: list[str] = []
@@ -111,6 +111,13 @@ def cfg_of(model: Model) -> str:
     # PROPERTY takes invariants too, and then reports them as the property's violation.
     word = "INVARIANT" if is_invariant(model.theorem) else "PROPERTY"
     return f"{policy}{chr(10).join(kept)}\n{override}{typed}{word} {model.theorem}\n"
+
+
+def policy_of(own: str) -> str:
+    """The scaled policy, without the constants that a model's own cfg gives another value."""
+    text = (SPEC / "MC" / "Scaled.cfg").read_text(encoding="utf-8")
+    given = {line.split()[0] for line in own.splitlines() if line.startswith("    ")}
+    return "".join(line for line in text.splitlines(keepends=True) if not given.intersection(line.split()[:1]))
 
 
 def is_invariant(name: str) -> bool:

@@ -23,7 +23,8 @@ class Book:
     def __init__(self) -> None:
         self.c, self.p, self.held, self.flat, self.r = FULL, 0, 10_000, 1, [10_000] * 4
         self.mode, self.episode, self.now = RUNNING, 0, 0
-        self.armed, self.nonce, self.trapped, self.rebased, self.request = 0, -1, -1, -31 * DAY, -1
+        self.armed, self.nonce, self.kept = 0, -1, 0
+        self.trapped, self.rebased, self.request, self.asked = -1, -31 * DAY, -1, 0
 
     def _level(self) -> None:
         while self.p < 3 and self.c <= FALL[self.p]:
@@ -33,8 +34,8 @@ class Book:
 
     def step(self, action: int = 0, *, credit: int = 0, ns: int = 0, missed: int = 0, r: list[int] | None = None,
              flat: int | None = None, nonce: int = -1, episode: int = 0, clear: int = 0,
-             green: int = 0) -> TraceRecord:  # fmt: skip
-        was_trapped = self.flat == 1 and self.r[3] < 9_200
+             green: int = 0, holding: int = 0) -> TraceRecord:  # fmt: skip
+        was_trapped = self.flat == 1 and self.r[3] < 9_200 and self.p > 0
         elapsed = 0 if action == 1 else ns
         self.now += elapsed
         self.c = min(600 * self.held, self.c + credit)
@@ -45,26 +46,27 @@ class Book:
             self.mode, self.episode, self.nonce = KILLED, self.episode + 1, -1
         self.r = r or self.r
         self.flat = self.flat if flat is None else flat
-        if action == 2 and self.mode == KILLED and episode == self.episode and clear and green:
-            self.mode, self.nonce, self.armed = PENDING, nonce, self.now
-        elif action == 3 and self.mode == PENDING and nonce == self.nonce and green and self.now - self.armed >= MINUTE:
-            self.mode, self.nonce = RUNNING, -1
-        elif action == 4:
-            self.request = nonce
+        if action == 2 and self.mode != RUNNING and episode == self.episode and clear and green:
+            self.mode, self.nonce, self.armed, self.kept = PENDING, nonce, self.now, holding
+        elif action == 3 and self.mode == PENDING and nonce == self.nonce and green:
+            if MINUTE <= self.now - self.armed < DAY and (holding == 0 or holding == self.kept > 0):
+                self.mode, self.nonce = RUNNING, -1
+        elif action == 4 and was_trapped:
+            self.request, self.asked = nonce, self.now
         elif action == 5 and self.request != -1 and nonce == self.request and was_trapped and clear:
-            if self.now - self.trapped >= DAY and self.now - self.rebased >= 30 * DAY:
+            if self.now - self.trapped >= DAY > self.now - self.asked and self.now - self.rebased >= 30 * DAY:
                 self.r, self.rebased, self.request = [*self.r[:3], 10_000], self.now, -1
-        if not (self.flat == 1 and self.r[3] < 9_200):
-            self.trapped = -1
-        elif self.trapped < 0:
-            self.trapped = self.now
         total = 10_000
         for value in self.r:
             total = total * value // 10_000
         self.held = total if self.mode == RUNNING else 0
         self.c = min(self.c, 600 * self.held)
         self._level()
-        row = (action, credit, ns, *self.r, self.flat, missed, nonce, episode, clear, green)
+        if not (self.flat == 1 and self.r[3] < 9_200 and self.p > 0):
+            self.trapped = self.request = -1
+        elif self.trapped < 0:
+            self.trapped = self.now
+        row = (action, credit, ns, *self.r, self.flat, missed, nonce, episode, clear, green, holding)
         return TraceRecord._make((*row, self.c, self.p, self.mode, self.held, self.episode))
 
 
@@ -89,10 +91,13 @@ def trace(count: int, seed: int = 1) -> Iterator[TraceRecord]:
         elif chance < 0.92:
             named = book.episode + (dice.random() < 0.1)
             bits = [int(dice.random() < 0.9) for _ in range(2)]
-            yield book.step(2, nonce=dice.randrange(1 << 40), episode=named, clear=bits[0], green=bits[1])
+            held = dice.choice((-1, 0, 0, 1 << 40, 77))
+            nonce = dice.randrange(1 << 40)
+            yield book.step(2, nonce=nonce, episode=named, clear=bits[0], green=bits[1], holding=held)
         elif chance < 0.94:
             nonce = book.nonce if dice.random() < 0.9 else 7
-            yield book.step(3, nonce=nonce, green=int(dice.random() < 0.9))
+            held = dice.choice((-1, 0, 0, 0, 1 << 40, 77))
+            yield book.step(3, nonce=nonce, green=int(dice.random() < 0.9), holding=held)
         elif chance < 0.955:
             yield book.step(4, nonce=dice.randrange(1 << 40))
         elif chance < 0.98:

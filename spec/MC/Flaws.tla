@@ -70,32 +70,44 @@ HealsByItself(m) == IF m = KILLED THEN RUNNING ELSE KILLED
 SameEpisode(before, after) == episode
 EpisodeOfEachTrip(before, after) == IF after = KILLED THEN (episode + 1) % EpisodeModulus ELSE episode
 OneStep == RUNNING                                        \* arming is enough
-WaitOfTheLastRequest(before, after, e) ==                 \* a new request inherits what the last one has waited
-    IF before = ARM_PENDING THEN UpTo(Plus(waited, e), ArmWait) ELSE waited
-WaitFromTheKill(before, after, e) ==                      \* the wait begins with the kill, not with the request
-    IF after # RUNNING /\ before # RUNNING THEN UpTo(Plus(waited, e), ArmWait) ELSE Zero
-NoWait(n, green) == mode = ARM_PENDING /\ n = nonce /\ green
-AnyNonce(n, green) == mode = ARM_PENDING /\ AtLeast(waited, ArmWait) /\ green
-ConfirmNotGreen(n, green) == mode = ARM_PENDING /\ n = nonce /\ AtLeast(waited, ArmWait)
-ArmNotGreen(e, clear, green) == mode = KILLED /\ e = episode /\ clear
-ArmNotFlat(e, clear, green) == mode = KILLED /\ e = episode /\ green
+WaitOfTheLastRequest(before, after, e, n) ==              \* a new request inherits what the last one has waited
+    IF before = ARM_PENDING THEN UpTo(Plus(waited, e), RequestLife) ELSE waited
+WaitFromTheKill(before, after, e, n) ==                   \* the wait begins with the kill, not with the request
+    IF after # RUNNING /\ before # RUNNING THEN UpTo(Plus(waited, e), RequestLife) ELSE Zero
+NoWait(wait) == ~AtLeast(wait, RequestLife)
+NeverTooLate(wait) == AtLeast(wait, ArmWait)              \* a request is pending for ever
+AnyNonce(n, seen, green) == mode = ARM_PENDING /\ InTime(waited) /\ Stands(seen) /\ green
+ConfirmNotGreen(n, seen, green) == mode = ARM_PENDING /\ n = nonce /\ InTime(waited) /\ Stands(seen)
+FlatOnceIsFlat(seen) == TRUE                              \* what was observed at the first step is believed at the second
+UnknownIsUnchanged(seen) == seen = Nothing \/ seen = kept
+AcceptedIsAccepted(seen) == seen = Nothing \/ (seen # Unseen /\ kept # Nothing) \* whatever it has become since
+KeptOfTheFirstRequest(after, n, h) ==                     \* a new request stands on what an older one took over
+    IF after # ARM_PENDING THEN Nothing ELSE IF n # NoNonce /\ nonce = NoNonce THEN h ELSE kept
+ArmNotGreen(e, clear, green) == mode # RUNNING /\ e = episode /\ clear
+ArmNotFlat(e, clear, green) == mode # RUNNING /\ e = episode /\ green
 RefusalForgets == IF mode = ARM_PENDING THEN KILLED ELSE mode
-ConfirmOfKilled(n, green) == mode # RUNNING /\ green      \* a confirm without a request
+ConfirmOfKilled(n, seen, green) == mode # RUNNING /\ Stands(seen) /\ green \* a confirm without a request
 FullAgain(c, p, r, ms, new) ==                            \* the operator's confirm restores what the kill has taken
     LET earned == IF r = 0 /\ new = Bp THEN FullMs ELSE Earn(c, r, ms)
         rose == Move(p, earned)
     IN [confidence |-> Cut(earned, new), posture |-> Move(rose, Cut(earned, new)), rose |-> rose]
-NonceStays(before, after, n) == IF n # NoNonce THEN n ELSE nonce
+NonceStays(after, n) == IF n # NoNonce THEN n ELSE nonce
 
 (* The re-base *)
 
 WheneverAsked(n, priced) == request # NoNonce /\ n = request /\ AtLeast(rebased, RebaseGap)
-TrappedOnce(f, r, e) ==                                   \* the clock of the trap does not stop when it opens
-    IF IsTrapped(f, r) THEN UpTo(Plus(trapped, e), RebaseTrapped) ELSE trapped
-TrappedThoughHolding(f, r) == r < TrappedBelowBp
-TrappedAtTheReturnLevel(f, r) == f /\ r <= TrappedBelowBp \* 5.40 % itself is no trap
-AsOftenAsTrapped(n, priced) == request # NoNonce /\ n = request /\ IsTrapped(flat, capital) /\ AtLeast(trapped, RebaseTrapped)
-InOneStep(n, priced) == IsTrapped(flat, capital) /\ AtLeast(trapped, RebaseTrapped) /\ AtLeast(rebased, RebaseGap)
+TrappedOnce(f, r, p, e) ==                                \* the clock of the trap does not stop when it opens
+    IF IsTrapped(f, r, p) THEN UpTo(Plus(trapped, e), RebaseTrapped) ELSE trapped
+TrappedThoughHolding(f, r, p) == r < TrappedBelowBp /\ p # APEX
+TrappedAtTheReturnLevel(f, r, p) == f /\ r <= TrappedBelowBp /\ p # APEX \* 5.40 % itself is no trap
+TrappedThoughStillInApex(f, r, p) == f /\ r < TrappedBelowBp \* as DESIGN.md 2.5 says: and every entry passes
+TimeInApexCounts(f, r, p, e) ==                           \* only the last moment of the wait is out of APEX
+    IF f /\ r < TrappedBelowBp /\ flat /\ capital < TrappedBelowBp THEN UpTo(Plus(trapped, e), RebaseTrapped) ELSE Zero
+RequestOutlivesItsTrap(f, r, p, n) == IF n # NoNonce THEN n ELSE request
+RequestForEver(f, r, p, e, n) == Zero
+AsOftenAsTrapped(n, priced) ==
+    request # NoNonce /\ n = request /\ ~AtLeast(asked, RequestLife) /\ InTheTrap /\ AtLeast(trapped, RebaseTrapped)
+InOneStep(n, priced) == InTheTrap /\ AtLeast(trapped, RebaseTrapped) /\ AtLeast(rebased, RebaseGap)
 HalfWay == 91                                             \* the mark is lowered, but not to the equity
 RebaseRestoresConfidence(c, p, r, ms, new) ==
     LET earned == IF new > r THEN MsPerBp * new ELSE Earn(c, r, ms)

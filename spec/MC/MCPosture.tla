@@ -13,18 +13,22 @@ CONSTANT ClaimedGapMs                                     \* what UpwardEntriesA
 
 VARIABLES
     since,                                                \* credited time since each boundary was last crossed upward
-    pending,                                              \* real time spent in ARM_PENDING without a break
-    caught,                                               \* real time spent flat with R5 too low, without a break
+    pending,                                              \* real time in ARM_PENDING since the last request was granted
+    took,                                                 \* what that request took over
+    caught,                                               \* real time spent trapped, without a break
+    aged,                                                 \* real time since the last request to re-base was granted
     spent                                                 \* real time since the mark was last moved by the operator
 
-history == <<since, pending, caught, spent>>
+history == <<since, pending, took, caught, aged, spent>>
 all == <<vars, history>>
-View == <<confidence, posture, held, product, capital, flat, mode, episode, waited, nonce, trapped, rebased, request, history>>
+View == <<confidence, posture, held, product, capital, flat, mode, episode, waited, nonce, kept, trapped, rebased, request, asked,
+          history>>
 ------------------------------------------------------------------------------
 (* Values that a cfg file cannot write: real time, in ticks of half a second. *)
 
 HalfSeconds == 2
 OneSecond == <<1, 0>>
+OneAndAHalf == <<1, 1>>
 TwoSeconds == <<2, 0>>
 Ticks == {<<0, 0>>, <<0, 1>>}
 NoTicks == {<<0, 0>>}
@@ -35,19 +39,22 @@ Never == {}
 
 Cross(q) == posture > q /\ step'.rose <= q                \* the boundary into posture q was crossed upward
 Later(q) == Min(since[q] + step'.credit, ClaimedGapMs)
+Granted(act) == step'.act = act /\ step'.done
 
 HistoryInit ==
     /\ since = [q \in {APEX, STALKER, TURTLE} |-> ClaimedGapMs]
-    /\ pending = Zero
-    /\ caught = Zero
+    /\ pending = Zero /\ took = Nothing
+    /\ caught = Zero /\ aged = Zero
     /\ spent = RebaseGap
 HistoryNext ==
     /\ since' = [q \in {APEX, STALKER, TURTLE} |-> IF Cross(q) THEN 0 ELSE Later(q)]
-    /\ pending' = IF mode' = ARM_PENDING /\ mode = ARM_PENDING THEN UpTo(Plus(pending, step'.elapsed), ArmWait) ELSE Zero
-    /\ caught' = IF /\ flat /\ capital < TrappedBelowBp
-                    /\ flat' /\ capital' < TrappedBelowBp
+    /\ pending' = IF mode' = ARM_PENDING /\ ~Granted("Arm") THEN UpTo(Plus(pending, step'.elapsed), RequestLife) ELSE Zero
+    /\ took' = IF mode' # ARM_PENDING THEN Nothing ELSE IF Granted("Arm") THEN step'.seen ELSE took
+    /\ caught' = IF /\ flat /\ capital < TrappedBelowBp /\ posture # APEX
+                    /\ flat' /\ capital' < TrappedBelowBp /\ posture' # APEX
                  THEN UpTo(Plus(caught, step'.elapsed), RebaseTrapped) ELSE Zero
-    /\ spent' = IF step'.act = "RebaseConfirm" /\ step'.done THEN Zero ELSE UpTo(Plus(spent, step'.elapsed), RebaseGap)
+    /\ aged' = IF request' = NoNonce \/ Granted("RebaseArm") THEN Zero ELSE UpTo(Plus(aged, step'.elapsed), RequestLife)
+    /\ spent' = IF Granted("RebaseConfirm") THEN Zero ELSE UpTo(Plus(spent, step'.elapsed), RebaseGap)
 
 MCInit == Init /\ HistoryInit
 MCNext == Next /\ HistoryNext
@@ -64,9 +71,10 @@ TypeOK ==
     /\ flat \in BOOLEAN
     /\ mode \in {RUNNING, KILLED, ARM_PENDING}
     /\ episode \in 0..(EpisodeModulus - 1)
-    /\ \A wait \in {waited, trapped, rebased}: wait[1] \in Nat /\ wait[2] \in 0..(NanosPerSecond - 1)
-    /\ AtLeast(ArmWait, waited) /\ AtLeast(RebaseTrapped, trapped) /\ AtLeast(RebaseGap, rebased)
+    /\ \A wait \in {waited, trapped, rebased, asked}: wait[1] \in Nat /\ wait[2] \in 0..(NanosPerSecond - 1)
+    /\ AtLeast(RequestLife, waited) /\ AtLeast(RebaseTrapped, trapped) /\ AtLeast(RebaseGap, rebased) /\ AtLeast(RequestLife, asked)
     /\ nonce \in Nonces \union {NoNonce}
+    /\ kept \in Holdings \union {Nothing, Unseen}
     /\ request \in Nonces \union {NoNonce}
 
 ConfidenceInRange == confidence \in 0..FullMs            \* DOL-FILTER-003
@@ -101,6 +109,8 @@ NeighboursNeverPart ==                                    \* hence no two states
             more == Filtered(confidence, posture, held, ms, new)
         IN confidence > 0 => more.confidence - less.confidence \in {0, 1}
 ANonceIsHeldExactlyWhilePending == (nonce # NoNonce) <=> (mode = ARM_PENDING)
+ARequestToRebaseIsOfThisTrap ==                           \* hence it is never older than the trap: DOL-CAPITAL-007
+    request # NoNonce => flat /\ capital < TrappedBelowBp /\ posture # APEX
 ------------------------------------------------------------------------------
 (* Properties of steps *)
 
@@ -140,11 +150,18 @@ RearmNeedsGreen ==                                        \* DOL-REARM-002
 RearmStartsAtZero ==                                      \* DOL-REARM-004
     [][mode # RUNNING /\ mode' = RUNNING => confidence' = 0 /\ posture' = HIBERNATE]_all
 RefusedConfirmStaysPending ==                             \* DOL-REARM-003
-    [][step'.act = "Confirm" /\ ~step'.done => mode' = mode /\ nonce' = nonce /\ waited' = waited]_all
+    [][step'.act = "Confirm" /\ ~step'.done => mode' = mode /\ nonce' = nonce /\ waited' = waited /\ kept' = kept]_all
+RearmRequestLapses ==                                     \* DOL-REARM-006
+    [][mode = ARM_PENDING /\ mode' = RUNNING => ~AtLeast(pending, RequestLife)]_all
+RearmStandsOnWhatIsHeldNow ==                             \* DOL-REARM-007
+    [][mode = ARM_PENDING /\ mode' = RUNNING => step'.seen = Nothing \/ (step'.seen > Nothing /\ step'.seen = took)]_all
 
 MarkMoved == step'.act = "RebaseConfirm" /\ capital' # capital
 RebaseOnlyWhenTrapped ==                                  \* DOL-CAPITAL-004
-    [][MarkMoved => flat /\ capital < TrappedBelowBp /\ caught = RebaseTrapped]_all
+    [][MarkMoved => flat /\ capital < TrappedBelowBp /\ posture # APEX /\ caught = RebaseTrapped]_all
+DrawdownAloneKeepsApexShut ==                             \* so that a trap ends by equity, a flow or a re-base, never by time
+    [][capital < TrappedBelowBp /\ posture # APEX => posture' # APEX]_all
+RebaseRequestLapses == [][MarkMoved => ~AtLeast(aged, RequestLife)]_all \* DOL-REARM-006
 RebaseIsRateLimited == [][MarkMoved => spent = RebaseGap]_all \* DOL-CAPITAL-005
 RebaseNeedsTwoSteps ==                                    \* DOL-CAPITAL-004
     [][MarkMoved => request # NoNonce /\ step'.named = request]_all
@@ -153,6 +170,7 @@ RebaseEarnsNothing == [][step'.act = "RebaseConfirm" => confidence' <= confidenc
 ------------------------------------------------------------------------------
 (* Reachability: each says that something interesting never happens, and TLC must find that it does. *)
 
+RefusedThough(act) == step'.act = act /\ ~step'.done     \* what follows in each: only one thing was wrong
 NeverInStalker == posture # STALKER
 NeverInTurtle == posture # TURTLE
 NeverHibernatesWithoutAKill == ~(posture = HIBERNATE /\ mode = RUNNING /\ episode = 0 /\ confidence > 0)
@@ -164,12 +182,26 @@ NeverTiesOnTheWayUp == ~(confidence = ReturnApexMs /\ posture = APEX /\ held < B
 NeverStepsBackExactlyToTheLimit == [][~(step'.act = "StepBack" /\ step'.back = ClockBack)]_all
 NeverRoundsAProduct == held * Bp = product * capital \/ mode # RUNNING
 NeverReachesApexAfterAKill == ~(posture = APEX /\ episode > 0)
-NeverRefusedForBeingEarly == [][~(step'.act = "Confirm" /\ ~step'.done /\ step'.green /\ step'.named = nonce /\ mode = ARM_PENDING)]_all
+NeverRefusedForBeingEarly ==
+    [][~(RefusedThough("Confirm") /\ step'.green /\ step'.seen = Nothing /\ step'.named = nonce /\ mode = ARM_PENDING
+         /\ ~AtLeast(pending, ArmWait))]_all
 NeverKilledWhilePending == [][~(mode = ARM_PENDING /\ mode' = KILLED)]_all
 NeverCarriesANanosecond == waited # OneSecond
 NeverRebased == [][~MarkMoved]_all
 NeverRefusedForTheRate ==
-    [][~(step'.act = "RebaseConfirm" /\ ~step'.done /\ caught = RebaseTrapped /\ request # NoNonce /\ step'.named = request /\ spent # RebaseGap)]_all
-NeverRebasedWhileStillInApex == [][~(MarkMoved /\ posture = APEX)]_all \* the gap of hysteresis: see README.md
+    [][~(RefusedThough("RebaseConfirm") /\ caught = RebaseTrapped /\ request # NoNonce /\ step'.named = request /\ aged # RequestLife
+         /\ spent # RebaseGap)]_all
+NeverRefusedForAnOldRequest ==
+    [][~(RefusedThough("RebaseConfirm") /\ caught = RebaseTrapped /\ request # NoNonce /\ step'.named = request /\ aged = RequestLife
+         /\ spent = RebaseGap)]_all
+NeverFlatInApexBelowTheReturnLevel == ~(flat /\ capital < TrappedBelowBp /\ posture = APEX) \* the gap of hysteresis: no trap
+NeverEndsARequestWithItsTrap == [][~(request # NoNonce /\ request' = NoNonce /\ step'.act = "Sense")]_all
+NeverRefusedForBeingLate ==
+    [][~(RefusedThough("Confirm") /\ step'.green /\ step'.seen = Nothing /\ step'.named = nonce /\ pending = RequestLife)]_all
+NeverRefusedForAnotherHolding ==
+    [][~(RefusedThough("Confirm") /\ step'.green /\ step'.seen > Nothing /\ took > Nothing /\ step'.named = nonce
+         /\ AtLeast(pending, ArmWait) /\ pending # RequestLife)]_all
+NeverConfirmedWithAPosition == [][~(Granted("Confirm") /\ step'.seen # Nothing)]_all
+NeverAskedAnew == [][~(mode = ARM_PENDING /\ Granted("Arm"))]_all
 NeverReturnsFromTheTrap == ~(spent # RebaseGap /\ posture = APEX /\ rebased # Zero)
 ==============================================================================

@@ -3,9 +3,10 @@
 (* reading of 80 %, a minute under it, a kill. The columns of a record are named in TracePosture.tla.        *)
 EXTENDS Integers
 
+JournalRequestLife == <<86400, 0>>
 JournalRebaseTrapped == <<86400, 0>>
 JournalRebaseGap == <<2592000, 0>>
-Start == <<6000000, 0, 10000, 10000, 10000, 1, 0, 0, 0, 0, 0, 0, 0, 2592000, 0, 0>>
+Start == <<6000000, 0, 10000, 10000, 10000, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2592000, 0, 0, 0, 0>>
 Count == 3
 PerChunk == 1000
 Chunk1 == <<

@@ -34,6 +34,7 @@ Named(r) == r[16]                                         \* operator only: the 
 NamedEpisode(r) == r[17]
 Clear(r) == r[18] = 1                                     \* arm: flat or accepted; re-base: equity above zero
 Green(r) == r[19] = 1
+Holding(r) == r[20]                                       \* arm: what is taken over; confirm: what is held; as a small index
 
 Product(r) == Scale(Scale(R2(r), R3(r)), R4(r))           \* floored after each factor
 ------------------------------------------------------------------------------
@@ -50,8 +51,8 @@ Readable(r) ==
 Happens(r) ==
     CASE Action(r) = 0 -> Visit(CreditMs(r), Passed(r), Missed(r), Product(r), R5(r), Flat(r))
       [] Action(r) = 1 -> StepBack(Passed(r))
-      [] Action(r) = 2 -> Arm(NamedEpisode(r), Named(r), Clear(r), Green(r))
-      [] Action(r) = 3 -> Confirm(Named(r), Green(r), Product(r))
+      [] Action(r) = 2 -> Arm(NamedEpisode(r), Named(r), Clear(r), Holding(r), Green(r))
+      [] Action(r) = 3 -> Confirm(Named(r), Holding(r), Green(r), Product(r))
       [] Action(r) = 4 -> RebaseArm(Named(r))
       [] Action(r) = 5 -> RebaseConfirm(Named(r), Clear(r))
 
@@ -68,14 +69,16 @@ Agrees(r) ==
 HandOver ==                                               \* the next window starts here
     IF i' = Count
     THEN PrintT(<<"handover", confidence', posture', held', product', capital', AsBit(flat'), mode', episode', waited'[1],
-                  waited'[2], nonce', trapped'[1], trapped'[2], rebased'[1], rebased'[2], request'>>)
+                  waited'[2], nonce', kept', trapped'[1], trapped'[2], rebased'[1], rebased'[2], request', asked'[1], asked'[2]>>)
     ELSE TRUE
 ------------------------------------------------------------------------------
 TraceInit ==
     /\ confidence = Start[1] /\ posture = Start[2] /\ held = Start[3]
     /\ product = Start[4] /\ capital = Start[5] /\ flat = (Start[6] = 1)
     /\ mode = Start[7] /\ episode = Start[8] /\ waited = <<Start[9], Start[10]>> /\ nonce = Start[11]
-    /\ trapped = <<Start[12], Start[13]>> /\ rebased = <<Start[14], Start[15]>> /\ request = Start[16]
+    /\ kept = Start[12]
+    /\ trapped = <<Start[13], Start[14]>> /\ rebased = <<Start[15], Start[16]>> /\ request = Start[17]
+    /\ asked = <<Start[18], Start[19]>>
     /\ step = Plain
     /\ i = 0
 

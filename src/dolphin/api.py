@@ -267,13 +267,15 @@ class KillSwitch:
         """Latch: confidence 0 and HIBERNATE in this step. While KILLED it changes nothing."""
         self._survival.step(Kill(ts_ns))
 
-    def arm(self, ts_ns: int, *, episode: int, nonce: int, observed_flat: bool, accepted: bool = False) -> Reason:
-        """First step: ARMED, or why not. `nonce`: drawn afresh (secrets.randbelow(2**53)); the confirm must name it."""
-        return self._answer(Arm(ts_ns, episode, nonce, int(observed_flat), int(accepted)))
+    def arm(
+        self, ts_ns: int, *, episode: int, nonce: int, observed_flat: bool, accepted: bool = False, holding: int = -1
+    ) -> Reason:
+        """First step: ARMED, or why not. `nonce`: drawn afresh (secrets.randbelow(2**53)). `holding`: -1 unknown."""
+        return self._answer(Arm(ts_ns, episode, nonce, int(observed_flat), int(accepted), holding))
 
-    def confirm(self, ts_ns: int, *, nonce: int) -> Reason:
-        """Second step, 60 real seconds later at least: CONFIRMED, or why not. Running again at confidence 0."""
-        return self._answer(Confirm(ts_ns, nonce))
+    def confirm(self, ts_ns: int, *, nonce: int, holding: int) -> Reason:
+        """Second step, 60 s later at least: CONFIRMED at confidence 0, or why not. `holding`: 0, or as accepted."""
+        return self._answer(Confirm(ts_ns, nonce, holding))
 
     def _answer(self, event: Event) -> Reason:
         for effect in self._survival.step(event):

@@ -69,7 +69,7 @@ def test_downtime_earns_nothing(book: Book) -> None:
     assert made.state.filter.confidence_ms == 0
 
 
-@pytest.mark.req("DOL-REARM-001", "DOL-REARM-003")
+@pytest.mark.req("DOL-REARM-001", "DOL-REARM-003", "DOL-REARM-006", "DOL-REARM-007")
 def test_the_two_steps_on_a_stopped_book(
     book: Book, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,11 +92,17 @@ def test_the_two_steps_on_a_stopped_book(
     assert "TOO_EARLY [DOL-REARM-003]" in capsys.readouterr().out
     later = time.time_ns() + 61 * S
     monkeypatch.setattr(time, "time_ns", lambda: later)
-    # A book without feeds is green at once; a command restarts the wait for feeds, not the one of the arm.
-    assert main(command[1:]) == 0
-    assert "running: latch RUNNING, posture HIBERNATE" in capsys.readouterr().out
-    assert main(["confirm", "1", *where]) == 1
-    assert "NOT_PENDING" in capsys.readouterr().out
+    # A book without feeds is green at once; but nobody sees what a stopped book holds: it must be started first.
+    assert main(command[1:]) == 1
+    assert "CHANGED [DOL-REARM-007]" in capsys.readouterr().out
+    assert main(["arm", *where]) == 0, "a new request takes the place of the pending one"
+    anew = capsys.readouterr().out.splitlines()[-1].split()
+    assert main(command[1:]) == 1
+    assert "WRONG_NONCE" in capsys.readouterr().out
+    much_later = later + DAY_NS
+    monkeypatch.setattr(time, "time_ns", lambda: much_later)
+    assert main(anew[1:]) == 1
+    assert "LAPSED [DOL-REARM-006]" in capsys.readouterr().out
 
 
 @pytest.mark.req("DOL-REARM-002")
@@ -133,9 +139,7 @@ def test_a_rebase_is_refused_until_trapped_then_granted_once(
     where = ["--state", str(book.path)]
     assert main(["rebase", *where, "--confirm", "5"]) == 1
     assert "NOT_PENDING" in capsys.readouterr().out
-    assert main(["rebase", *where]) == 0
-    command = capsys.readouterr().out.splitlines()[-1].split()
-    assert main(command[1:]) == 1
+    assert main(["rebase", *where]) == 1
     assert "NOT_TRAPPED [DOL-CAPITAL-004]" in capsys.readouterr().out
 
     trapped = Book(tmp_path / "c", INTRADAY, start_ns=t_ns)

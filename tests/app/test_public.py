@@ -127,8 +127,9 @@ def test_the_two_steps_of_the_switch() -> None:
     assert switch.arm(T0 + 3 * S, episode=1, nonce=7, observed_flat=False) is Reason.NOT_FLAT
     assert switch.arm(T0 + 3 * S, episode=1, nonce=7, observed_flat=True) is Reason.ARMED
     assert switch.mode is Mode.ARM_PENDING
-    assert switch.confirm(T0 + 4 * S, nonce=7) is Reason.TOO_EARLY
-    assert switch.confirm(T0 + 64 * S, nonce=7) is Reason.CONFIRMED
+    assert switch.confirm(T0 + 4 * S, nonce=7, holding=0) is Reason.TOO_EARLY
+    assert switch.confirm(T0 + 64 * S, nonce=7, holding=3) is Reason.CHANGED
+    assert switch.confirm(T0 + 64 * S, nonce=7, holding=0) is Reason.CONFIRMED
     assert (switch.mode, switch.episode, made.confidence_ms) == (Mode.RUNNING, 1, 0)
 
 

@@ -167,7 +167,7 @@ def test_records_lost_in_a_gap_are_no_violation(tmp_path: Path) -> None:
     maker.other("GAP", **lost)
     maker.tick(1)
     maker.event(ev.Arm(maker.now, 1, 5, 1, 0))
-    maker.event(ev.Confirm(maker.wait(60), 5))
+    maker.event(ev.Confirm(maker.wait(60), 5, 0))
     maker.journal.close(maker.now)
     assert replay.audit(str(maker.path)).verdict == Verdict.INCOMPLETE
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from dolphin.audit.finding import Finding
-from dolphin.audit.replay import Auditor
+from dolphin.audit.finding import Finding, Verdict
+from dolphin.audit.replay import Auditor, audit
 from dolphin.journal import read
 from dolphin.kernel import events as ev
+from dolphin.kernel.policy import INTRADAY, Posture
+from dolphin.kernel.state import Mode
 from tests.audit.make_journal import MONEY, Maker, S
 from tests.audit.mutate import rechained
 
@@ -169,14 +171,14 @@ def armed(maker: Maker) -> None:
 @pytest.mark.req("DOL-REARM-002")
 def test_a_confirm_without_its_request(maker: Maker) -> None:
     armed(maker)
-    maker.event(ev.Confirm(maker.wait(60), 42))
+    maker.event(ev.Confirm(maker.wait(60), 42, 0))
     assert "DOL-REARM-002" in changed(maker, last(maker), nonce=41)
 
 
 @pytest.mark.req("DOL-REARM-003")
 def test_a_confirm_within_60_s(maker: Maker) -> None:
     armed(maker)
-    maker.event(ev.Confirm(maker.wait(59.999), 42))
+    maker.event(ev.Confirm(maker.wait(59.999), 42, 0))
     assert "DOL-REARM-003" in changed(maker, last(maker), out2=0, fx0_1=34)
 
 
@@ -192,6 +194,73 @@ def test_a_rebase_needs_its_request_and_the_trap(maker: Maker) -> None:
     maker.event(ev.RebaseArm(maker.now, 7))
     maker.event(ev.RebaseConfirm(maker.now, 7))
     assert "DOL-CAPITAL-004" in changed(maker, last(maker), fx0_1=35)
+
+
+@pytest.mark.req("DOL-CAPITAL-007")
+def test_a_request_to_rebase_is_made_in_a_trap(maker: Maker) -> None:
+    maker.equity(flat=1)
+    maker.equity(MONEY * 94 // 100, flat=1)
+    maker.event(ev.RebaseArm(maker.now, 7))
+    assert maker.state.filter.posture == Posture.APEX
+    assert "DOL-CAPITAL-007" in changed(maker, last(maker), fx0_1=33)
+
+
+@pytest.mark.req("DOL-CAPITAL-004", "DOL-TIME-002")
+def test_a_trap_that_begins_on_the_way_to_a_record(tmp_path: Path) -> None:
+    """APEX is left before the record that says so; in the same record the operator asks, and the wait is over."""
+    maker = Maker(tmp_path / "j.jsonl", INTRADAY._replace(rebase_trapped_ns=0), feeds=(), envelope=True)
+    maker.equity(flat=1)
+    maker.equity(MONEY * 94 // 100, flat=1)
+    maker.event(ev.RebaseArm(maker.wait(900), 7))
+    assert maker.state.capital.trapped_ns < maker.now
+    maker.event(ev.RebaseConfirm(maker.now, 7))
+    assert maker.state.capital.rebases == 1
+    maker.close()
+    assert audit(str(maker.path)).verdict == Verdict.CONFORMS
+
+
+@pytest.mark.req("DOL-REARM-006")
+def test_a_request_that_lapsed(maker: Maker) -> None:
+    maker.hear(40 * 86_400)
+    armed(maker)
+    maker.event(ev.Confirm(maker.wait(86_400), 42, 0))
+    assert "DOL-REARM-006" in changed(maker, last(maker), out2=0, fx0_1=34)
+
+
+@pytest.mark.req("DOL-REARM-006")
+def test_a_request_to_rebase_that_lapsed(maker: Maker) -> None:
+    maker.equity(flat=1)
+    maker.equity(MONEY // 2, flat=1)
+    maker.event(ev.RebaseArm(maker.now, 7))
+    maker.hear(40 * 86_400)
+    maker.event(ev.RebaseConfirm(maker.wait(86_400), 7))
+    assert "DOL-REARM-006" in changed(maker, last(maker), fx0_1=35)
+
+
+@pytest.mark.req("DOL-EXIT-006", "DOL-REARM-007")
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_book_that_the_fills_leave_with_a_position_is_not_flat_to_the_operator(maker: Maker, late: int) -> None:
+    maker.order(1, 20)
+    maker.event(ev.Kill(maker.wait(1)))
+    if not late:
+        maker.fill(1, 20)
+    maker.event(ev.Arm(maker.now, 1, 42, 1, 0))
+    if late:
+        maker.fill(1, 20)
+        maker.event(ev.Confirm(maker.wait(60), 42, 0))
+    maker.journal.release()
+    (finding,) = [found for found in judged(maker.path) if found.requirement == "DOL-EXIT-006"]
+    assert (finding.field, finding.kind) == (("holding", "CONFIRM") if late else ("observed_flat", "ARM"))
+
+
+@pytest.mark.req("DOL-REARM-007")
+@pytest.mark.parametrize("holding", [-1, 6])
+def test_a_confirm_of_another_holding(maker: Maker, holding: int) -> None:
+    maker.event(ev.Kill(maker.wait(1)))
+    maker.event(ev.Arm(maker.now, 1, 42, 0, 1, 5))
+    maker.event(ev.Confirm(maker.wait(60), 42, 5))
+    assert maker.state.latch.mode == Mode.RUNNING
+    assert "DOL-REARM-007" in changed(maker, last(maker), holding=holding)
 
 
 @pytest.mark.req("DOL-CAPITAL-002")

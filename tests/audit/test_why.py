@@ -222,10 +222,11 @@ ANSWERS: dict[Reason, list[ev.Event]] = {
     Reason.NOT_FLAT: [ev.Kill(0), ev.Arm(0, 1, 1, 0, 0)],
     Reason.NOT_GREEN: [ev.Kill(0), ev.SensorError(0, 2, 1), ev.Arm(0, 1, 1, 1, 0)],
     Reason.ARMED: [ev.Kill(0), ev.Arm(0, 1, 1, 1, 0)],
-    Reason.NOT_PENDING: [ev.Confirm(0, 1)],
-    Reason.WRONG_NONCE: [ev.Kill(0), ev.Arm(0, 1, 1, 1, 0), ev.Confirm(0, 2)],
-    Reason.TOO_EARLY: [ev.Kill(0), ev.Arm(0, 1, 1, 1, 0), ev.Confirm(0, 1)],
-    Reason.NOT_TRAPPED: [ev.RebaseArm(0, 1), ev.RebaseConfirm(0, 1)],
+    Reason.NOT_PENDING: [ev.Confirm(0, 1, 0)],
+    Reason.WRONG_NONCE: [ev.Kill(0), ev.Arm(0, 1, 1, 1, 0), ev.Confirm(0, 2, 0)],
+    Reason.TOO_EARLY: [ev.Kill(0), ev.Arm(0, 1, 1, 1, 0), ev.Confirm(0, 1, 0)],
+    Reason.NOT_TRAPPED: [ev.RebaseArm(0, 1)],
+    Reason.CHANGED: [ev.Kill(0), ev.Arm(0, 1, 1, 0, 1, 8), *[ev.Tick(0)] * 60, ev.Confirm(0, 1, 9)],
 }
 
 
@@ -254,8 +255,22 @@ def test_confirmed_and_rebased_and_the_rate(tmp_path: Path) -> None:
     assert "until the policy allows" in found.change[0]
     maker.event(ev.Kill(maker.wait(1)))
     maker.event(ev.Arm(maker.now, 1, 9, 1, 0))
-    maker.event(ev.Confirm(maker.wait(60), 9))
+    maker.event(ev.Confirm(maker.wait(60), 9, 0))
     assert why.explain(maker.path, at_ns=maker.now).reason == "CONFIRMED"
+
+
+def test_a_request_that_has_lapsed(tmp_path: Path) -> None:
+    maker = fresh(tmp_path / "journal.jsonl")
+    maker.hear(40 * 86_400)
+    maker.event(ev.Kill(maker.wait(1)))
+    maker.event(ev.Arm(maker.now, 1, 9, 1, 0))
+    maker.event(ev.Confirm(maker.wait(86_400), 9, 0))
+    found = why.explain(maker.path, at_ns=maker.now)
+    assert (found.answer, found.reason) == ("REFUSED", "LAPSED")
+    assert "repeat the first step" in found.change[0]
+    maker.order()
+    found = why.explain(maker.path, "O-1")
+    assert "the pending one has lapsed" in found.change[0]
 
 
 def test_every_reason_has_its_words() -> None:

@@ -109,8 +109,10 @@ def event(rng: Random, kind: type, t_ns: int, state: State) -> ev.Event:
         ev.Flow: lambda: ev.Flow(t_ns, integer(rng, -50_000, 50_000)),
         ev.Fault: lambda: ev.Fault(t_ns, rng.choice(tuple(Cause))),
         ev.Kill: lambda: ev.Kill(t_ns),
-        ev.Arm: lambda: ev.Arm(t_ns, rng.choice((latch.episode, latch.episode, 7)), 77, flag(rng), flag(rng)),
-        ev.Confirm: lambda: ev.Confirm(t_ns, rng.choice((77, 77, 77, 78))),
+        ev.Arm: lambda: ev.Arm(
+            t_ns, rng.choice((latch.episode, latch.episode, 7)), 77, flag(rng), flag(rng), rng.choice((-1, 0, 5, 6))
+        ),
+        ev.Confirm: lambda: ev.Confirm(t_ns, rng.choice((77, 77, 77, 78)), rng.choice((-1, 0, 0, latch.kept, 6))),
         ev.RebaseArm: lambda: ev.RebaseArm(t_ns, 5),
         ev.RebaseConfirm: lambda: ev.RebaseConfirm(t_ns, rng.choice((5, 5, 6))),
         ev.Resume: lambda: ev.Resume(t_ns),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dolphin.kernel import capital as cap
 from dolphin.kernel import events as ev
 from dolphin.kernel import machine
-from dolphin.kernel.policy import DAY_NS, INTRADAY
+from dolphin.kernel.policy import DAILY, DAY_NS, INTRADAY, Policy, Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.state import Capital, Sample
 from dolphin.kernel.units import ABSENT, BP, NS_PER_S
@@ -29,7 +29,7 @@ def at(seconds: int) -> int:
 def sampled(*samples: tuple[int, int], stood: int = 0) -> Capital:
     capital = Capital()
     for seconds, equity in samples:
-        capital = cap.sampled(capital, at(seconds), equity, 1, stood)
+        capital = cap.sampled(capital, Posture.APEX, at(seconds), equity, 1, stood)
     return capital
 
 
@@ -81,7 +81,7 @@ def test_the_mark_is_the_running_maximum_of_the_windows_minimum(rng: Random) -> 
     for _ in range(60):
         seconds += rng.choice((1, 1, 2, 7, 30, 61))
         history.append((seconds, rng.randint(1, 50)))
-        capital = cap.sampled(capital, at(seconds), history[-1][1], 0, 0)
+        capital = cap.sampled(capital, Posture.APEX, at(seconds), history[-1][1], 0, 0)
         if expected == 0:
             expected = history[0][1]
         old = [one for one in history if one[0] <= seconds - 60][-1:]
@@ -113,7 +113,7 @@ def test_a_flow_never_makes_the_drawdown_smaller_and_moves_the_mark_by_less_than
 ) -> None:
     mark = max(mark, equity)
     capital = sampled((0, mark), (1, equity))
-    after = cap.flowed(capital, flow, 2)
+    after = cap.flowed(capital, Posture.APEX, flow, 2)
     assert after.equity == equity + flow
     assert after.drawdown_bp >= capital.drawdown_bp or after.drawdown_bp == cap.drawdown(after.mark, after.equity)
     if after.equity > 0:
@@ -150,7 +150,7 @@ def test_a_flow_without_equity_on_one_side_has_no_ratio_to_keep() -> None:
     assert cap.scaled_mark(100, 0, 50) == 150
     assert cap.scaled_mark(100, -10, -20) == 100
     assert cap.scaled_mark(100, 10, 0) == 100
-    assert cap.flowed(Capital(), 70, 0) == Capital(equity=70, mark=70)
+    assert cap.flowed(Capital(), Posture.APEX, 70, 0) == Capital(equity=70, mark=70)
 
 
 def test_what_a_quotient_must_prove() -> None:
@@ -167,7 +167,7 @@ def test_what_a_quotient_must_prove() -> None:
 def test_no_equity_at_all() -> None:
     capital = sampled((0, -5))
     assert (capital.mark, capital.drawdown_bp) == (0, BP)
-    assert cap.sampled(capital, at(1), 80, 1, 0).mark == 80
+    assert cap.sampled(capital, Posture.APEX, at(1), 80, 1, 0).mark == 80
 
 
 # --- The trap -------------------------------------------------------------------------------------------------------
@@ -181,8 +181,8 @@ def trapped_state(flat: int = 1) -> machine.State:
 
 
 def ask(state: machine.State, event: ev.Event) -> tuple[machine.State, Reason]:
-    state, (answer, *_) = machine.step(POLICY, state, event)
-    assert isinstance(answer, ev.Answer)
+    state, effects = machine.step(POLICY, state, event)
+    (answer,) = [effect for effect in effects if isinstance(effect, ev.Answer)]
     return state, answer.reason
 
 
@@ -191,8 +191,9 @@ def test_a_book_is_trapped_when_it_is_flat_and_r5_alone_keeps_it_below_apex() ->
     assert trapped_state().capital.trapped_ns == at(1)
     assert trapped_state(flat=0).capital.trapped_ns == ABSENT
     assert trapped_state(flat=7).capital.trapped_ns == ABSENT, "unknown is never flat"
-    assert not cap.trapped(Capital(drawdown_bp=540))
-    assert cap.trapped(Capital(drawdown_bp=541))
+    assert not cap.trapped(Capital(drawdown_bp=540), Posture.STALKER)
+    assert cap.trapped(Capital(drawdown_bp=541), Posture.STALKER)
+    assert not cap.trapped(Capital(drawdown_bp=541), Posture.APEX)
     state, _ = machine.step(POLICY, trapped_state(), ev.Equity(at(2), 90_000, flat=1))
     assert state.capital.trapped_ns == at(1), "since when it began"
     state, _ = machine.step(POLICY, state, ev.Equity(at(3), 96_000, flat=1))
@@ -207,9 +208,9 @@ def test_a_rebase_takes_two_steps_of_the_operator_while_trapped() -> None:
     assert reason == Reason.ARMED
     assert ask(state, ev.RebaseConfirm(at(4_000), 6))[1] == Reason.WRONG_NONCE
     assert ask(state, ev.RebaseConfirm(at(3_600), 5))[1] == Reason.NOT_TRAPPED
-    assert ask(trapped_state(flat=0), ev.RebaseArm(at(10), 5))[1] == Reason.ARMED
-    free, _ = ask(trapped_state(flat=0), ev.RebaseArm(at(10), 5))
-    assert ask(free, ev.RebaseConfirm(at(4_000), 5))[1] == Reason.NOT_TRAPPED
+    free, reason = ask(trapped_state(flat=0), ev.RebaseArm(at(10), 5))
+    assert reason == Reason.NOT_TRAPPED
+    assert ask(free, ev.RebaseConfirm(at(4_000), 5))[1] == Reason.NOT_PENDING
     before_ms = state.filter.confidence_ms
     state, reason = ask(state, ev.RebaseConfirm(at(3_601), 5))
     assert reason == Reason.REBASED
@@ -232,9 +233,9 @@ def test_one_bad_tick_after_a_rebase_does_not_ratchet_the_mark() -> None:
 def test_the_policy_limits_the_rate_of_rebases() -> None:
     state, _ = ask(trapped_state(), ev.RebaseArm(at(10), 5))
     state, _ = ask(state, ev.RebaseConfirm(at(4_000), 5))
-    for event in (ev.Equity(at(4_001), 80_000, flat=1), ev.RebaseArm(at(4_002), 5)):
-        state, _ = machine.step(POLICY, state, event)
     gap_s = 30 * 86_400
+    for event in (ev.Equity(at(4_001), 80_000, flat=1), ev.RebaseArm(at(gap_s), 5)):
+        state, _ = machine.step(POLICY, state, event)
     assert ask(state, ev.RebaseConfirm(at(4_000 + gap_s) - 1, 5))[1] == Reason.REBASE_RATE
     state, reason = ask(state, ev.RebaseConfirm(at(4_000 + gap_s), 5))
     assert (reason, state.capital.rebases) == (Reason.REBASED, 2)
@@ -247,3 +248,126 @@ def test_a_mark_is_not_rebased_on_an_equity_that_nobody_can_read() -> None:
     assert ask(state, ev.RebaseConfirm(at(4_000), 5))[1] == Reason.UNPRICED
     state, _ = machine.step(POLICY, state, ev.Equity(at(4_001), -3, flat=1))
     assert ask(state, ev.RebaseConfirm(at(4_001), 5))[1] == Reason.UNPRICED
+
+
+SHUT = 94_000
+"""Of 100,000: 6 %, between the 5.40 % below which APEX is regained and the 6.95 % at which it is lost."""
+
+
+def in_apex(equity: int = SHUT, policy: Policy = POLICY, flat: int = 1) -> machine.State:
+    state = machine.start(policy, T0, ())
+    for event in (ev.Equity(T0, 100_000, flat=1), ev.Equity(at(1), equity, flat=flat)):
+        state, _ = machine.step(policy, state, event)
+    assert state.filter.posture == Posture.APEX
+    return state
+
+
+@pytest.mark.req("DOL-CAPITAL-004")
+def test_a_flat_book_in_apex_is_not_trapped_however_long_its_drawdown_would_shut_it_out() -> None:
+    """TLC's counterexample: between 5.40 and 6.95 % every entry passes, and yet it gained the right to re-base."""
+    state = in_apex()
+    assert state.readings.r5_bp < 9_200
+    for seconds in (10, 3_700, 86_400):
+        state, _ = machine.step(POLICY, state, ev.Equity(at(seconds), SHUT, flat=1))
+        assert (state.filter.posture, state.capital.trapped_ns) == (Posture.APEX, ABSENT)
+    assert ask(state, ev.RebaseArm(at(86_400), 5))[1] == Reason.NOT_TRAPPED
+    assert ask(state, ev.RebaseConfirm(at(86_500), 5))[1] == Reason.NOT_PENDING
+
+
+@pytest.mark.req("DOL-CAPITAL-004")
+def test_time_in_apex_does_not_count_towards_the_wait() -> None:
+    state, _ = machine.step(POLICY, in_apex(), ev.Shock(at(7_200)))
+    assert (state.filter.posture, state.capital.trapped_ns) == (Posture.TURTLE, at(7_200))
+    state, reason = ask(state, ev.RebaseArm(at(7_200), 5))
+    assert reason == Reason.ARMED
+    assert ask(state, ev.RebaseConfirm(at(10_800) - 1, 5))[1] == Reason.NOT_TRAPPED
+    assert ask(state, ev.RebaseConfirm(at(10_800), 5))[1] == Reason.REBASED
+
+
+@pytest.mark.req("DOL-CAPITAL-004", "DOL-TIME-002")
+@pytest.mark.parametrize("asked", [(), (100, 300), tuple(range(1, 900, 7))])
+def test_a_trap_that_time_alone_opens_begins_when_apex_is_left(asked: tuple[int, ...]) -> None:
+    """The envelope ages under 6 % of drawdown: APEX goes between two samples, at a second that nobody asked at."""
+    state = machine.start(POLICY, T0, (), envelope=True)
+    moved = []
+    for event in (ev.Equity(T0, 100_000, flat=1), ev.Equity(at(1), SHUT, flat=1)):
+        state, _ = machine.step(POLICY, state, event)
+    for seconds in (*asked, 900):
+        state, effects = machine.step(POLICY, state, ev.Tick(at(seconds)))
+        moved += [effect.ts_ns for effect in effects if isinstance(effect, ev.Moved) and effect.before == Posture.APEX]
+    assert moved == [state.capital.trapped_ns]
+    assert at(30) < state.capital.trapped_ns < at(900)
+
+
+@pytest.mark.req("DOL-CAPITAL-004")
+@given(randoms)
+def test_drawdown_alone_keeps_apex_shut(rng: Random) -> None:
+    """So a trap never ends by time, and the wait of one begins anew after equity, a flow or a re-base has ended it."""
+    state, _ = machine.step(POLICY, in_apex(), ev.Equity(at(2), 90_000, flat=1))
+    seconds = 2
+    for _ in range(20):
+        seconds += rng.choice((1, 60, 3_600, 10 * 86_400))
+        flat = rng.randint(0, 1)
+        event = rng.choice((ev.Tick(at(seconds)), ev.Equity(at(seconds), SHUT, flat=flat)))
+        state, _ = machine.step(POLICY, state, event)
+        assert state.filter.posture != Posture.APEX
+        assert (state.capital.trapped_ns != ABSENT) == (state.capital.flat == 1)
+    state, _ = machine.step(POLICY, state, ev.Equity(at(seconds), 95_000, flat=1))
+    state, _ = machine.step(POLICY, state, ev.Tick(at(seconds + 6_000)))
+    assert (state.filter.posture, state.capital.trapped_ns) == (Posture.APEX, ABSENT)
+
+
+@pytest.mark.req("DOL-CAPITAL-007")
+@pytest.mark.parametrize(
+    "end", [ev.Equity(at(20), 96_000, flat=1), ev.Equity(at(20), 90_000), ev.Flow(at(20), -89_990)]
+)
+def test_a_request_to_rebase_ends_with_its_trap(end: ev.Event) -> None:
+    state, _ = ask(trapped_state(), ev.RebaseArm(at(10), 5))
+    state, _ = machine.step(POLICY, state, end)
+    if isinstance(end, ev.Flow):
+        assert state.capital.rebase_nonce == 5, "the drawdown is what it was: the same trap"
+        return
+    assert (state.capital.rebase_nonce, state.capital.asked_ns) == (ABSENT, ABSENT)
+    state, _ = machine.step(POLICY, state, ev.Equity(at(21), 90_000, flat=1))
+    assert ask(state, ev.RebaseConfirm(at(4_000), 5))[1] == Reason.NOT_PENDING
+
+
+@pytest.mark.req("DOL-REARM-006", "DOL-CAPITAL-007")
+@pytest.mark.parametrize(("policy", "days"), [(POLICY, 1), (DAILY._replace(rebase_trapped_ns=0), 30)])
+def test_a_request_to_rebase_lapses_to_the_nanosecond(policy: Policy, days: int) -> None:
+    state = machine.start(policy, T0, ())
+    for event in (ev.Equity(T0, 100_000, flat=1), ev.Equity(at(1), 90_000, flat=1), ev.RebaseArm(at(10), 5)):
+        state, _ = machine.step(policy, state, event)
+    life_ns = days * DAY_NS
+
+    def answer(t_ns: int, book: machine.State = state) -> Reason:
+        _, effects = machine.step(policy, book, ev.RebaseConfirm(t_ns, 5))
+        found = [effect.reason for effect in effects if isinstance(effect, ev.Answer)]
+        return found[0]
+
+    assert answer(at(10) + life_ns - 1) == Reason.REBASED
+    assert answer(at(10) + life_ns) == Reason.LAPSED
+    assert answer(at(10) + 200 * life_ns) == Reason.LAPSED
+    again, _ = machine.step(policy, state, ev.RebaseArm(at(10) + life_ns, 5))
+    assert answer(at(10) + 2 * life_ns - 1, again) == Reason.REBASED
+
+
+@pytest.mark.req("DOL-CAPITAL-005")
+@given(randoms)
+def test_where_the_gap_is_as_long_as_the_wait_the_rate_refuses_nobody(rng: Random) -> None:
+    """As spec/MC/Daily.cfg says of the model; the shipped `daily` is such a policy."""
+    assert DAILY.rebase_gap_ns <= DAILY.rebase_trapped_ns
+    policy = DAILY._replace(rebase_trapped_ns=DAY_NS, rebase_gap_ns=DAY_NS)
+    state = machine.start(policy, T0, ())
+    state, _ = machine.step(policy, state, ev.Equity(T0, 10**9, flat=1))
+    seconds, equity, rebases = 1, 10**9, 0
+    for _ in range(60):
+        seconds += rng.choice((0, 1, 43_200, 86_400))
+        equity = equity * rng.choice((70, 100, 100, 100)) // 100
+        for event in (
+            ev.Equity(at(seconds), equity, flat=1), ev.RebaseArm(at(seconds), 5), ev.RebaseConfirm(at(seconds), 5)
+        ):  # fmt: skip
+            state, effects = machine.step(policy, state, event)
+            assert ev.Answer(Reason.REBASE_RATE) not in effects
+            rebases += ev.Answer(Reason.REBASED) in effects
+    assert rebases == state.capital.rebases

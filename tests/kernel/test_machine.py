@@ -8,7 +8,7 @@ import pytest
 
 from dolphin.kernel import events as ev
 from dolphin.kernel import handlers, killswitch, machine, posture, sensing, timing, units
-from dolphin.kernel.policy import INTRADAY, Posture, Profile
+from dolphin.kernel.policy import DAILY, DAY_NS, INTRADAY, Policy, Posture, Profile
 from dolphin.kernel.reasons import REQUIREMENT, Cause, Reason
 from dolphin.kernel.state import FeedKind, Filter, Latch, Mode, Outcome, State, outcome
 from dolphin.kernel.units import ABSENT, BP, FULL_MS, NEVER_NS, NS_PER_MS, NS_PER_S
@@ -274,8 +274,8 @@ def test_a_kill_or_fault_latches_in_the_same_step_and_a_second_one_changes_nothi
     assert (again.latch, again.filter, effects) == (state.latch, state.filter, [])
 
 
-def armed(state: State, *, flat: int = 1, accepted: int = 0) -> State:
-    state, effects = do(state, ev.Arm(state.clock.t_ns, state.latch.episode, NONCE, flat, accepted))
+def armed(state: State, *, flat: int = 1, accepted: int = 0, holding: int = 0) -> State:
+    state, effects = do(state, ev.Arm(state.clock.t_ns, state.latch.episode, NONCE, flat, accepted, holding))
     assert effects == [ev.Answer(Reason.ARMED)]
     return state
 
@@ -306,7 +306,7 @@ def test_nothing_is_armed_or_confirmed_while_a_feed_or_an_invariant_is_not_green
     if isinstance(bad, ev.Seen) and bad.feed == 0:
         return  # a heartbeat: another trip, below
     pending, _ = do(armed(state), bad._replace(ts_ns=at(61)))
-    pending, effects = do(pending, ev.Confirm(at(61), NONCE))
+    pending, effects = do(pending, ev.Confirm(at(61), NONCE, 0))
     assert effects == [ev.Answer(Reason.NOT_GREEN)]
     assert pending.latch.mode == Mode.ARM_PENDING
 
@@ -314,21 +314,77 @@ def test_nothing_is_armed_or_confirmed_while_a_feed_or_an_invariant_is_not_green
 @pytest.mark.req("DOL-REARM-002", "DOL-REARM-003", "DOL-REARM-004")
 def test_a_confirm_needs_its_nonce_and_a_minute_and_leads_to_zero() -> None:
     pending = armed(killed(FeedKind.DATA))
-    assert do(killed(), ev.Confirm(at(61), NONCE))[1] == [ev.Answer(Reason.NOT_PENDING)]
-    assert do(pending, ev.Confirm(at(61), 1))[1] == [ev.Answer(Reason.WRONG_NONCE)]
-    early, effects = do(pending, ev.Confirm(at(59.999), NONCE))
+    assert do(killed(), ev.Confirm(at(61), NONCE, 0))[1] == [ev.Answer(Reason.NOT_PENDING)]
+    assert do(pending, ev.Confirm(at(61), 1, 0))[1] == [ev.Answer(Reason.WRONG_NONCE)]
+    early, effects = do(pending, ev.Confirm(at(59.999), NONCE, 0))
     assert effects == [ev.Answer(Reason.TOO_EARLY)]
     assert early.latch == pending.latch
-    state, effects = do(early, ev.Confirm(at(60), NONCE))
+    state, effects = do(early, ev.Confirm(at(60), NONCE, 0))
     assert effects == [ev.Answer(Reason.CONFIRMED)]
     assert state.latch == Latch(episode=1)
     assert (state.filter.confidence_ms, state.filter.posture, state.filter.held_bp) == (0, Posture.HIBERNATE, BP)
 
 
+@pytest.mark.req("DOL-REARM-006")
+@pytest.mark.parametrize(("policy", "days"), [(INTRADAY, 1), (DAILY, 30)])
+def test_an_arm_request_lapses_to_the_nanosecond_and_only_a_new_one_can_be_confirmed(policy: Policy, days: int) -> None:
+    life_ns = days * DAY_NS
+    pending, _ = machine.step(policy, killed(), ev.Arm(T0, 1, NONCE, 1, 0, 0))
+    _, effects = machine.step(policy, pending, ev.Confirm(T0 + life_ns - 1, NONCE, 0))
+    assert effects == (ev.Answer(Reason.CONFIRMED),)
+    late, effects = machine.step(policy, pending, ev.Confirm(T0 + life_ns, NONCE, 0))
+    assert effects == (ev.Answer(Reason.LAPSED),)
+    assert late.latch == pending.latch
+    assert machine.step(policy, pending, ev.Confirm(T0 + 400 * DAY_NS, NONCE, 0))[1] == (ev.Answer(Reason.LAPSED),)
+    anew, effects = machine.step(policy, late, ev.Arm(T0 + life_ns, 1, NONCE + 1, 1, 0, 0))
+    assert effects == (ev.Answer(Reason.ARMED),)
+    assert (anew.latch.episode, anew.latch.armed_ns, anew.latch.nonce) == (1, T0 + life_ns, NONCE + 1)
+    soon_ns = T0 + life_ns + 60 * NS_PER_S
+    assert machine.step(policy, anew, ev.Confirm(soon_ns, NONCE, 0))[1] == (ev.Answer(Reason.WRONG_NONCE),)
+    assert machine.step(policy, anew, ev.Confirm(soon_ns - 1, NONCE + 1, 0))[1] == (ev.Answer(Reason.TOO_EARLY),)
+    assert machine.step(policy, anew, ev.Confirm(soon_ns, NONCE + 1, 0))[1] == (ev.Answer(Reason.CONFIRMED),)
+
+
+@pytest.mark.req("DOL-REARM-007")
+@pytest.mark.parametrize(
+    ("accepted", "before", "now", "reason"),
+    [
+        (0, 0, 0, Reason.CONFIRMED),
+        (0, 0, 7, Reason.CHANGED),  # a late fill after `observed flat`
+        (0, 0, -1, Reason.CHANGED),
+        (0, 7, 7, Reason.CHANGED),  # nobody took it over
+        (1, 7, 7, Reason.CONFIRMED),
+        (1, 7, 0, Reason.CONFIRMED),  # it has gone since
+        (1, 7, 8, Reason.CHANGED),
+        (1, 7, -1, Reason.CHANGED),
+        (1, -1, -1, Reason.CHANGED),  # unknown is not unchanged
+        (1, -1, 0, Reason.CONFIRMED),
+        (1, 0, 7, Reason.CHANGED),
+        (1, -7, -7, Reason.CHANGED),
+    ],
+)
+def test_a_confirm_looks_again_at_what_is_held(accepted: int, before: int, now: int, reason: Reason) -> None:
+    pending = armed(killed(), accepted=accepted, holding=before)
+    state, effects = do(pending, ev.Confirm(at(60), NONCE, now))
+    assert effects == [ev.Answer(reason)]
+    if reason == Reason.CHANGED:
+        assert state.latch == pending.latch
+
+
+@pytest.mark.req("DOL-REARM-001", "DOL-REARM-007")
+def test_a_new_arm_request_takes_the_place_of_a_pending_one() -> None:
+    first = armed(killed(), flat=0, accepted=1, holding=7)
+    again, _ = do(first, ev.Arm(at(30), 1, NONCE + 1, 1, 0, 0))
+    assert again.latch == first.latch._replace(armed_ns=at(30), nonce=NONCE + 1, kept=0)
+    refused, effects = do(first, ev.Arm(at(30), 1, NONCE + 1, 0, 0, 0))
+    assert effects == [ev.Answer(Reason.NOT_FLAT)]
+    assert refused.latch == first.latch
+
+
 @pytest.mark.req("DOL-REARM-004")
 def test_a_confirm_restarts_all_deadlines() -> None:
     pending, _ = do(armed(killed(FeedKind.HEARTBEAT, FeedKind.DATA)), ev.Seen(at(59), 0, at(59.5)))
-    state, _ = do(pending, ev.Confirm(at(60), NONCE))
+    state, _ = do(pending, ev.Confirm(at(60), NONCE, 0))
     assert [feed.due_ns for feed in state.feeds] == [at(60), LATER]
     state, effects = do(state, ev.Tick(at(70)))
     assert effects[0] == ev.Tripped(at(70), Cause.HEARTBEAT, 2)
@@ -349,7 +405,7 @@ def test_only_a_position_that_is_taken_over_is_no_longer_flattened() -> None:
     taken = armed(killed(), flat=0, accepted=1)
     assert taken.filter.fell == 0
     for pending, fell in ((armed(killed()), 1), (taken, 0)):
-        state, _ = do(pending, ev.Confirm(at(60), NONCE))
+        state, _ = do(pending, ev.Confirm(at(60), NONCE, 0))
         assert state.filter.fell == fell
         state, _ = do(state, ev.Tick(at(60 + 1_020)))
         assert (state.filter.posture, state.filter.fell) == (Posture.TURTLE, 0)

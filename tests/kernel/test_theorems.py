@@ -275,7 +275,7 @@ def test_a_hundred_nominal_minutes_lead_to_apex(rng: Random, policy: Policy) -> 
             state, effects = machine.step(policy, state, ev.Arm(t_ns, state.latch.episode, 9, 1, 0))
             assert effects == (ev.Answer(Reason.ARMED),)
         t_ns += 61 * NS_PER_S
-        state, effects = machine.step(policy, state, ev.Confirm(t_ns, state.latch.nonce))
+        state, effects = machine.step(policy, state, ev.Confirm(t_ns, state.latch.nonce, 0))
         assert effects[-1] == ev.Answer(Reason.CONFIRMED)
     state, _ = machine.step(policy, state, ev.Tick(t_ns + FULL_MS * tick_ns))
     assert state.filter.confidence_ms == FULL_MS

@@ -162,6 +162,42 @@ def test_the_re_arm_takes_two_steps_and_a_minute(tmp_path):
     replays(rig.journal)
 
 
+@pytest.mark.req("DOL-REARM-006", "DOL-REARM-007")
+def test_a_confirm_looks_again_at_the_position_that_was_taken_over(tmp_path):
+    """Killed and armed on a Saturday, with what is held taken over. On Sunday the request has lapsed; the next one is
+    of a position that has halved since; the last one stands.
+    """
+    friday, sunday = 1_700_258_370 * S, 1_700_434_900 * S  # its last row comes with the close, at 22:00 UTC
+
+    def start(s):
+        s.clock.set_time_alert_ns("kill", friday + 20 * 3600 * S, lambda _: command("kill")(s))
+        s.clock.set_time_alert_ns("arm", friday + 20 * 3600 * S + S, lambda _: arm(s))
+
+    def arm(s):
+        s.answers.append(s.command("arm", episode=1, accepted=1))
+        s.nonce = s.answers[-1]["nonce"]
+
+    def confirm(s):
+        s.answers.append(s.command("confirm", nonce=s.nonce))
+
+    s = make(
+        {2: start, 3: market(BUY, X1), 32: confirm, 33: arm, 34: market(SELL, X1 // 2), 100: confirm, 101: arm,
+         130: confirm, 170: confirm}
+    )  # fmt: skip
+    rig = Rig(tmp_path, INS).add(s)
+    rig.run(quotes(INS, [65_000] * 30, start_ns=friday) + quotes(INS, [64_990] * 150, start_ns=sunday))
+    assert rig.guard.failures == []
+    assert [answer.get("reason") for answer in s.answers] == [
+        None, "ARMED", "LAPSED", "ARMED", "CHANGED", "ARMED", "TOO_EARLY", "CONFIRMED"
+    ]  # fmt: skip
+    (position,) = rig.engine.cache.positions_open()
+    assert int(position.quantity) == X1 // 2
+    first, second, third = [record.data["holding"] for record in rig.records("ARM")]
+    assert first == second
+    assert len({0, -1, first, third}) == 4
+    replays(rig.journal)
+
+
 @pytest.mark.req("DOL-REARM-005")
 def test_a_fault_while_a_request_is_pending_is_a_new_episode(tmp_path):
     s = make(

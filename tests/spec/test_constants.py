@@ -63,6 +63,7 @@ def test_the_shipped_waits_are_the_kernels() -> None:
 def test_the_sample_of_a_trace_has_the_default_policys_waits() -> None:
     sample = definitions("trace/Records.tla")
     for name, expected_ns in (
+        ("JournalRequestLife", policy.INTRADAY_REQUEST_NS),
         ("JournalRebaseTrapped", policy.INTRADAY.rebase_trapped_ns),
         ("JournalRebaseGap", policy.INTRADAY.rebase_gap_ns),
     ):
@@ -88,9 +89,18 @@ def test_the_scaled_multipliers_are_one_exact_fraction_and_keep_what_a_bp_deserv
 
 def test_the_scaled_waits_keep_the_order_of_the_shipped_ones() -> None:
     named, written = substitutions("MC/Scaled.cfg"), definitions("MC/MCPosture.tla")
-    wait = {key: tuple(map(int, re.findall(r"\d+", written[named[key]]))) for key in ("RebaseTrapped", "RebaseGap")}
-    assert wait["RebaseTrapped"] < wait["RebaseGap"]
-    assert policy.INTRADAY.rebase_trapped_ns < policy.INTRADAY.rebase_gap_ns
+    names = ("ArmWait", "RequestLife", "RebaseTrapped", "RebaseGap")
+    wait = [tuple(map(int, re.findall(r"\d+", written[named[key]]))) for key in names]
+    assert wait[0] < wait[1] == wait[2] < wait[3]
+    shipped = policy.INTRADAY
+    assert policy.ARM_WAIT_NS < policy.INTRADAY_REQUEST_NS == shipped.rebase_trapped_ns < shipped.rebase_gap_ns
+
+
+@pytest.mark.req("DOL-CAPITAL-005")
+def test_daily_is_the_case_that_daily_cfg_checks() -> None:
+    named = substitutions("MC/Scaled.cfg") | substitutions("MC/Daily.cfg")
+    assert named["RebaseGap"] == named["RebaseTrapped"]
+    assert policy.DAILY.rebase_gap_ns == policy.DAILY.rebase_trapped_ns
 
 
 @pytest.mark.parametrize("spelling", [policy.Posture, state.Mode])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dolphin.audit.trace_tla import Action, TlcFailed, TraceRecord, check, chunks
-from dolphin.kernel.policy import INTRADAY
+from dolphin.kernel.policy import INTRADAY, Profile
 from tools.trace_reference import DAY, MINUTE, Book, trace
 
 TRACE = list(trace(1_200, seed=10))
@@ -117,24 +117,73 @@ def test_windows_hand_the_whole_state_over() -> None:
     assert check(bad, window=250).first_bad == 700
 
 
+def rebased(book: Book, *, asked_ns: int, nonce: int = 5) -> list[TraceRecord]:
+    """A loss of which STALKER is left, the request after a while, the wait, the confirm."""
+    return [
+        book.step(r=[10_000, 10_000, 10_000, 8_000], flat=1),
+        book.step(ns=asked_ns),
+        book.step(4, nonce=nonce),
+        book.step(ns=DAY - asked_ns),
+        book.step(5, nonce=nonce, clear=1),
+    ]
+
+
 @pytest.mark.req("DOL-CAPITAL-004", "DOL-CAPITAL-005")
 def test_the_waits_of_the_re_base_are_those_of_the_journals_policy() -> None:
     book = Book()
-    records = [
-        book.step(r=[10_000, 10_000, 10_000, 8_000], flat=1),
-        book.step(4, nonce=5),
-        book.step(ns=DAY),
-        book.step(5, nonce=5, clear=1),
-    ]
+    records = rebased(book, asked_ns=1)
     assert records[-1].r5_bp == 10_000
     assert check(records).ok
     longer = INTRADAY._replace(rebase_trapped_ns=DAY + 1)
-    assert check(records, policy=longer).first_bad == 3
-    records = [*records, book.step(r=[10_000] * 3 + [8_000], flat=1), book.step(4, nonce=6), book.step(ns=DAY)]
-    refused = book.step(5, nonce=6, clear=1)
-    assert refused.r5_bp == 8_000, "the rate of one in thirty days is spent"
-    assert check([*records, refused]).ok
-    assert check([*records, refused], policy=INTRADAY._replace(rebase_gap_ns=DAY)).first_bad == 7
+    assert check(records, policy=longer).first_bad == 4
+    refused = rebased(book, asked_ns=1, nonce=6)
+    assert refused[-1].r5_bp == 8_000, "the rate of one in thirty days is spent"
+    assert check([*records, *refused]).ok
+    assert check([*records, *refused], policy=INTRADAY._replace(rebase_gap_ns=DAY)).first_bad == 9
+
+
+@pytest.mark.req("DOL-REARM-006", "DOL-CAPITAL-007")
+def test_a_request_to_re_base_lapses_and_is_of_its_own_trap() -> None:
+    late = rebased(Book(), asked_ns=0)
+    assert late[-1].r5_bp == 8_000, "asked a whole day ago"
+    assert check(late).ok
+    assert not check([*late[:-1], late[-1]._replace(r5_bp=10_000)]).ok
+    assert check(late, policy=INTRADAY._replace(profile=Profile.DAILY, rebase_gap_ns=0)).first_bad == 4
+    book = Book()
+    book_records = [
+        book.step(r=[10_000, 10_000, 10_000, 9_000], flat=1),
+        book.step(4, nonce=5),  # 6.2 %: in APEX, no trap
+        book.step(r=[3_000, 10_000, 10_000, 9_000]),
+        book.step(ns=DAY),
+        book.step(5, nonce=5, clear=1),
+        book.step(4, nonce=6),
+        book.step(5, nonce=6, clear=1),
+    ]
+    assert [record.r5_bp for record in book_records[-3:]] == [9_000, 9_000, 10_000]
+    assert check(book_records).ok
+
+
+@pytest.mark.req("DOL-REARM-006", "DOL-REARM-007")
+@pytest.mark.parametrize(
+    ("took", "seen", "ns", "mode"),
+    [
+        (0, 0, DAY - 1, 0), (0, 0, DAY, 2), (77, 77, MINUTE, 0), (77, 0, MINUTE, 0), (77, 78, MINUTE, 2),
+        (77, -1, MINUTE, 2), (-1, -1, MINUTE, 2),
+    ],
+)  # fmt: skip
+def test_a_confirm_is_in_time_and_stands_on_what_is_held(took: int, seen: int, ns: int, mode: int) -> None:
+    book = Book()
+    records = [
+        book.step(missed=1),
+        book.step(2, nonce=5, episode=1, clear=1, green=1, holding=took),
+        book.step(ns=ns),
+        book.step(3, nonce=5, green=1, holding=seen),
+    ]
+    assert records[-1].mode == mode
+    assert check(records).ok
+    assert check(records, window=2).ok, "what was taken over is handed from window to window"
+    other = records[-1]._replace(mode=2 - mode)
+    assert check([*records[:-1], other]).first_bad == 3
 
 
 def test_no_record_does_not_conform() -> None:

@@ -34,7 +34,7 @@ _CODES: Final = {
     3: "the running book did not answer in time",
 }
 _FIX: Final[dict[Reason, str]] = {
-    Reason.NOT_KILLED: "the latch is not KILLED, so there is nothing to arm (a pending request is ended by a new kill)",
+    Reason.NOT_KILLED: "the latch is RUNNING, so there is nothing to arm",
     Reason.WRONG_EPISODE: "that episode is over; `dolphin status` shows the present one",
     Reason.NOT_FLAT: "the book holds something: wait for the flatten to end, or take it over with --accept-position",
     Reason.NOT_GREEN: "a feed is silent or equity is unreadable; every feed must have spoken since the start. A stopped"
@@ -45,6 +45,9 @@ _FIX: Final[dict[Reason, str]] = {
     Reason.NOT_TRAPPED: "only a flat book that drawdown alone keeps out, for as long as the policy says, may re-base",
     Reason.REBASE_RATE: "the policy's rate of re-bases is spent; `dolphin policy show` says how long to wait",
     Reason.UNPRICED: "equity is not above zero: there is nothing to re-base to",
+    Reason.LAPSED: "that request is too old: repeat the first step, and look again at what you confirm",
+    Reason.CHANGED: "what is held is neither nothing nor what the request took over: wait for the flatten to end, or"
+    " arm again with --accept-position. A stopped book cannot see what is held: start it first, it stays killed",
 }
 
 
@@ -282,7 +285,8 @@ def rebase(argv: list[str]) -> int:
     if not _granted(answer):
         return refused(answer)
     if given.confirm is None:
-        print("requested: nothing has changed yet; whether the book has the right to it is decided at the second step:")
+        print("requested: nothing has changed yet; whether the book has the right to it is decided at the second step,")
+        print("and the request ends with the trap, or when it is too old (a real day; thirty on daily bars):")
         return _second(answer, _command("rebase", state, f"--confirm {answer['nonce']}"), 0)
     print(f"re-based: the mark is the equity; posture {answer['posture']}, confidence is earned back from where it is")
     return EXIT_OK

@@ -39,6 +39,7 @@ from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy, Posture
 from dolphin.kernel.reasons import Cause, Reason
 from dolphin.kernel.state import State
+from dolphin.kernel.units import ABSENT
 
 GRANTED: Final = frozenset(("ARMED", "CONFIRMED", "REBASED"))
 _NONCE_BITS: Final = 53
@@ -89,21 +90,24 @@ def _kill(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
 def _arm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
     nonce = secrets.randbelow(1 << _NONCE_BITS)
     episode = int(said["episode"])
-    # Nobody looks at a venue here: flat is what the journal last knew.
+    # Nobody looks at a venue here: flat is what the journal last knew, and what is held cannot be seen.
     flat = int(said.get("observed_flat", 0)) * hand.state.capital.flat
-    answer = hand.answered(Arm(hand.now_ns, episode, nonce, flat, int(said.get("accepted", 0))))
+    answer = hand.answered(Arm(hand.now_ns, episode, nonce, flat, int(said.get("accepted", 0)), ABSENT))
     if answer["reason"] == "ARMED":
         answer["nonce"] = nonce
     return answer
 
 
 def _confirm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
-    return hand.answered(Confirm(hand.now_ns, int(said["nonce"])))
+    return hand.answered(Confirm(hand.now_ns, int(said["nonce"]), ABSENT))
 
 
 def _rebase_arm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:
     nonce = secrets.randbelow(1 << _NONCE_BITS)
-    return {**hand.answered(RebaseArm(hand.now_ns, nonce)), "nonce": nonce}
+    answer = hand.answered(RebaseArm(hand.now_ns, nonce))
+    if answer["reason"] == "ARMED":
+        answer["nonce"] = nonce
+    return answer
 
 
 def _rebase_confirm(hand: Hand, said: Mapping[str, Any]) -> dict[str, Any]:

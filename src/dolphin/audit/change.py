@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from dolphin.audit.words import CATEGORY, CAUSE, percent, policy_span, span, times
 from dolphin.kernel.events import Arm, Confirm, Event, Order, Reduce
+from dolphin.kernel.killswitch import request_life_ns
 from dolphin.kernel.policy import (
     ARM_WAIT_NS,
     RETURN_APEX_MS,
@@ -115,6 +116,8 @@ def _killed(case: Case) -> list[str]:
     latch = case.state.latch
     if latch.mode == Mode.ARM_PENDING:
         left = max(ARM_WAIT_NS - (case.state.clock.t_ns - latch.armed_ns), 0)
+        if case.state.clock.t_ns - latch.armed_ns >= request_life_ns(case.policy.profile):
+            return ["a new arm request: the pending one has lapsed"]
         return [f"a request is pending: dolphin confirm in {span(left // NS_PER_MS)}"]
     return [f"re-arm (killed by {CAUSE[latch.cause]}, episode {latch.episode}): {REARM}"]
 
@@ -194,7 +197,7 @@ def _episode(case: Case) -> list[str]:
 def _trapped(case: Case) -> list[str]:
     since_ns = case.state.capital.trapped_ns
     if since_ns == ABSENT:
-        return ["the book is not trapped: it holds something, or R5 alone does not keep it from APEX"]
+        return ["the book is not trapped: it holds something, is in APEX, or R5 alone does not keep it from APEX"]
     left = case.policy.rebase_trapped_ns - (case.state.clock.t_ns - since_ns)
     return [f"{span(left // NS_PER_MS)} more of being trapped"]
 
@@ -225,7 +228,7 @@ CHANGE: Final[dict[Reason, Callable[[Case], list[str]]]] = {
     Reason.UNPRICED: _unpriced,
     Reason.JOURNAL: _say("room on the disk: see the GAP record that follows"),
     Reason.INTERNAL: _say("see the NOTE beside it, and report it"),
-    Reason.NOT_KILLED: _say("nothing: the latch is not KILLED"),
+    Reason.NOT_KILLED: _say("nothing: the latch is RUNNING"),
     Reason.WRONG_EPISODE: _episode,
     Reason.NOT_FLAT: _say("a flat book, or --accept-position to take what is held over"),
     Reason.NOT_GREEN: _say("every feed heard and not late, equity readable: see dolphin status"),
@@ -246,5 +249,7 @@ CHANGE: Final[dict[Reason, Callable[[Case], list[str]]]] = {
     Reason.CONFIRMED: _say("nothing"),
     Reason.REBASED: _say("nothing"),
     Reason.ADOPTED: _say("dolphin adopt --state DIR: adopt, or flatten"),
+    Reason.LAPSED: _say("a new request: repeat the first step"),
+    Reason.CHANGED: _say("a flat book; or arm again with --accept-position, which takes over what is held now"),
 }
 assert set(CHANGE) == set(Reason)

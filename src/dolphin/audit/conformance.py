@@ -72,6 +72,7 @@ def _trace(action: Action, credit_ms: int, elapsed_ns: int, said_: _Said, missed
     return TraceRecord(
         int(action), credit_ms, elapsed_ns, r2, r3, r4, r5, said_.flat, int(missed), request.get("nonce", ABSENT),
         request.get("episode_named", 0), request.get("clear", 0), request.get("green", 0),
+        request.get("holding", ABSENT),
         confidence, posture, mode, held, episode,
     )  # fmt: skip
 
@@ -127,6 +128,9 @@ def _event(state: State, event: ev.Event, last: _Said, way: tuple[int, int], mis
     request = {"nonce": _nonce(event), "green": int(handlers.green(state))}
     if isinstance(event, ev.Arm):
         request |= {"episode_named": event.episode, "clear": int(event.observed_flat == 1 or event.accepted == 1)}
+        request["holding"] = handlers.taken(event.accepted, event.holding)
+    if isinstance(event, ev.Confirm):
+        request["holding"] = event.holding
     if isinstance(event, ev.RebaseConfirm):
         request["clear"] = int(state.capital.equity > 0)
     yield _trace(action, 0, 0, last, False, **request)

@@ -30,7 +30,7 @@ _REASONS: Final = {
     ),
     "ANSWER": (
         "ARMED", "CONFIRMED", "REBASED", "NOT_KILLED", "WRONG_EPISODE", "NOT_FLAT", "NOT_GREEN", "NOT_PENDING",
-        "WRONG_NONCE", "TOO_EARLY", "NOT_TRAPPED", "REBASE_RATE",
+        "WRONG_NONCE", "TOO_EARLY", "NOT_TRAPPED", "REBASE_RATE", "LAPSED", "CHANGED",
     ),
 }  # fmt: skip
 _TRIPS: Final = tuple(f"TRIPPED by {cause.name}" for cause in Cause if cause.name != "NONE")

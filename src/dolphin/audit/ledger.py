@@ -216,9 +216,22 @@ class Ledger:
         """A book that the fills leave with a position is not flat."""
         if record.body.flat != 1 or record.body.error != 0:
             return None
+        return self._flat("flat", "1")
+
+    def _request(self, record: Record) -> Wrong | None:
+        """Nor is one that an arm or a confirm has looked at."""
+        if record.kind == "ARM" and record.body.observed_flat == 1:
+            return self._flat("observed_flat", "1")
+        if record.kind == "CONFIRM" and record.body.holding == 0:
+            return self._flat("holding", "0")
+        return None
+
+    def _flat(self, field: str, said: str) -> Wrong | None:
         for key, book in self.books.items():
             if book.known and abs(book.lots) > book.rounded:
-                return Wrong("flat", f"0: {key} is {book.lots}", "1", "DOL-EXIT-006", "the fills leave a position")
+                return Wrong(
+                    field, f"not flat: {key} is {book.lots}", said, "DOL-EXIT-006", "the fills leave a position"
+                )
         return None
 
     def _reading(self, record: Record) -> Wrong | None:
@@ -330,7 +343,7 @@ class Ledger:
         return None
 
 
-READING: Final = frozenset({"ORDER", "REDUCE", "EQUITY"})
+READING: Final = frozenset({"ORDER", "REDUCE", "EQUITY", "ARM", "CONFIRM"})
 HANDLERS: Final[dict[str, Callable[[Ledger, Record], Wrong | None]]] = {
     "HEADER": Ledger._header,
     "NOTE": Ledger._note,
@@ -339,6 +352,8 @@ HANDLERS: Final[dict[str, Callable[[Ledger, Record], Wrong | None]]] = {
     "ORDER": Ledger._reading,
     "REDUCE": Ledger._reading,
     "EQUITY": Ledger._sample,
+    "ARM": Ledger._request,
+    "CONFIRM": Ledger._request,
     "COMMAND": Ledger._command,
     "GAP": Ledger._gap,
     "CLOSE": Ledger._close,

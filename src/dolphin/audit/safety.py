@@ -14,17 +14,15 @@ from typing import Any, Final
 from dolphin.audit import gate
 from dolphin.audit.finding import SAFETY, Finding, found
 from dolphin.audit.gate import APEX, HIBERNATE, RUNNING, STALKER, TURTLE, Wrong
+from dolphin.audit.steps import SECOND_NS, Steps
 from dolphin.journal import Record
 from dolphin.kernel.policy import Policy, Profile
 from dolphin.kernel.reasons import Reason
 
 KILLED, ARM_PENDING = 1, 2
-SECOND_NS: Final = 1_000_000_000
-ARM_WAIT_NS: Final = 60 * SECOND_NS
 GAP_MS: Final = 420_000
 FALL_MS: Final = (5_100_000, 1_980_000, 600_000)
 RETURN_MS: Final = (5_520_000, 2_400_000, 1_020_000)
-TRAPPED_BP: Final = 9_200
 
 
 class Safety:
@@ -45,9 +43,8 @@ class Safety:
         self.out: list[Any] = []
         self.lost = self.blind = False
         self.entered: dict[int, int] = {}
-        self.armed: tuple[int, int] | None = None
-        self.rebase_nonce = -1
-        self.trapped_ns = self.rebased_ns = -1
+        self.steps = Steps(policy)
+        self.flat = True
         self.heard = gate.Heard()
         self.checked = 0
         self.aside_ns = 0
@@ -70,6 +67,7 @@ class Safety:
                 if handler is not None:
                     self.checked += 1
                     wrong = handler(self, body)
+            self.steps.stands(self.flat, int(body.out[8]), int(body.out[1]), self.t_ns)
         except (ValueError, IndexError, TypeError) as error:
             wrong = Wrong("data", "a record as the codec writes it", str(error), "DOL-JOURNAL-009", "see check b")
         if wrong is None:
@@ -195,7 +193,7 @@ class Safety:
                     return Wrong(
                         "TRIPPED", "nothing: latched already", str(effect), "DOL-KILL-001", "one trip an episode"
                     )
-                self.mode, self.armed = KILLED, None
+                self.mode, self.steps.armed = KILLED, None
                 self.episode += 1
                 if int(effect[3]) != self.episode:
                     return Wrong("TRIPPED.episode", str(self.episode), str(effect[3]), "DOL-KILL-001", "counted by one")
@@ -210,6 +208,8 @@ class Safety:
             hint = "postures follow one another"
             return Wrong("MOVED.before", str(self.posture), f"{before} to {after}", "DOL-POSTURE-001", hint)
         self.posture = after
+        if before == APEX:
+            self.steps.left_apex(ts_ns)
         if after > before:
             return None
         at_ms = (ts_ns - self.anchor_ns) // self.ns_per_ms
@@ -226,61 +226,36 @@ class Safety:
         """The operator's two steps, re-arm and re-base."""
         name = type(body).__name__
         if name == "ARM" and reason == Reason.ARMED:
-            return self._arm(body)
+            return self._armed(body)
         if name == "CONFIRM" and reason == Reason.CONFIRMED:
-            return self._confirm(body)
-        if name == "REBASE_ARM":
-            self.rebase_nonce = int(body.nonce)
+            return self._confirmed(body)
+        if name == "REBASE_ARM" and reason == Reason.ARMED and not self.blind:
+            return self.steps.ask(body, self.t_ns)
         if name == "REBASE_CONFIRM" and reason == Reason.REBASED:
-            return self._rebase(body)
+            return self._rebased(body)
         return None
 
-    def _arm(self, body: Any) -> Wrong | None:
-        if self.mode != KILLED:
-            return Wrong("ANSWER", "NOT_KILLED", "ARMED", "DOL-REARM-001", "arm is for a KILLED latch")
-        if int(body.episode) != self.episode:
-            return Wrong("episode", str(self.episode), str(body.episode), "DOL-REARM-001", "arm names the episode")
-        if body.observed_flat != 1:
-            if body.accepted != 1:
-                return Wrong("ANSWER", "NOT_FLAT", "ARMED", "DOL-REARM-001", "neither flat nor accepted")
-        self.mode, self.armed = ARM_PENDING, (int(body.nonce), self.t_ns)
-        return None
+    def _armed(self, body: Any) -> Wrong | None:
+        wrong = self.steps.arm(body, self.mode, self.episode, self.t_ns)
+        if wrong is None:
+            self.mode = ARM_PENDING
+        return wrong
 
-    def _confirm(self, body: Any) -> Wrong | None:
-        if self.armed is None and not self.blind:
-            return Wrong("ANSWER", "NOT_PENDING", "CONFIRMED", "DOL-REARM-002", "a re-arm takes two steps")
-        nonce, since_ns = self.armed or (int(body.nonce), self.t_ns - ARM_WAIT_NS)
-        if int(body.nonce) != nonce:
-            return Wrong("nonce", str(nonce), str(body.nonce), "DOL-REARM-002", "the nonce of the request")
-        if self.t_ns - since_ns < ARM_WAIT_NS:
-            waited = f"{(self.t_ns - since_ns) / SECOND_NS:.3f} s"
-            return Wrong(
-                "ANSWER", "TOO_EARLY", f"CONFIRMED after {waited}", "DOL-REARM-003", "60 real seconds at least"
-            )
-        if int(body.out[0]) != 0:
-            return Wrong("out.confidence_ms", "0", str(body.out[0]), "DOL-REARM-004", "RUNNING at confidence 0")
-        self.mode, self.armed = RUNNING, None
-        self.heard.restarted(self.t_ns)
-        return None
+    def _confirmed(self, body: Any) -> Wrong | None:
+        wrong = self.steps.confirm(body, self.t_ns, self.blind)
+        if wrong is None:
+            self.mode = RUNNING
+            self.heard.restarted(self.t_ns)
+        return wrong
 
-    def _rebase(self, body: Any) -> Wrong | None:
-        if self.blind:
-            self.mark, self.drawdown = int(body.out[10]), int(body.out[9])
-            return None
-        if int(body.nonce) != self.rebase_nonce:
-            hint = "a re-base takes two steps with one nonce"
-            return Wrong("nonce", str(self.rebase_nonce), str(body.nonce), "DOL-CAPITAL-004", hint)
-        if self.trapped_ns < 0 or self.t_ns - self.trapped_ns < self.policy.rebase_trapped_ns:
-            hint = f"trapped since {self.trapped_ns}; the policy asks for {self.policy.rebase_trapped_ns} ns"
-            return Wrong("ANSWER", "NOT_TRAPPED", "REBASED", "DOL-CAPITAL-004", hint)
-        if self.rebased_ns >= 0 and self.t_ns - self.rebased_ns < self.policy.rebase_gap_ns:
-            hint = f"the last one was at {self.rebased_ns}; the policy asks for {self.policy.rebase_gap_ns} ns between"
-            return Wrong("ANSWER", "REBASE_RATE", "REBASED", "DOL-CAPITAL-005", hint)
-        self.rebased_ns, self.rebase_nonce, self.trapped_ns = self.t_ns, -1, -1
+    def _rebased(self, body: Any) -> Wrong | None:
         self.mark, self.drawdown = int(body.out[10]), int(body.out[9])
-        if self.drawdown != 0:
+        if self.blind:
+            return None
+        wrong = self.steps.rebase(body, self.t_ns)
+        if wrong is None and self.drawdown != 0:
             return Wrong("out.drawdown_bp", "0", str(self.drawdown), "DOL-CAPITAL-004", "the mark becomes the equity")
-        return None
+        return wrong
 
     # One a kind: what only this kind can break.
 
@@ -317,11 +292,7 @@ class Safety:
             hint = "drawdown from the mark in bp, rounded up"
             return Wrong("out.drawdown_bp", str(right), str(drawdown), "DOL-CAPITAL-003", hint)
         self.drawdown, self.mark = drawdown, mark
-        trapped = body.flat == 1 and int(body.out[8]) < TRAPPED_BP
-        if not trapped:
-            self.trapped_ns = -1
-        elif self.trapped_ns < 0:
-            self.trapped_ns = self.t_ns
+        self.flat = body.flat == 1
         return None
 
     def _money(self, body: Any) -> Wrong | None:

@@ -5,7 +5,7 @@ first bad record. How a journal becomes records is the audit's business (one for
 
 A record says what went in and what the journal says came out; TLC computes what should have come out by the actions of
 spec/Posture.tla. Integers of TLC have 32 bits: credited time is capped at full confidence and elapsed time at 34 years,
-neither of which can matter; nonces become small indices; a number that still does not fit cannot be right.
+neither of which can matter; nonces and holdings become small indices; a number that still does not fit cannot be right.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dolphin.audit.tlc_runner import TlcRun, find_jar, run_tlc
+from dolphin.kernel.killswitch import request_life_ns
 from dolphin.kernel.policy import INTRADAY, Policy
-from dolphin.kernel.units import ABSENT, BP, FULL_MS, NS_PER_S
+from dolphin.kernel.units import ABSENT, BP, FULL_MS, NOTHING, NS_PER_S
 
 PER_CHUNK: Final = 1_000
 WINDOW: Final = 100_000
@@ -44,7 +45,7 @@ class TraceRecord(NamedTuple):
     `elapsed_ns`: real time since the record before (STEP_BACK: by how much the clock is behind). `missed` 1: a Category
     1 event or the operator's kill came with it. `nonce`, `episode_named`: of an operator's request. `clear`: for ARM
     the book is flat or its position accepted, for REBASE_CONFIRM the equity is above zero. `green`: every feed and
-    invariant.
+    invariant. `holding`: for ARM what is taken over, for CONFIRM what is held (0 nothing, ABSENT nobody can see it).
     """
 
     action: int
@@ -60,6 +61,7 @@ class TraceRecord(NamedTuple):
     episode_named: int
     clear: int
     green: int
+    holding: int
     confidence_ms: int
     posture: int
     mode: int
@@ -80,9 +82,11 @@ class TraceStart(NamedTuple):
     episode: int = 0
     waited_ns: int = 0
     nonce: int = ABSENT
+    kept: int = NOTHING
     trapped_ns: int = 0
     rebased_ns: int = ABSENT
     request: int = ABSENT
+    asked_ns: int = 0
 
 
 class TlcVerdict(NamedTuple):
@@ -113,14 +117,21 @@ def spec_folder() -> Path:
     return Path(__file__).resolve().parents[3] / "spec"
 
 
-class _Nonces:
-    """Nonces as small indices, the same for the whole journal; ABSENT is 0, TLA+'s NoNonce."""
+class _Names:
+    """Nonces and holdings as small indices, the same for the whole journal. An absent nonce is 0, TLA+'s NoNonce."""
 
     def __init__(self) -> None:
-        self._index = {ABSENT: 0}
+        self._nonces = {ABSENT: 0}
+        self._holdings: dict[int, int] = {}
 
-    def index(self, nonce: int) -> int:
-        return self._index.setdefault(nonce, len(self._index))
+    def nonce(self, nonce: int) -> int:
+        return self._nonces.setdefault(nonce, len(self._nonces))
+
+    def holding(self, holding: int) -> int:
+        """0 is Nothing; what nobody can see is Unseen, -1."""
+        if holding <= NOTHING:
+            return max(holding, ABSENT)
+        return self._holdings.setdefault(holding, len(self._holdings) + 1)
 
 
 def _fits(value: int) -> int:
@@ -139,18 +150,18 @@ def _pair(ns: int) -> str:
     return f"<<{seconds}, {nanos}>>"
 
 
-def _literal(record: TraceRecord, nonces: _Nonces) -> str:
+def _literal(record: TraceRecord, names: _Names) -> str:
     seconds, nanos = _wait(record.elapsed_ns)
     row: tuple[int, ...] = (record.action, max(0, min(record.credit_ms, FULL_MS)), seconds, nanos, *record[3:9])
-    row += record[13:]
+    row += record[14:]
     if record.action >= Action.ARM:
-        row += (nonces.index(record.nonce), *record[10:13])
+        row += (names.nonce(record.nonce), *record[10:13], names.holding(record.holding))
     return "<<" + ",".join([str(_fits(int(value))) for value in row]) + ">>"
 
 
-def chunks(records: Iterable[TraceRecord], nonces: _Nonces | None = None, per_chunk: int = PER_CHUNK) -> Iterator[str]:
+def chunks(records: Iterable[TraceRecord], names: _Names | None = None, per_chunk: int = PER_CHUNK) -> Iterator[str]:
     """The records as TLA+ definitions Chunk1, Chunk2, ... of `per_chunk` each."""
-    known = nonces or _Nonces()
+    known = names or _Names()
     rest = iter(records)
     number = 0
     while part := list(islice(rest, per_chunk)):
@@ -159,26 +170,27 @@ def chunks(records: Iterable[TraceRecord], nonces: _Nonces | None = None, per_ch
         yield f"Chunk{number} == <<\n{body}>>\n"
 
 
-def _start_row(start: TraceStart, policy: Policy, nonces: _Nonces) -> tuple[int, ...]:
+def _start_row(start: TraceStart, policy: Policy, names: _Names) -> tuple[int, ...]:
     rebased_ns = policy.rebase_gap_ns if start.rebased_ns == ABSENT else start.rebased_ns
     return (
         start.confidence_ms, start.posture, start.held_bp, start.r234_bp, start.r5_bp, start.flat, start.mode,
         start.episode,
-        *_wait(start.waited_ns), nonces.index(start.nonce), *_wait(start.trapped_ns), *_wait(rebased_ns),
-        nonces.index(start.request),
+        *_wait(start.waited_ns), names.nonce(start.nonce), names.holding(start.kept), *_wait(start.trapped_ns),
+        *_wait(rebased_ns), names.nonce(start.request), *_wait(start.asked_ns),
     )  # fmt: skip
 
 
-def records_module(records: list[TraceRecord], start: tuple[int, ...], policy: Policy, nonces: _Nonces) -> str:
+def records_module(records: list[TraceRecord], start: tuple[int, ...], policy: Policy, names: _Names) -> str:
     """The module Records.tla of one window."""
-    parts = list(chunks(records, nonces))
-    names = ", ".join(f"Chunk{number + 1}" for number in range(len(parts)))
+    parts = list(chunks(records, names))
+    listed = ", ".join(f"Chunk{number + 1}" for number in range(len(parts)))
     return (
         "---- MODULE Records ----\nEXTENDS Integers\n"
+        f"JournalRequestLife == {_pair(request_life_ns(policy.profile))}\n"
         f"JournalRebaseTrapped == {_pair(policy.rebase_trapped_ns)}\n"
         f"JournalRebaseGap == {_pair(policy.rebase_gap_ns)}\n"
         f"Start == <<{', '.join(str(_fits(value)) for value in start)}>>\n"
-        f"Count == {len(records)}\nPerChunk == {PER_CHUNK}\n{''.join(parts)}Chunks == <<{names}>>\n====\n"
+        f"Count == {len(records)}\nPerChunk == {PER_CHUNK}\n{''.join(parts)}Chunks == <<{listed}>>\n====\n"
     )
 
 
@@ -187,14 +199,14 @@ _HANDOVER: Final = re.compile(r'^<<\s*"handover",([-\d,\s]+)>>', re.MULTILINE)
 
 
 def _window(
-    records: list[TraceRecord], start: tuple[int, ...], policy: Policy, nonces: _Nonces, jar: Path, timeout_s: float
+    records: list[TraceRecord], start: tuple[int, ...], policy: Policy, names: _Names, jar: Path, timeout_s: float
 ) -> TlcRun:
     folder = spec_folder()
     return run_tlc(
         "TracePosture",
         (folder / "trace" / "Shipped.cfg").read_text(encoding="utf-8"),
         [folder / "Posture.tla", folder / "trace" / "TracePosture.tla"],
-        {"Records.tla": records_module(records, start, policy, nonces)},
+        {"Records.tla": records_module(records, start, policy, names)},
         jar=jar,
         timeout_s=timeout_s,
         heap_mb=3_000,
@@ -233,12 +245,12 @@ def check(
     not conform: nothing passes vacuously. Raises TlcMissing or TlcFailed where there can be no verdict.
     """
     found = find_jar(jar)
-    nonces = _Nonces()
-    state = _start_row(start, policy, nonces)
+    names = _Names()
+    state = _start_row(start, policy, names)
     rest = iter(records)
     done, seconds, version = 0, 0.0, ""
     while part := list(islice(rest, window)):
-        run = _window(part, state, policy, nonces, found, timeout_s)
+        run = _window(part, state, policy, names, found, timeout_s)
         seconds += run.seconds
         version = run.version
         if run.verdict != "passed":

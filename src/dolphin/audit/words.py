@@ -28,7 +28,7 @@ RULE: Final[dict[Reason, str]] = {
     Reason.UNPRICED: "nothing enters while the instrument or the equity has no price",
     Reason.JOURNAL: "an entry that the journal has not acknowledged does not leave",
     Reason.INTERNAL: "when the guard itself fails nothing enters",
-    Reason.NOT_KILLED: "arm is for a latch that is KILLED",
+    Reason.NOT_KILLED: "arm is for a latch that is not RUNNING",
     Reason.WRONG_EPISODE: "arm names the present episode",
     Reason.NOT_FLAT: "arm needs a book that is flat, or whose position the operator accepts",
     Reason.NOT_GREEN: "arm and confirm need every feed and invariant green",
@@ -49,6 +49,8 @@ RULE: Final[dict[Reason, str]] = {
     Reason.CONFIRMED: "a confirmed re-arm is RUNNING at confidence 0",
     Reason.REBASED: "the mark became the equity; confidence comes back by itself",
     Reason.ADOPTED: "positions found at a first live start wait for the operator",
+    Reason.LAPSED: "a request lapses after a real day, on daily bars after thirty",
+    Reason.CHANGED: "a confirm needs a book that is flat, or holds just what its request took over",
 }
 assert set(RULE) == set(Reason)
 

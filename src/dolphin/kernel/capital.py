@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dolphin.kernel.contracts import ensure
-from dolphin.kernel.policy import MARK_WINDOW_NS, TRAPPED_BELOW_BP, Policy
+from dolphin.kernel.killswitch import request_life_ns
+from dolphin.kernel.policy import MARK_WINDOW_NS, TRAPPED_BELOW_BP, Policy, Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.state import Capital, Sample
 from dolphin.kernel.survival import r5
@@ -106,27 +107,45 @@ def risen_pending(pending: tuple[Sample, ...], t_ns: int, equity: int) -> tuple[
 
 
 @ensure(lambda capital, result: not result or capital.flat == 1)
+@ensure(lambda posture, result: not result or posture != Posture.APEX)
 @ensure(lambda capital, result: not result or r5(capital.drawdown_bp) < 9_200)
-@ensure(lambda capital, result: result or capital.flat != 1 or r5(capital.drawdown_bp) >= 9_200)
-def trapped(capital: Capital) -> bool:
-    """Flat, and R5 alone keeps confidence below the return level of APEX: nothing that happens can heal the book."""
+@ensure(
+    lambda capital, posture, result: (
+        result or capital.flat != 1 or posture == Posture.APEX or r5(capital.drawdown_bp) >= 9_200
+    )
+)
+def trapped(capital: Capital, posture: Posture) -> bool:
+    """Flat, out of APEX, and R5 alone keeps confidence below its return level: nothing that happens can heal the book.
+
+    In APEX nothing is denied, so that nothing is trapped: between 5.40 and 6.95 % a book may still be there.
+    """
     if capital.flat != 1:
+        return False
+    if posture == Posture.APEX:
         return False
     return r5(capital.drawdown_bp) < TRAPPED_BELOW_BP
 
 
 @ensure(lambda capital, result: result.mark == capital.mark)
 @ensure(lambda capital, result: result.trapped_ns == ABSENT or capital.flat == 1)
+@ensure(lambda posture, result: result.trapped_ns == ABSENT or posture != Posture.APEX)
 @ensure(lambda capital, t_ns, result: result.trapped_ns in (ABSENT, capital.trapped_ns, t_ns))
-def since_trapped(capital: Capital, t_ns: int) -> Capital:
-    """`trapped_ns` brought up to date: kept while trapped, begun when it begins, forgotten when it ends."""
-    if trapped(capital):
+@ensure(lambda capital, result: result.rebase_nonce in (ABSENT, capital.rebase_nonce))
+@ensure(lambda capital, result: result.rebase_nonce == ABSENT or capital.flat == 1)
+@ensure(lambda posture, result: result.rebase_nonce == ABSENT or posture != Posture.APEX)
+def since_trapped(capital: Capital, posture: Posture, t_ns: int) -> Capital:
+    """`trapped_ns` brought up to date: kept while trapped, begun when it begins, forgotten when it ends.
+
+    A request to re-base ends with its trap: what the operator accepted was that drawdown.
+    """
+    if trapped(capital, posture):
         if capital.trapped_ns != ABSENT:
             return capital
         return capital._replace(trapped_ns=t_ns)
     if capital.trapped_ns == ABSENT:
-        return capital
-    return capital._replace(trapped_ns=ABSENT)
+        if capital.rebase_nonce == ABSENT:
+            return capital
+    return capital._replace(trapped_ns=ABSENT, rebase_nonce=ABSENT, asked_ns=ABSENT)
 
 
 @ensure(lambda mark, head, equity, stood, result: result >= mark)
@@ -149,7 +168,7 @@ def known_flat(flat: int) -> int:
     return 0
 
 
-def sampled(capital: Capital, t_ns: int, equity: int, flat: int, stood: int) -> Capital:
+def sampled(capital: Capital, posture: Posture, t_ns: int, equity: int, flat: int, stood: int) -> Capital:
     """Capital after a readable sample. The first one is the mark. Composed of the functions above."""
     mark = capital.mark
     if mark == 0:
@@ -159,8 +178,9 @@ def sampled(capital: Capital, t_ns: int, equity: int, flat: int, stood: int) -> 
     return since_trapped(
         Capital(
             equity, mark, drawdown(mark, equity), pending, ABSENT, known_flat(flat),
-            capital.trapped_ns, capital.rebased_ns, capital.rebase_nonce, capital.rebases,
+            capital.trapped_ns, capital.rebased_ns, capital.rebase_nonce, capital.rebases, capital.asked_ns,
         ),
+        posture,
         t_ns,
     )  # fmt: skip
 
@@ -175,13 +195,13 @@ def unreadable(capital: Capital, t_ns: int) -> Capital:
     return capital._replace(error_ns=t_ns)
 
 
-def flowed(capital: Capital, flow: int, t_ns: int) -> Capital:
+def flowed(capital: Capital, posture: Posture, flow: int, t_ns: int) -> Capital:
     """Capital after a deposit or withdrawal. Composed. Pending samples move with the money."""
     after = capital.equity + flow
     mark = scaled_mark(capital.mark, capital.equity, after)
     pending = tuple(Sample(sample.ts_ns, sample.equity + flow) for sample in capital.pending)
     moved = capital._replace(equity=after, mark=mark, pending=pending, drawdown_bp=drawdown(mark, after))
-    return since_trapped(moved, t_ns)
+    return since_trapped(moved, posture, t_ns)
 
 
 @ensure(lambda capital, result: result != Reason.REBASED or capital.trapped_ns != ABSENT)
@@ -195,8 +215,19 @@ def flowed(capital: Capital, flow: int, t_ns: int) -> Capital:
         result != Reason.REBASED or capital.rebased_ns == ABSENT or t_ns - capital.rebased_ns >= policy.rebase_gap_ns
     )
 )
+@ensure(
+    lambda policy, capital, result: (
+        result != Reason.REBASE_RATE
+        or policy.rebase_gap_ns > policy.rebase_trapped_ns
+        or capital.trapped_ns < capital.rebased_ns
+    )
+)
 def rebase_right(policy: Policy, capital: Capital, t_ns: int) -> Reason:
-    """REBASED if the book has the right to one now: trapped long enough, and the rate not spent; else why not."""
+    """REBASED if the book has the right to one now: trapped long enough, and the rate not spent; else why not.
+
+    Where the gap is no longer than the wait, as in `daily`, the rate refuses nobody: a trap begins after the re-base
+    before it (spec/MC/Daily.cfg).
+    """
     if capital.trapped_ns == ABSENT:
         return Reason.NOT_TRAPPED
     if t_ns - capital.trapped_ns < policy.rebase_trapped_ns:
@@ -208,11 +239,17 @@ def rebase_right(policy: Policy, capital: Capital, t_ns: int) -> Reason:
     return Reason.REBASED
 
 
-@ensure(lambda capital, result: result.mark == capital.mark)
-@ensure(lambda nonce, result: result.rebase_nonce == nonce)
-def rebase_armed(capital: Capital, nonce: int) -> Capital:
-    """First step: the request is remembered, nothing else changes. The right is tested at the second."""
-    return capital._replace(rebase_nonce=nonce)
+@ensure(lambda capital, result: result.capital.mark == capital.mark)
+@ensure(lambda capital, result: result.capital.trapped_ns == capital.trapped_ns)
+@ensure(lambda capital, result: result.reason == Reason.ARMED or result.capital == capital)
+@ensure(lambda capital, result: (result.reason == Reason.ARMED) == (capital.trapped_ns != ABSENT))
+@ensure(lambda nonce, result: result.reason != Reason.ARMED or result.capital.rebase_nonce == nonce)
+@ensure(lambda t_ns, result: result.reason != Reason.ARMED or result.capital.asked_ns == t_ns)
+def rebase_armed(capital: Capital, nonce: int, t_ns: int) -> Rebase:
+    """First step, in a trap only: the request is remembered, nothing else; the right is tested at the second."""
+    if capital.trapped_ns == ABSENT:
+        return Rebase(capital, Reason.NOT_TRAPPED)
+    return Rebase(capital._replace(rebase_nonce=nonce, asked_ns=t_ns), Reason.ARMED)
 
 
 @ensure(lambda capital, result: result.reason == Reason.REBASED or result.capital == capital)
@@ -222,6 +259,11 @@ def rebase_armed(capital: Capital, nonce: int) -> Capital:
 @ensure(lambda capital, result: result.reason != Reason.REBASED or capital.error_ns == ABSENT)
 @ensure(lambda capital, result: result.reason != Reason.REBASED or capital.trapped_ns != ABSENT)
 @ensure(lambda t_ns, result: result.reason != Reason.REBASED or result.capital.rebased_ns == t_ns)
+@ensure(
+    lambda policy, capital, t_ns, result: (
+        result.reason != Reason.REBASED or t_ns - capital.asked_ns < request_life_ns(policy.profile)
+    )
+)
 def rebased(policy: Policy, capital: Capital, nonce: int, t_ns: int) -> Rebase:
     """Second step: the mark becomes the equity, which must be readable. Confidence returns by slow recovery only.
 
@@ -231,6 +273,8 @@ def rebased(policy: Policy, capital: Capital, nonce: int, t_ns: int) -> Rebase:
         return Rebase(capital, Reason.NOT_PENDING)
     if nonce != capital.rebase_nonce:
         return Rebase(capital, Reason.WRONG_NONCE)
+    if t_ns - capital.asked_ns >= request_life_ns(policy.profile):
+        return Rebase(capital, Reason.LAPSED)
     right = rebase_right(policy, capital, t_ns)
     if right != Reason.REBASED:
         return Rebase(capital, right)

@@ -92,20 +92,26 @@ class Kill(NamedTuple):
 
 
 class Arm(NamedTuple):
-    """First step of the re-arm. `observed_flat` and `accepted`: what the operator saw, what he takes over."""
+    """First step of the re-arm. `observed_flat` and `accepted`: what the operator saw, what he takes over.
+
+    `holding`: what the book holds as one number: 0 flat, with nothing in flight; equal numbers, equal positions; -1:
+    nobody can see it.
+    """
 
     ts_ns: int
     episode: int
     nonce: int
     observed_flat: int
     accepted: int
+    holding: int = -1
 
 
 class Confirm(NamedTuple):
-    """Second step of the re-arm, with the nonce of the first."""
+    """Second step of the re-arm, with the nonce of the first. `holding`: what the book holds now, as in `Arm`."""
 
     ts_ns: int
     nonce: int
+    holding: int = -1
 
 
 class RebaseArm(NamedTuple):

@@ -18,7 +18,7 @@ from dolphin.kernel.contracts import ensure
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.reasons import Cause, Reason
 from dolphin.kernel.state import Feed, FeedKind, Filter, Plan, State
-from dolphin.kernel.units import ABSENT, flag, new
+from dolphin.kernel.units import ABSENT, NOTHING, flag, new
 
 type Effects = tuple[ev.Effect, ...]
 
@@ -71,13 +71,15 @@ def _sensor(policy: Policy, state: State, event: ev.SensorError) -> tuple[State,
 def _equity(policy: Policy, state: State, event: ev.Equity) -> tuple[State, Effects]:
     if event.error != 0:
         return state._replace(capital=capitals.unreadable(state.capital, state.clock.t_ns)), ()
+    posture = state.filter.posture
     return state._replace(
-        capital=capitals.sampled(state.capital, state.clock.t_ns, event.equity, event.flat, event.stood)
+        capital=capitals.sampled(state.capital, posture, state.clock.t_ns, event.equity, event.flat, event.stood)
     ), ()
 
 
 def _flow(policy: Policy, state: State, event: ev.Flow) -> tuple[State, Effects]:
-    return state._replace(capital=capitals.flowed(state.capital, event.flow, state.clock.t_ns)), ()
+    posture = state.filter.posture
+    return state._replace(capital=capitals.flowed(state.capital, posture, event.flow, state.clock.t_ns)), ()
 
 
 @ensure(lambda blind, result: not result or not blind)
@@ -108,6 +110,15 @@ def settled(observed_flat: int, accepted: int) -> bool:
     return accepted == 1
 
 
+@ensure(lambda accepted, result: accepted == 1 or result == NOTHING)
+@ensure(lambda accepted, holding, result: accepted != 1 or result == holding)
+def taken(accepted: int, holding: int) -> int:
+    """The holding that an arm request takes over: what there is where the operator accepts it, else nothing."""
+    if accepted == 1:
+        return holding
+    return NOTHING
+
+
 @ensure(lambda filter_, result: result.confidence_ms == filter_.confidence_ms)
 @ensure(lambda filter_, result: result.posture == filter_.posture)
 @ensure(lambda filter_, result: result.held_bp == filter_.held_bp)
@@ -124,13 +135,15 @@ def taken_over(filter_: Filter, reason: Reason, accepted: int) -> Filter:
 
 def _arm(policy: Policy, state: State, event: ev.Arm) -> tuple[State, Effects]:
     stands = settled(event.observed_flat, event.accepted)
-    turned = killswitch.arm(state.latch, event.episode, event.nonce, stands, green(state), state.clock.t_ns)
+    kept = taken(event.accepted, event.holding)
+    turned = killswitch.arm(state.latch, event.episode, event.nonce, stands, kept, green(state), state.clock.t_ns)
     filter_ = taken_over(state.filter, turned.reason, event.accepted)
     return state._replace(latch=turned.latch, filter=filter_), (ev.Answer(turned.reason),)
 
 
 def _confirm(policy: Policy, state: State, event: ev.Confirm) -> tuple[State, Effects]:
-    turned = killswitch.confirm(state.latch, event.nonce, green(state), state.clock.t_ns)
+    life_ns = killswitch.request_life_ns(policy.profile)
+    turned = killswitch.confirm(state.latch, event.nonce, event.holding, green(state), life_ns, state.clock.t_ns)
     if turned.reason == Reason.CONFIRMED:
         feeds = tuple(sensing.restarted(feed, state.clock.t_ns) for feed in state.feeds)
         state = state._replace(latch=turned.latch, feeds=feeds, filter=state.filter._replace(confidence_ms=0))
@@ -138,7 +151,8 @@ def _confirm(policy: Policy, state: State, event: ev.Confirm) -> tuple[State, Ef
 
 
 def _rebase_arm(policy: Policy, state: State, event: ev.RebaseArm) -> tuple[State, Effects]:
-    return state._replace(capital=capitals.rebase_armed(state.capital, event.nonce)), (ev.Answer(Reason.ARMED),)
+    answer = capitals.rebase_armed(state.capital, event.nonce, state.clock.t_ns)
+    return state._replace(capital=answer.capital), (ev.Answer(answer.reason),)
 
 
 def _rebase_confirm(policy: Policy, state: State, event: ev.RebaseConfirm) -> tuple[State, Effects]:

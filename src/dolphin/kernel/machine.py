@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dolphin.kernel import handlers
-from dolphin.kernel.capital import sampled
+from dolphin.kernel.capital import sampled, since_trapped
 from dolphin.kernel.confidence import cut, earn
 from dolphin.kernel.contracts import ensure
 from dolphin.kernel.events import Effect, Equity, Event, Moved, Seen, Tripped
@@ -77,13 +77,17 @@ def moved_to(filter_: Filter, confidence_ms: int, after: Posture) -> Filter:
 
 
 def _moved(state: State, confidence_ms: int) -> tuple[State, Effects]:
-    """`state` with this confidence and the posture that it gives; a change of posture is an effect, at its own time."""
+    """`state` with this confidence and the posture that it gives; a change of posture is an effect, at its own time.
+
+    The way out of APEX is where a trap begins.
+    """
     filter_ = state.filter
     before = filter_.posture
     after = move(before, confidence_ms)
     if after != before:
         state = _with_filter(state, moved_to(filter_, confidence_ms, after))
-        return state, (Moved(state.clock.t_ns, before, after, confidence_ms),)
+        capital = since_trapped(state.capital, after, state.clock.t_ns)
+        return state._replace(capital=capital), (Moved(state.clock.t_ns, before, after, confidence_ms),)
     if confidence_ms == filter_.confidence_ms:
         return state, ()
     return _with_filter(state, moved_to(filter_, confidence_ms, after)), ()
@@ -146,7 +150,7 @@ def _settled(policy: Policy, state: State, readings: Readings) -> tuple[State, E
     state, moved = _moved(state, cut(filter_.confidence_ms, held_bp))
     filter_ = landed(state.filter, running(latch))
     plan = _stopping(policy.profile, clock, filter_, plan)
-    return new(State, (clock, filter_, readings, environment, capital, latch, feeds, plan)), moved
+    return new(State, (clock, filter_, readings, environment, state.capital, latch, feeds, plan)), moved
 
 
 @ensure(lambda plan, result: result.stop_ns <= plan.deadline_ns)
@@ -302,7 +306,7 @@ def _sampled(policy: Policy, state: State, event: Equity) -> tuple[State, Effect
     clock, filter_, readings, environment, capital, latch, feeds, plan = state
     if capital.error_ns != ABSENT:
         return None
-    capital = sampled(capital, clock.t_ns, event.equity, event.flat, event.stood)
+    capital = sampled(capital, filter_.posture, clock.t_ns, event.equity, event.flat, event.stood)
     r5_bp = r5(capital.drawdown_bp)
     if r5_bp == readings.r5_bp:
         plan = _stopping(policy.profile, clock, filter_, plan)

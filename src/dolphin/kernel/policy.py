@@ -70,6 +70,11 @@ STALE_NS = 200 * NS_PER_MS
 CLOCK_BACK_NS = 1_000 * NS_PER_MS
 """A step back of up to this is judged at t_max; more is the Category 1 fault clock regression."""
 ARM_WAIT_NS = 60_000 * NS_PER_MS
+"""A confirm of the re-arm comes no earlier than this after its request."""
+INTRADAY_REQUEST_NS = 24 * 3_600 * 1_000 * NS_PER_MS
+DAILY_REQUEST_NS = 30 * INTRADAY_REQUEST_NS
+"""A request of the operator (re-arm, re-base) lapses at this age: a day, so that no request is confirmed by another
+day's shift; on daily bars thirty, since from one bar to the next it may be four, and a policy's month is one."""
 MARK_WINDOW_NS = 60_000 * NS_PER_MS
 """The high-water mark rises to the smallest sample of this long: one bad tick must not ratchet it."""
 TRIM_GAP_NS = 60_000 * NS_PER_MS

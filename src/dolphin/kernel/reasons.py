@@ -29,7 +29,7 @@ class Reason(IntEnum):
     UNPRICED = 13  # no value for a lot, or no equity
     JOURNAL = 14  # an entry that the journal did not acknowledge does not leave
     INTERNAL = 15  # an exception in the guard: fail closed
-    NOT_KILLED = 16  # arm: nothing to arm
+    NOT_KILLED = 16  # arm: nothing to arm, the latch is RUNNING
     WRONG_EPISODE = 17  # arm: names another episode
     NOT_FLAT = 18  # arm: position neither flat nor accepted
     NOT_GREEN = 19  # arm, confirm: a feed or an invariant is not green
@@ -50,6 +50,8 @@ class Reason(IntEnum):
     CONFIRMED = 34
     REBASED = 35
     ADOPTED = 36  # own order: positions found at a first live start wait for the operator
+    LAPSED = 37  # confirm, re-base: the request is too old
+    CHANGED = 38  # confirm: what is held is neither nothing nor what the request took over
 
 
 class Cause(IntEnum):
@@ -105,4 +107,6 @@ REQUIREMENT: Final[dict[Reason, str]] = {
     Reason.CONFIRMED: "DOL-REARM-002",
     Reason.REBASED: "DOL-CAPITAL-004",
     Reason.ADOPTED: "DOL-TRIM-007",
+    Reason.LAPSED: "DOL-REARM-006",
+    Reason.CHANGED: "DOL-REARM-007",
 }

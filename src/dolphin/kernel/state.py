@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Cause
-from dolphin.kernel.units import ABSENT, BP, FULL_MS, NEVER_NS, new
+from dolphin.kernel.units import ABSENT, BP, FULL_MS, NEVER_NS, NOTHING, new
 
 
 class FeedKind(IntEnum):
@@ -79,7 +79,10 @@ class Sample(NamedTuple):
 
 
 class Capital(NamedTuple):
-    """Category 5, in minor units. `pending`: rising minima of the last 60 s. `trapped_ns`: since when trapped."""
+    """Category 5, in minor units. `pending`: rising minima of the last 60 s. `trapped_ns`: since when trapped.
+
+    `rebase_nonce`, `asked_ns`: of the pending request to re-base, and when it was made; none outlives its trap.
+    """
 
     equity: int = 0
     mark: int = 0
@@ -91,10 +94,11 @@ class Capital(NamedTuple):
     rebased_ns: int = ABSENT
     rebase_nonce: int = ABSENT
     rebases: int = 0
+    asked_ns: int = ABSENT
 
 
 class Latch(NamedTuple):
-    """The kill switch. `armed_ns` and `nonce` are those of a pending request."""
+    """The kill switch. `armed_ns` and `nonce` are those of a pending request; `kept`: the holding that it took over."""
 
     mode: Mode = Mode.RUNNING
     episode: int = 0
@@ -102,6 +106,7 @@ class Latch(NamedTuple):
     tripped_ns: int = ABSENT
     armed_ns: int = ABSENT
     nonce: int = ABSENT
+    kept: int = NOTHING
 
 
 class Feed(NamedTuple):

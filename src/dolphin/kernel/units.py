@@ -33,6 +33,9 @@ MICRO = 1_000_000
 ABSENT = -1
 """No such time or reading: the category is not configured, or nothing of the kind has happened."""
 
+NOTHING = 0
+"""The holding of a flat book; any other holding is a positive number, and one that nobody can see is ABSENT."""
+
 NEVER_NS = 1 << 62
 """A due time that never comes (a feed that is absent or outside its span)."""
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from nautilus_trader.model.enums import OrderStatus
 
+from dolphin.kernel.units import ABSENT
+from dolphin.nautilus import holding
 from dolphin.nautilus.translate import Scale, lots_of, scale_of
 from dolphin.nautilus.working import OWN_PREFIX, Group, Working
 
@@ -248,6 +250,14 @@ class Book:
         if self.nameless:
             return False
         return not self.held()
+
+    def holding(self) -> int:
+        """What is held as one number; ABSENT while something is in flight or cannot be counted."""
+        if self.moving:
+            return ABSENT
+        if self.nameless:
+            return ABSENT
+        return holding.number([(group.key, group.lots) for group in self.held()])
 
     def _prune(self, group: Group) -> None:
         """Forget a group that holds nothing and in which nothing works."""

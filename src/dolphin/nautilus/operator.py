@@ -27,6 +27,7 @@ from dolphin.kernel.events import (
     Shock,
 )
 from dolphin.kernel.reasons import Cause
+from dolphin.kernel.units import NOTHING
 from dolphin.nautilus.feeds import Feeds
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.own import LEAVING, TAKEN, Own
@@ -44,14 +45,14 @@ class Operator:
 
     def __init__(
         self, guard: Guard, own: Own, feeds: Feeds, clock: Any, seed: int | None, status: Callable[[], dict[str, Any]],
-        flat: Callable[[], bool], announce: Callable[[int], None],
+        holding: Callable[[], int], announce: Callable[[int], None],
     ) -> None:  # fmt: skip
         self._guard = guard
         self._own = own
         self._feeds = feeds
         self._clock = clock
         self._status = status
-        self._flat = flat
+        self._holding = holding
         self._announce = announce
         self._random = None
         if seed is not None:
@@ -122,10 +123,11 @@ class Operator:
         _only(args, ("episode", "observed_flat", "accepted"))
         episode = _needed(args, "episode", "the episode that is armed: `status` shows it")
         nonce = self._nonce()
+        holding = self._holding()
         flat = 0
         if _whole(args, "observed_flat", 0) == 1:
-            flat = int(self._flat())
-        event = Arm(self._now_ns(), episode, nonce, flat, _whole(args, "accepted", 0))
+            flat = int(holding == NOTHING)
+        event = Arm(self._now_ns(), episode, nonce, flat, _whole(args, "accepted", 0), holding)
         answer = self._answered(self._emit(event), ("ARMED",))
         if answer["reason"] == "ARMED":
             answer["nonce"] = nonce
@@ -134,13 +136,15 @@ class Operator:
     def _confirm(self, args: Mapping[str, Any]) -> dict[str, Any]:
         _only(args, ("nonce",))
         nonce = _needed(args, "nonce", "the nonce that `arm` answered")
-        return self._answered(self._emit(Confirm(self._now_ns(), nonce)), ("CONFIRMED",))
+        return self._answered(self._emit(Confirm(self._now_ns(), nonce, self._holding())), ("CONFIRMED",))
 
     def _rebase_arm(self, args: Mapping[str, Any]) -> dict[str, Any]:
         _only(args, ())
         nonce = self._nonce()
         answer = self._answered(self._emit(RebaseArm(self._now_ns(), nonce)), ("ARMED",))
-        return {**answer, "nonce": nonce}
+        if answer["reason"] == "ARMED":
+            answer["nonce"] = nonce
+        return answer
 
     def _rebase_confirm(self, args: Mapping[str, Any]) -> dict[str, Any]:
         _only(args, ("nonce",))

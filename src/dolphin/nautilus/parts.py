@@ -15,7 +15,7 @@ from dolphin.kernel.events import Effect, Event, Excess, Fault, Moved, Resume, S
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import FeedKind
-from dolphin.kernel.units import NEVER_NS
+from dolphin.kernel.units import ABSENT, NEVER_NS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.action import Host
 from dolphin.nautilus.asking import NO_FEED, Asker
@@ -113,7 +113,7 @@ class Parts:
         if live:
             seed = None
         self.operator = Operator(
-            self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.observed_flat, self.flow.announce
+            self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.holding, self.flow.announce
         )
 
     # --- beginning ----------------------------------------------------------------------------------------------------
@@ -260,11 +260,11 @@ class Parts:
         """Whether a handler failed in this run, so that the book may be wrong."""
         return bool(self.actor.faults)
 
-    def observed_flat(self) -> bool:
-        """Nothing held, nothing in flight, nothing unknown."""
+    def holding(self) -> int:
+        """What is held as one number: 0 flat; ABSENT while something is in flight or unknown."""
         if self.guard.state.capital.error_ns >= 0:
-            return False
-        return self.book.flat()
+            return ABSENT
+        return self.book.holding()
 
     # --- reacting -----------------------------------------------------------------------------------------------------
 
