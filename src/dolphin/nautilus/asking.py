@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from nautilus_trader.model.enums import OrderType
+
 from dolphin.kernel.events import Order
 from dolphin.kernel.units import MICRO
 from dolphin.nautilus.book import Book
@@ -71,7 +73,7 @@ class Asker:
         self.catch_up()
         scale = self._scale(order.instrument_id)
         book.judged(name)
-        book.settle()
+        self._settle()
         group = book.found(order.instrument_id, order.strategy_id, position_id)
         apart = frozenset((name,))
         if order.exec_spawn_id is not None:
@@ -80,6 +82,7 @@ class Asker:
         value = self._values.worth(scale, side)
         lots = self._lots(order, order.quantity, scale)
         taking = self._style(order, scale, side, None)
+        self._crossing(order, taking)
         return self._asked(
             [order], scale, group, apart, side, lots, taking,
             int(order.is_quote_quantity), book.named(group, position_id), value, 0,
@@ -89,7 +92,7 @@ class Asker:
         """A modification, by its result: what would still work of the order, whole or not at all."""
         self.catch_up()
         scale = self._scale(order.instrument_id)
-        self._book.settle()
+        self._settle()
         position_id = self._position_id(order)
         group = self._book.found(order.instrument_id, order.strategy_id, position_id)
         side = side_of(order)
@@ -99,6 +102,7 @@ class Asker:
             quantity = order.quantity
         lots = self._lots(order, quantity, scale) - lots_of(order.filled_qty, scale)
         taking = self._style(order, scale, side, command.price)
+        self._crossing(order, taking)
         return self._asked(
             [order], scale, group, frozenset((order.client_order_id.value,)), side, max(lots, 0), taking,
             1, self._book.named(group, position_id), value, 0,
@@ -107,7 +111,7 @@ class Asker:
     def whole(self, command: Any) -> list[Asked]:
         """A list with contingencies: one question for each side, on its aggregate; each counts those before it."""
         self.catch_up()
-        self._book.settle()
+        self._settle()
         orders = command.order_list.orders
         apart = frozenset([order.client_order_id.value for order in orders])
         asked = []
@@ -117,6 +121,18 @@ class Asker:
             asked.append(made)
             before += made.event.lots * made.event.value_u // MICRO + 1
         return asked
+
+    def _crossing(self, order: Any, taking: int) -> None:
+        """A limit that crosses is on its way like a market order, until it is found to rest."""
+        if taking == TAKES:
+            if order.order_type == OrderType.LIMIT:
+                self._book.crosses(order.client_order_id.value)
+
+    def _settle(self) -> None:
+        """Bring the book up to this question: orders not heard of since, and limits that crossed and rest."""
+        self._book.settle()
+        if self._book.crossing:
+            self._book.rested(self._clock.timestamp_ns())
 
     def _part(self, part: list[Any], position_id: Any, apart: frozenset[str], before: int) -> Asked:
         order = part[0]
@@ -131,7 +147,9 @@ class Asker:
         for each in part:
             key = _member(each)
             members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale))
-            taking = _worse(taking, self._style(each, scale, side, None))
+            style = self._style(each, scale, side, None)
+            self._crossing(each, style)
+            taking = _worse(taking, style)
             if not each.is_reduce_only:
                 reduce_only = 0
         lots = sum(members.values())

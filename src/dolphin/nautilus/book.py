@@ -46,6 +46,8 @@ class Book:
         self.own_ids: set[str] = set()
         self.quote_lots: dict[str, int] = {}
         self.nameless: set[str] = set()
+        self.crossing: set[str] = set()
+        """Limits that crossed the quote when they were asked about, and have not been found to rest since."""
 
     def group(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
         """The group of an order or position; made where it is new."""
@@ -129,6 +131,22 @@ class Book:
                 self._unknown.pop(cid, None)
                 self.seen(order, self._cache.position_id(client_order_id))
 
+    def crosses(self, cid: str) -> None:
+        """This limit is judged as one that executes at once: so it counts from now on, in whatever order it is seen."""
+        self.crossing.add(cid)
+        working = self.working.get(cid)
+        if working is not None:
+            working.crosses()
+
+    def rested(self, now_ns: int) -> None:
+        """Let go of those that crossed and rest, or are gone."""
+        for cid in list(self.crossing):
+            working = self.working.get(cid)
+            if working is None:
+                self.crossing.discard(cid)
+            elif working.settled(now_ns):
+                self.crossing.discard(cid)
+
     def seen(self, order: Any, position_id: Any) -> Working | None:
         """Bring one order up to date: entered, changed or closed. None for a closed one and an unknown instrument."""
         cid = order.client_order_id.value
@@ -143,6 +161,7 @@ class Book:
         group = self.group(order.instrument_id, order.strategy_id, position_id)
         if working is None:
             working = Working(order, group, self.working, cid in self.own_ids)
+            working.crossing = cid in self.crossing
             self.working[cid] = working
         elif working.group is not group:
             working.group.orders.pop(cid, None)

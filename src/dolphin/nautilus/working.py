@@ -18,6 +18,8 @@ AT_ONCE = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
 """Types that execute at once or not at all; so does a limit that is immediate-or-cancel or fill-or-kill."""
 _IMMEDIATE = frozenset((TimeInForce.IOC, TimeInForce.FOK))
 _SENT = frozenset((OrderStatus.INITIALIZED, OrderStatus.RELEASED, OrderStatus.SUBMITTED))
+_ASKED = _SENT | {OrderStatus.PENDING_UPDATE}
+"""A new order, or an order's new price, is on its way to the venue."""
 
 
 class Working:
@@ -28,6 +30,7 @@ class Working:
         "canceling",
         "cid",
         "contingency",
+        "crossing",
         "group",
         "key",
         "lots",
@@ -50,6 +53,7 @@ class Working:
         if self.contingency:
             self.key = self.contingency
         self.canceling = False
+        self.crossing = False
         self.lots = 0
         self.pending_lots = 0
         self.modifies = 0
@@ -82,15 +86,33 @@ class Working:
     def leaving(self) -> bool:
         """Whether it executes at once: it will have been filled, or refused, before any later order.
 
-        One that an algorithm holds and works off in parts does not.
+        So does a limit that crossed the quote when it was asked about, until it is found to rest (`settled`). One that
+        an algorithm holds and works off in parts does not.
         """
         if self.order.exec_algorithm_id is not None:
             return False
+        if self.crossing:
+            return True
         if self.order.order_type in AT_ONCE:
             return True
         if self.order.order_type != OrderType.LIMIT:
             return False
         return self.order.time_in_force in _IMMEDIATE
+
+    def crosses(self) -> None:
+        """It, or the new price of it, crosses the quote, and leaves."""
+        self.crossing = True
+        self.group.sums = None
+
+    def settled(self, now_ns: int) -> bool:
+        """Whether a crossing one rests: the venue has it, and what it filled at once came before this moment."""
+        if self.order.status in _ASKED:
+            return False
+        if self.order.last_event.ts_init >= now_ns:
+            return False
+        self.crossing = False
+        self.group.sums = None
+        return True
 
     def held(self) -> bool:
         """Whether it waits for a parent that has filled nothing yet."""
