@@ -245,6 +245,7 @@ def _waits() -> tuple[Row, ...]:
         ("stale", p.STALE_NS, "2.2", "a tick later than this takes no entry"),
         ("clock back", p.CLOCK_BACK_NS, "2.2", "a step back up to this is judged at the latest time; more is a fault"),
         ("arm wait", p.ARM_WAIT_NS, "2.6", "between the two steps of a re-arm: time to change one's mind"),
+        ("request life", p.INTRADAY_REQUEST_NS, "2.6", "an older request (arm, re-base) is repeated; `daily`: 30 d"),
         ("mark window", p.MARK_WINDOW_NS, "2.5", "the mark rises to the least sample of this long"),
         ("trim gap", p.TRIM_GAP_NS, "2.3", "at most one own order a position in this time"),
     )
