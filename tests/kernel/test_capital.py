@@ -332,6 +332,14 @@ def test_a_request_to_rebase_ends_with_its_trap(end: ev.Event) -> None:
     assert ask(state, ev.RebaseConfirm(at(4_000), 5))[1] == Reason.NOT_PENDING
 
 
+@pytest.mark.req("DOL-CAPITAL-007")
+def test_a_request_without_a_trap_is_dropped_whatever_state_it_comes_from() -> None:
+    """No step leads there; `since_trapped` is right for any capital, as its contract says."""
+    free = Capital(equity=100, mark=100, rebase_nonce=5, asked_ns=at(1))
+    assert cap.since_trapped(free, Posture.STALKER, at(2)) == Capital(equity=100, mark=100)
+    assert cap.rebased(POLICY, free, 5, at(4_000)) == cap.Rebase(free, Reason.NOT_TRAPPED)
+
+
 @pytest.mark.req("DOL-REARM-006", "DOL-CAPITAL-007")
 @pytest.mark.parametrize(("policy", "days"), [(POLICY, 1), (DAILY._replace(rebase_trapped_ns=0), 30)])
 def test_a_request_to_rebase_lapses_to_the_nanosecond(policy: Policy, days: int) -> None:
