@@ -172,6 +172,23 @@ def test_records_lost_in_a_gap_are_no_violation(tmp_path: Path) -> None:
     assert replay.audit(str(maker.path)).verdict == Verdict.INCOMPLETE
 
 
+@pytest.mark.req("DOL-JOURNAL-006")
+def test_a_request_that_took_anothers_place_in_a_gap_is_no_violation(tmp_path: Path) -> None:
+    maker = Maker(tmp_path / "journal.jsonl")
+    maker.hear()
+    maker.event(ev.Kill(maker.now))
+    maker.event(ev.Arm(maker.now, 1, 5, 1, 0, 0))
+    maker.state, _ = machine.step(maker.policy, maker.state, ev.Arm(maker.now, 1, 6, 1, 0, 0))  # this record is lost
+    lost = {"from": maker.journal.head.seq + 1, "count": 1, "since_ns": maker.now, "error": "ENOSPC", "unsynced": 0}
+    maker.other("GAP", **lost)
+    maker.equity(flat=1)
+    maker.event(ev.Confirm(maker.wait(60), 6, 0))
+    maker.journal.close(maker.now)
+    report = replay.audit(str(maker.path))
+    assert report.findings == ()
+    assert report.verdict == Verdict.INCOMPLETE
+
+
 @pytest.mark.req("DOL-JOURNAL-007")
 def test_the_anchor_finds_a_missing_tail_and_another_history(whole: Path) -> None:
     head = replay.audit(str(whole)).head

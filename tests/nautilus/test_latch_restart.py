@@ -389,6 +389,18 @@ def test_close_names_the_state_that_the_fold_gives(tmp_path, script):
 
 
 @pytest.mark.req("DOL-JOURNAL-008")
+@pytest.mark.parametrize("count", [40, 61, 65])
+def test_time_that_passed_and_brought_nothing_is_in_the_fold_before_close_names_the_state(tmp_path, count):
+    """An envelope's age is looked at with every policy second, which has no record of its own."""
+    rig = Rig(tmp_path, INS, envelope=True).add(make({3: market(BUY, X1)}))
+    rig.run(quotes(INS, [65_000] * count))
+    (close,) = rig.records("CLOSE")
+    _, state, _, _ = fold(str(rig.journal))
+    assert close.data["state"] == state_hash(state) == state_hash(rig.guard.parts.guard.state)
+    assert conforms(tmp_path).verdict == "conforms"
+
+
+@pytest.mark.req("DOL-JOURNAL-008")
 def test_a_stopped_books_command_closes_with_the_state_too(tmp_path):
     Rig(tmp_path, INS).add(make({})).run(quotes(INS, [65_000] * 5))
     assert dolphin(["kill", "--state", str(tmp_path), "--cause", "drill"]) == 0

@@ -162,6 +162,7 @@ class Safety:
     def forget(self) -> None:
         """Records are missing: what spans them is no longer claimed; the next record is where it begins again."""
         self.lost = self.blind = True
+        self.steps.armed = None  # a later request may have taken its place
 
     def _found_again(self, values: tuple[int, ...]) -> None:
         self.lost = False

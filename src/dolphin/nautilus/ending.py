@@ -22,6 +22,7 @@ def ended(guard: Guard, sent: int, ts_ns: int) -> tuple[str, str]:
 
 
 def _closed(guard: Guard, sent: int, ts_ns: int) -> tuple[str, str]:
+    guard.timed()
     if not guard.flush():
         guard.journal.release()
         return "", f"not closed, {guard.waiting()} records could not be written: {guard.refusal}"

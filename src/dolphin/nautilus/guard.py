@@ -71,6 +71,7 @@ class Guard:
         self.reasons: dict[str, int] = {}
         self._waiting: deque[Waiting] = deque()
         self._acting = 0
+        self._silent = False
         self._after = after
         self._latch_file = latch_file
         # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
@@ -81,7 +82,9 @@ class Guard:
         self.state, effects = step(self.policy, self.state, event)
         if type(event) is Tick:
             if not effects:
+                self._silent = True
                 return effects
+        self._silent = False
         record = Waiting(event.ts_ns, KIND[type(event)], encode(event, effects, self.state, note), note)
         if not effects:
             self._record(record, must)
@@ -107,6 +110,13 @@ class Guard:
         if verdict.lots > verdict.exit_lots:
             self._await_disk(order.ts_ns)
         return verdict
+
+    def timed(self) -> None:
+        """Before CLOSE names the state: time that passed and brought nothing has no record; the fold must get there."""
+        if self._silent:
+            tick = Tick(self.state.clock.t_ns)
+            self._silent = False
+            self._record(Waiting(tick.ts_ns, "TICK", encode(tick, (), self.state)), False)
 
     def write(self, ts_ns: int, kind: str, data: str) -> None:
         """Record something that is no kernel event (FILL, OWN, ADOPT, COMMAND, NOTE)."""
