@@ -183,6 +183,10 @@ def kill(argv: list[str]) -> int:
     print(f"killed: episode {answer['episode']}, latch {answer['mode']}, posture {answer['posture']}")
     if "unjournalled" in answer:
         print(f"kept by the latch file alone, the next start journals it: {answer['unjournalled']}")
+    if "unlatched" in answer:
+        print(f"kept by the journal alone, the latch file refuses: {answer['unlatched']}")
+    if "uncommanded" in answer:
+        print(f"the journal has the kill, but no record of this command and its cause: {answer['uncommanded']}")
     print(f"next: {_command('status', state)}; when the cause is mended, {_command('arm', state)}")
     return EXIT_OK
 

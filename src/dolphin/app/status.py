@@ -16,8 +16,8 @@ from dolphin.app.book import Folded, Tail, folded, tail
 from dolphin.app.journal_run import currency_of
 from dolphin.app.policy_table import CATEGORIES
 from dolphin.app.state_dir import Holder, StateDir
-from dolphin.journal.errors import JournalError
-from dolphin.journal.latchfile import EXPECTED, holding, read_latch
+from dolphin.journal.errors import JournalError, JournalUnreadable
+from dolphin.journal.latchfile import EXPECTED, Held, holding, read_latch
 from dolphin.kernel.policy import ARM_WAIT_NS, Policy, Posture
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Capital, Latch, Mode, Outcome, State, outcome
@@ -58,7 +58,7 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
     if seen.outcome is None:
         return found
     latch = Latch(Mode(seen.outcome.mode), seen.outcome.episode)
-    return found | _held(state, seen.header, latch, seen.records - 1)
+    return found | _beside(state, seen.header, latch, seen.records - 1)
 
 
 def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
@@ -66,25 +66,45 @@ def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
     if who.instance and guard.get("instance") != who.instance:
         return {"guard": None, "guard_old": "it is of a run that is gone"}
     found = {"guard": guard, "positions": guard.get("positions", {}), "waiting_positions": guard.get("waiting", [])}
-    age_s = (time.time_ns() - int(guard.get("written_ns", 0))) // 10**9
+    try:
+        age_s = (time.time_ns() - int(guard.get("written_ns", 0))) // 10**9
+    except (ValueError, TypeError, OverflowError):
+        return {"guard": None, "guard_old": "it is not as a guard writes it"}
     if guard.get("live") is True and age_s > SILENT_S:
         return {"guard": None, "guard_old": f"it is {age_s:,} s old: the guard has said nothing since"}
     return found
 
 
 def _held(state: StateDir, header: Mapping[str, Any], latch: Latch, head_seq: int) -> dict[str, Any]:
-    """KILLED, where the latch file says so and the journal does not know it: the next record, or start, will."""
-    path = str(state.journal)
+    """KILLED, where the latch file says so and the journal of a stopped book does not: the next start will."""
+    held = holding(read_latch(str(state.journal)), EXPECTED in header, str(header.get("instance", "")), latch, head_seq)
+    return {} if held is None else _killed_by(held, latch)
+
+
+def _beside(state: StateDir, header: Mapping[str, Any], latch: Latch, head_seq: int) -> dict[str, Any]:
+    """What the latch file adds to a book that runs: KILLED, where a slot says so and the journal does not know it yet.
+
+    A file that is missing, damaged or unreadable stops nobody who runs: it tells of the next start only.
+    """
     instance = str(header.get("instance", ""))
-    held = None
+    held = later = None
     for again in range(_LOOKS):
-        # Beside a run that goes on a slot, or the file and the journal, may be seen between two writes.
+        # A slot, or the file and the journal, may be seen between two writes.
         if again:
             time.sleep(_LOOK_S)
-        held = holding(read_latch(path), EXPECTED in header, instance, latch, head_seq)
-        if held is None:
+        try:
+            seen = read_latch(str(state.journal))
+        except JournalUnreadable as error:
+            return {"next_start": f"is refused: {error}"}
+        later = holding(seen, EXPECTED in header, instance, latch, head_seq)
+        if later is None:
             return {}
-    assert held is not None
+        held = None if seen is None else holding(seen._replace(damaged=0), False, instance, latch, head_seq)
+    assert later is not None
+    return {"next_start": f"comes up KILLED: {later.why}"} if held is None else _killed_by(held, latch)
+
+
+def _killed_by(held: Held, latch: Latch) -> dict[str, Any]:
     return {
         "mode": Mode.KILLED.name, "episode": latch.episode + 1, "cause": held.cause.name, "latch_file": held.why,
         "cause_text": "", "later": [],
@@ -209,6 +229,8 @@ def told(found: Mapping[str, Any]) -> str:
         factors = "  ".join(f"R{n} {bp / 100:g} %" for n, bp in enumerate(found["r_bp"], start=1))
         lines.append(("multipliers", f"{factors}  = {found['r_total_bp'] / 100:g} %"))
         lines.append(("latch", _latch_line(found)))
+    if "next_start" in found:
+        lines.append(("next start", found["next_start"]))
     if "equity" in found:
         held = "flat" if found["flat"] == 1 else f"holding {amount(found, found['gross'])}"
         lines.append(("equity", f"{amount(found, found['equity'])}, {held}"))

@@ -2,7 +2,8 @@
 
 What belongs here: the same verbs as the running guard's, with the same answers and the same COMMAND record, so that
 nobody who reads the journal need know which of the two it was. RESUME comes first: downtime earns nothing. A kill that
-only the latch file knows is journalled next, before anything is decided (docs/design/latch-file.md).
+only the latch file knows is journalled next, before anything is decided (docs/design/latch-file.md). A kill fails only
+where journal and latch file both refuse it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import Any, Final
 from dolphin.app.book import Folded, folded
 from dolphin.app.operator import fresh_instance
 from dolphin.app.state_dir import StateDir
-from dolphin.journal import Head, Journal, JournalWriteError, LatchFile, codec, encode
+from dolphin.journal import Head, Journal, JournalUnreadable, JournalWriteError, LatchFile, codec, encode
 from dolphin.journal.files import PORT, RESUME, let_go
 from dolphin.journal.latchfile import EXPECTED, Held, take_up
 from dolphin.journal.lock import locked
-from dolphin.journal.recovery import Recovery, unchanged
+from dolphin.journal.recovery import Recovery
 from dolphin.kernel.events import (
     KIND,
     Answer,
@@ -37,35 +38,37 @@ from dolphin.kernel.events import (
 from dolphin.kernel.killswitch import trip
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy, Posture
-from dolphin.kernel.reasons import Cause, Reason
-from dolphin.kernel.state import State
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import Mode, State
 from dolphin.kernel.units import ABSENT
 
-GRANTED: Final = frozenset(("ARMED", "CONFIRMED", "REBASED"))
+GRANTED: Final = frozenset(("ARMED", "REBASED"))
+"""What a stopped book can grant. A confirm is not among it: nobody sees here what is held, and unknown is CHANGED."""
+
 _NONCE_BITS: Final = 53
 
 
 class Hand:
-    """One command on one stopped book."""
+    """One command on one stopped book. `unlatched`: why the latch file does not know of a kill; empty where it does."""
 
-    def __init__(
-        self, journal: Journal, latch_file: LatchFile, book: Folded, policy: Policy, state: State, now_ns: int
-    ) -> None:
+    def __init__(self, journal: Journal, book: Folded, policy: Policy, state: State, now_ns: int) -> None:
         self.journal = journal
-        self.latch_file = latch_file
+        self.latch_file: LatchFile | None = None
+        self.unlatched = ""
         self.book = book
         self.policy = policy
         self.state = state
         self.now_ns = now_ns
 
     def emit(self, event: Event) -> tuple[object, ...]:
-        """Step, tell the latch file of a kill, record; a confirm is told to the latch file once it is recorded."""
+        """Step, tell the latch file of a kill, record. A latch file that refuses leaves the kill to the journal."""
         self.state, effects = step(self.policy, self.state, event)
-        if any(isinstance(effect, Tripped) for effect in effects):
-            self.latch_file.say(self.state.latch, self.journal.head.seq)
+        if self.latch_file is not None and any(isinstance(effect, Tripped) for effect in effects):
+            try:
+                self.latch_file.say(self.state.latch, self.journal.head.seq)
+            except JournalWriteError as error:
+                self.unlatched = str(error)
         self.journal.append(self.now_ns, KIND[type(event)], codec.encode(event, effects, self.state))
-        if Answer(Reason.CONFIRMED) in effects:
-            self.latch_file.say(self.state.latch, self.journal.head.seq)
         return effects
 
     def standing(self) -> dict[str, Any]:
@@ -158,36 +161,52 @@ _VERBS: Final[dict[str, Callable[[Hand, Mapping[str, Any]], dict[str, Any]]]] = 
 def act(state: StateDir, verb: str, said: Mapping[str, Any], cause: str) -> dict[str, Any]:
     """Do `verb` on the stopped book; the answer, as the running guard gives it.
 
-    A kill that the journal cannot record (a full disk) is kept by the latch file alone, and the answer's `unjournalled`
-    says why. JournalLocked: somebody else took it up. JournalError: it changed between its recovery and now, or is
-    broken.
+    A kill needs one of journal and latch file: one that the journal cannot record (a full disk) is kept by the latch
+    file alone, and the answer's `unjournalled` says why; `unlatched` says why the latch file does not have it,
+    `uncommanded` why only the command's own record is missing. JournalLocked: somebody else took it up. JournalError:
+    it changed between its recovery and now, or is broken. JournalWriteError: a kill was not kept, or another verb may
+    be recorded in part.
     """
-    path = str(state.journal)
     recovery, book = folded(state.journal)
-    assert book.policy is not None
-    assert book.state is not None
     now_ns = max(time.time_ns(), recovery.last_ts_ns)
     try:
-        journal = Journal.resume(path, ts_ns=now_ns, recovery=recovery, instance=fresh_instance())
+        return _journalled(state, verb, said, cause, recovery, book, now_ns)
     except JournalWriteError as error:
         if verb != "kill":
             raise
-        return _latched_only(path, book, recovery, now_ns, error)
-    latch_file: LatchFile | None = None
+        return _latched_only(state, now_ns, error)
+
+
+def _journalled(
+    state: StateDir, verb: str, said: Mapping[str, Any], cause: str, recovery: Recovery, book: Folded, now_ns: int
+) -> dict[str, Any]:
+    path = str(state.journal)
+    assert book.policy is not None
+    assert book.state is not None
+    journal = Journal.resume(path, ts_ns=now_ns, recovery=recovery, instance=fresh_instance())
+    hand = Hand(journal, book, book.policy, book.state, now_ns)
+    held: Held | None = None
     try:
-        latch_file, held = _latch_of(path, book, recovery.head)
-        hand = Hand(journal, latch_file, book, book.policy, book.state, now_ns)
+        try:
+            hand.latch_file, held = _latch_of(path, book, recovery.head)
+        except (JournalUnreadable, JournalWriteError) as error:
+            # Any other verb waits for a latch file that can be read: a kill that only it knows may stand.
+            if verb != "kill":
+                raise
+            hand.unlatched = str(error)
         hand.emit(Resume(now_ns))
         if held is not None:
             journal.append(now_ns, "NOTE", encode({"what": "latch", "why": held.why, "cause": held.cause.name}))
             hand.emit(Fault(now_ns, held.cause))
         answer: dict[str, Any] = {"ok": True, "verb": verb, **_VERBS[verb](hand, said)}
+        if hand.unlatched:
+            answer["unlatched"] = hand.unlatched
         record = {"verb": verb, "args": dict(said), "cause": cause, "answer": answer, "by": "operator, book stopped"}
         journal.append(now_ns, "COMMAND", encode(record))
         journal.close(now_ns, encode({"state": codec.state_hash(hand.state)}))
     finally:
-        if latch_file is not None:
-            latch_file.release()
+        if hand.latch_file is not None:
+            hand.latch_file.release()
         journal.release()
     return {**answer, "ts_ns": now_ns}
 
@@ -198,17 +217,28 @@ def _latch_of(path: str, book: Folded, head: Head) -> tuple[LatchFile, Held | No
     return take_up(path, instance, EXPECTED in book.header, book.state.latch, head)
 
 
-def _latched_only(path: str, book: Folded, recovery: Recovery, now_ns: int, error: JournalWriteError) -> dict[str, Any]:
-    """Kill by the latch file, under the journal's lock: the next start comes up killed and journals it."""
-    assert book.state is not None
+def _latched_only(state: StateDir, now_ns: int, error: JournalWriteError) -> dict[str, Any]:
+    """Kill by the latch file, under the journal's lock: the next start comes up killed and journals it.
+
+    The journal is folded again: before it refused, its torn last line may have been cut, or some records written, the
+    KILL among them; then there is nothing to add.
+    """
+    path = str(state.journal)
     fd = locked(path, RESUME, PORT)
     try:
-        unchanged(recovery, fd, PORT)
-        latch_file, held = _latch_of(path, book, recovery.head)
-        latch = trip(book.state.latch, Cause.OPERATOR if held is None else held.cause, now_ns)
-        latch_file.say(latch, recovery.head.seq)
-        latch_file.release()
+        recovery, book = folded(state.journal)
+        assert book.state is not None
+        latch = book.state.latch
+        lacking = "uncommanded"
+        if latch.mode != Mode.KILLED:
+            lacking = "unjournalled"
+            latch_file, held = _latch_of(path, book, recovery.head)
+            try:
+                latch = trip(latch, Cause.OPERATOR if held is None else held.cause, now_ns)
+                latch_file.say(latch, recovery.head.seq)
+            finally:
+                latch_file.release()
     finally:
         let_go(PORT, fd)
     standing = {"mode": latch.mode.name, "episode": latch.episode, "posture": Posture.HIBERNATE.name}
-    return {"ok": True, "verb": "kill", **standing, "unjournalled": str(error), "ts_ns": now_ns}
+    return {"ok": True, "verb": "kill", **standing, lacking: str(error), "ts_ns": now_ns}

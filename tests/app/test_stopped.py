@@ -1,0 +1,218 @@
+"""A kill on a stopped book where journal or latch file refuses, and what status says of a latch file that is not right.
+
+What refuses is the operating system: a limit on the size of files, a directory where a file should be.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dolphin.app.cli import main
+from dolphin.app.state_dir import checked
+from dolphin.app.status import of
+from dolphin.app.stopped import act
+from dolphin.journal import JournalUnreadable, JournalWriteError, LatchFile
+from dolphin.journal.latchfile import SLOT_BYTES, latch_path, read_latch
+from dolphin.journal.recovery import recover
+from dolphin.kernel.events import Equity
+from dolphin.kernel.policy import INTRADAY
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import Latch, Mode
+from tests.app.books import T0, Book
+
+S = 10**9
+SAMPLES = 60
+"""Enough that the journal is longer than the latch file: a limit at its size stops the journal alone."""
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    made = Book(tmp_path / "book", INTRADAY, header={"latch": 1})
+    for number in range(1, SAMPLES):
+        made.emit(Equity(T0 + number * S, 1_000_000, flat=1))
+    LatchFile.create(str(journal(made)), "guard-1", Latch(), 0).release()
+    yield made
+    made.journal.release()
+
+
+@pytest.fixture
+def limit() -> Iterator[Callable[[int], None]]:
+    """No file of this process grows beyond so many bytes: the system then says EFBIG, as ENOSPC on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def to(size: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+    yield to
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def journal(book: Book) -> Path:
+    return book.path / "journal.jsonl"
+
+
+def kinds(book: Book) -> list[str]:
+    return [record.kind for record in recover(str(journal(book))).records()]
+
+
+def latched(book: Book) -> bool:
+    found = read_latch(str(journal(book)))
+    return found is not None and found.said is not None and found.said.killed
+
+
+@pytest.mark.req("DOL-KILL-006")
+@pytest.mark.parametrize("torn", [b"", b'{"seq":60,"ts"'])
+def test_a_kill_on_a_full_disk_is_kept_where_the_last_line_is_torn_too(
+    book: Book, limit: Callable[[int], None], torn: bytes
+) -> None:
+    book.journal.release()
+    size = journal(book).stat().st_size
+    assert size > 2 * SLOT_BYTES
+    with open(journal(book), "ab") as file:
+        file.write(torn)
+    limit(size)
+    for _ in range(2):  # the second finds the torn line cut
+        answer = act(checked(book.path), "kill", {}, "full")
+        assert (answer["mode"], answer["episode"]) == ("KILLED", 1)
+        assert "EFBIG" in answer["unjournalled"]
+    assert latched(book)
+    assert journal(book).stat().st_size == size
+    assert of(checked(book.path), None)["mode"] == "KILLED"
+
+
+@pytest.mark.req("DOL-KILL-006")
+@pytest.mark.parametrize("room", [700, 1_100, 1_500, 2_000])
+def test_a_disk_that_fills_within_the_command_costs_no_kill(
+    book: Book, limit: Callable[[int], None], room: int
+) -> None:
+    book.journal.release()
+    limit(journal(book).stat().st_size + room)
+    answer = act(checked(book.path), "kill", {}, "x" * 3_000)
+    assert ("unjournalled" in answer) == ("KILL" not in kinds(book))
+    assert ("uncommanded" in answer) == ("KILL" in kinds(book))
+    assert latched(book)
+    assert of(checked(book.path), None)["mode"] == "KILLED"
+
+
+@pytest.mark.req("DOL-KILL-006")
+def test_a_kill_that_only_the_latch_file_refuses_is_in_the_journal(
+    tmp_path: Path, limit: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = Book(tmp_path / "small", INTRADAY, header={"latch": 1})
+    book.close()
+    # Its next slot is the second, which the limit cuts after some bytes; a torn write leaves the first as it was.
+    latch_file = LatchFile.create(str(journal(book)), "guard-0", Latch(), 0)
+    latch_file.say(Latch(Mode.KILLED, 1, Cause.OPERATOR, 1), 0)
+    latch_file.release()
+    book.journal.release()
+    assert journal(book).stat().st_size < SLOT_BYTES - 2_000
+    limit(SLOT_BYTES + 9)
+    code = main(["kill", "--state", str(book.path), "--cause", "drill"])
+    limit(resource.RLIM_INFINITY)
+    assert code == 0
+    out = capsys.readouterr().out
+    assert "killed: episode 1" in out
+    assert "kept by the journal alone, the latch file refuses" in out
+    assert kinds(book)[-2:] == ["COMMAND", "CLOSE"]
+    assert of(checked(book.path), None)["mode"] == "KILLED"
+
+
+@pytest.mark.req("DOL-KILL-006")
+def test_a_latch_file_that_cannot_be_read_stops_no_kill(book: Book) -> None:
+    book.journal.release()
+    where = Path(latch_path(str(journal(book))))
+    where.unlink()
+    where.mkdir()
+    with pytest.raises(JournalUnreadable):
+        act(checked(book.path), "arm", {"episode": 0}, "")
+    assert "EISDIR" in act(checked(book.path), "kill", {}, "drill")["unlatched"]
+    assert kinds(book)[-4:] == ["RESUME", "KILL", "COMMAND", "CLOSE"]
+
+
+@pytest.mark.req("DOL-KILL-006")
+def test_a_kill_that_both_refuse_is_not_called_done(book: Book, limit: Callable[[int], None]) -> None:
+    book.journal.release()
+    opened = len(os.listdir("/proc/self/fd"))
+    limit(1)
+    with pytest.raises(JournalWriteError):
+        act(checked(book.path), "kill", {}, "")
+    assert len(os.listdir("/proc/self/fd")) == opened
+    limit(resource.RLIM_INFINITY)
+    assert not latched(book)
+    assert "KILL" not in kinds(book)
+
+
+# --- status -----------------------------------------------------------------------------------------------------------
+
+
+def missing(where: Path) -> None:
+    where.unlink()
+
+
+def damaged(where: Path) -> None:
+    where.write_bytes(b"?" * SLOT_BYTES + where.read_bytes()[SLOT_BYTES:])
+
+
+def unreadable(where: Path) -> None:
+    where.unlink()
+    where.mkdir()
+
+
+@pytest.mark.req("DOL-STATE-005")
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (missing, "comes up KILLED: the latch file is missing"),
+        (damaged, "comes up KILLED: 1 of the 2 slots of the latch file are damaged"),
+        (unreadable, "is refused: "),
+    ],
+)
+def test_a_book_that_runs_is_not_called_killed_for_a_harmed_latch_file(
+    book: Book, capsys: pytest.CaptureFixture[str], harm: Callable[[Path], None], said: str
+) -> None:
+    harm(Path(latch_path(str(journal(book)))))
+    assert main(["status", "--state", str(book.path)]) == 0
+    out = capsys.readouterr().out
+    assert "book         running" in out
+    assert "latch        RUNNING" in out
+    assert f"next start   {said}" in out
+
+
+@pytest.mark.req("DOL-STATE-005")
+@pytest.mark.parametrize("harm", [lambda _: None, damaged])
+def test_a_slot_that_says_killed_is_believed_of_a_running_book(
+    book: Book, capsys: pytest.CaptureFixture[str], harm: Callable[[Path], None]
+) -> None:
+    path = str(journal(book))
+    latch_file = LatchFile.create(path, "guard-1", Latch(Mode.KILLED, 1, Cause.OPERATOR, 1), SAMPLES)
+    latch_file.release()
+    harm(Path(latch_path(path)))
+    assert main(["status", "--state", str(book.path)]) == 0
+    out = capsys.readouterr().out
+    assert "latch        KILLED, episode 1" in out
+    assert "next start" not in out
+
+
+@pytest.mark.req("DOL-STATE-005")
+def test_a_harmed_latch_file_of_a_stopped_book_is_killed(book: Book) -> None:
+    book.journal.release()
+    missing(Path(latch_path(str(journal(book)))))
+    assert of(checked(book.path), None)["mode"] == "KILLED"
+
+
+@pytest.mark.parametrize("written", ['"soon"', "null", "[]", "Infinity"])
+def test_a_foreign_status_json_is_named_not_followed(
+    book: Book, capsys: pytest.CaptureFixture[str], written: str
+) -> None:
+    text = f'{{"instance":"guard-1","live":true,"written_ns":{written}}}'
+    (book.path / "status.json").write_text(text)
+    assert main(["status", "--state", str(book.path)]) == 0
+    assert "status.json  not shown: it is not as a guard writes it" in capsys.readouterr().out
