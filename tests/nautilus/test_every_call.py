@@ -112,6 +112,8 @@ def script(fault, rig_of, exits, late):
         25: lambda s: s.command("confirm", nonce=1),
         26: lambda s: s.command("adopt"),
         27: lambda s: s.command("fault", name="nothing"),
+        28: limit(SELL, 1_000, 66_000),
+        29: chain(lambda s: s.modify_order(s.last, price=INS.make_price(0.649)), market(SELL, 1_000)),
         KILLED_AT: lambda s: s.command("kill"),
         32: enter,
         34: leave,
@@ -236,7 +238,7 @@ ELSEWHERE = frozenset(
         "Asker._scale: _cache.instrument", "Book._scaled: _cache.instrument", "Book._without_name", "Moving._by_bars",
         "Moving._compare", "Values._amounts", "Values._portfolio_equity", "Values._rate_out", "Values._undelivered",
         # Positions and orders that are there at the start; an envelope, a re-base, a confirm that is granted.
-        "Book._claim", "Book.loaded: _cache.position_id", "FlowOfEvents._passed", "Sampler._may_rise",
+        "Book._claim", "Book.loaded: _cache.position_id", "Sampler._may_rise",
         # Where something else has failed already: no second fault is planted there.
         "FlowOfEvents._own_ended: cache.position_id", "Gates._fallback: _cache.order", "Guard._put: journal.append",
         "Own.ended: _clock.timestamp_ns", "Parts._tested: clock.timestamp_ns", "Parts.note", "Plug._plainly",
