@@ -123,3 +123,36 @@ def test_two_crossing_limits_in_one_list(tmp_path, latency_ns):
     assert net(rig) == 0
     assert not wrong_side(rig, -1)
     assert denials(strategy)
+
+
+RAN_AWAY = [65_000] * 7 + [64_700] * 33
+"""The quote leaves a SELL limit at 64,900 behind before the venue has it."""
+
+
+def cancelled(s):
+    s.cancel_order(s.last)
+
+
+@pytest.mark.req("DOL-EXIT-001")
+@pytest.mark.parametrize("leave", [cancelled, moved(66_000)], ids=["cancelled", "moved away"])
+def test_a_crossing_limit_that_came_to_rest_is_in_no_exits_way(tmp_path, leave):
+    """What the strategy asks of it in the same breath is no answer of the venue's."""
+    script = LONG | {5: command("shock"), 6: limit(SELL, X1 // 10, 64_900), 12: chain(leave, market(SELL, X1 // 10))}
+    rig, strategy = run(tmp_path, script, 1_500_000_000, RAN_AWAY)
+    assert denials(strategy) == []
+    assert net(rig) == 0
+    assert not wrong_side(rig, 1)
+
+
+@pytest.mark.req("DOL-EXIT-001")
+@pytest.mark.parametrize("latency_ns", LATENCIES)
+def test_a_modify_that_is_refused_leaves_its_order_at_rest(tmp_path, latency_ns):
+    def refused(s):
+        s.modify_order(s.last, price=px(64_900), quantity=q(3 * X1 // 10))
+
+    act = chain(refused, market(SELL, X1 // 10))
+    script = LONG | {5: command("shock"), 6: limit(SELL, X1 // 10, 65_500), 12: act}
+    rig, strategy = run(tmp_path, script, latency_ns)
+    assert denials(strategy) == []
+    assert net(rig) == 0
+    assert not wrong_side(rig, 1)

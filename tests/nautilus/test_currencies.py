@@ -400,3 +400,25 @@ def test_a_cash_account_of_several_currencies_has_its_shares_besides(tmp_path):
     last = desk.records("ORDER")[-1]
     near(last["equity"], (100_000 - 100 * D("180.10") + 100 * D("180.00") + 10_000 * D("1.10000")) * 100)
     near(last["gross"], 100 * D("180.00") * 100)
+
+
+@pytest.mark.req("DOL-ORDER-004")
+def test_a_rate_that_moves_while_the_instruments_own_quote_is_quiet_is_the_rate_of_now(tmp_path):
+    """EUR/GBP is held and silent; GBP/USD, in which it is counted, rises."""
+    rows = []
+    for i in range(60):
+        at = T0 + i * S
+        pound = 1.279 + max(0, min(i, 50) - 19) * 0.02
+        rows.append(quote(GBPUSD, f"{pound:.5f}", f"{pound + 0.0002:.5f}", at))
+        if i < 6:
+            rows.append(quote(EURGBP, *QUOTED[EURGBP], at))
+        rows.append(quote(EURUSD, *QUOTED[EURUSD], at + 1))
+    script = {3: order(EURGBP, BUY, 3_000_000)} | {at: order(EURUSD, BUY, 1_000) for at in (22, 30, 41, 50, 52, 55)}
+    desk = Desk(tmp_path, [EURUSD, EURGBP, GBPUSD], [Money(1_000_000, USD)], USD, EURUSD, script)
+    desk.run(rows)
+    found = [record["gross"] for record in desk.records("ORDER")][1:]
+    assert len(found) == 6
+    held = 3_000_000 * Decimal(QUOTED[EURGBP][0])
+    for at, gross in zip((22, 30, 41, 50, 52, 55), found, strict=True):
+        pound = Decimal("1.279") + (min(at, 50) - 19) * Decimal("0.02")
+        assert abs(gross / (100 * held * pound) - 1) < Decimal("0.02"), at  # what was bought since is below 1 %

@@ -82,7 +82,7 @@ class Asker:
         value = self._values.worth(scale, side)
         lots = self._lots(order, order.quantity, scale)
         taking = self._style(order, scale, side, None)
-        self._crossing(order, taking)
+        self.crossing(order, taking)
         return self._asked(
             [order], scale, group, apart, side, lots, taking,
             int(order.is_quote_quantity), book.named(group, position_id), value, 0,
@@ -102,7 +102,6 @@ class Asker:
             quantity = order.quantity
         lots = self._lots(order, quantity, scale) - lots_of(order.filled_qty, scale)
         taking = self._style(order, scale, side, command.price)
-        self._crossing(order, taking)
         return self._asked(
             [order], scale, group, frozenset((order.client_order_id.value,)), side, max(lots, 0), taking,
             1, self._book.named(group, position_id), value, 0,
@@ -122,7 +121,7 @@ class Asker:
             before += made.event.lots * made.event.value_u // MICRO + 1
         return asked
 
-    def _crossing(self, order: Any, taking: int) -> None:
+    def crossing(self, order: Any, taking: int) -> None:
         """A limit that crosses is on its way like a market order, until it is found to rest."""
         if taking == TAKES:
             if order.order_type == OrderType.LIMIT:
@@ -148,7 +147,7 @@ class Asker:
             key = _member(each)
             members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale))
             style = self._style(each, scale, side, None)
-            self._crossing(each, style)
+            self.crossing(each, style)
             taking = _worse(taking, style)
             if not each.is_reduce_only:
                 reduce_only = 0

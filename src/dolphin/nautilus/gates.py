@@ -301,6 +301,7 @@ class Gates:
         asked = self._asker.modify(command, order)
         verdict, reason = self._verdict(asked, gate)
         if self._guard.report:
+            self._asker.crossing(order, asked.event.taking)
             self._tokens[name] = self._token(order, self._asker.now_ns())
             return [command]
         if verdict.lots < asked.event.lots:
@@ -310,6 +311,7 @@ class Gates:
             return []
         if working is not None:
             working.becoming(asked.event.lots)
+        self._asker.crossing(order, asked.event.taking)  # one that is refused leaves the order as it was
         self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
             self._tokens[name] = self._token(order, self._asker.now_ns())

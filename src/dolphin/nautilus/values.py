@@ -39,7 +39,7 @@ class Worth(NamedTuple):
     """What a lot is worth at one quote and one reading of the exchange rates; HOME where none is needed."""
 
     quote: Any
-    read_ns: int
+    reading: int
     bid_u: int
     ask_u: int
 
@@ -68,6 +68,7 @@ class Values:
         self._cache = cache
         self._clock = clock
         self._read_ns = -1
+        self._reading = 0
         self._sample = NOT_YET
         self._worth: dict[str, Worth] = {}
         self._portfolio = portfolio
@@ -126,20 +127,20 @@ class Values:
             known = self._valued(scale, quote)
         elif known.quote is not quote:
             known = self._valued(scale, quote)
-        elif known.read_ns not in (HOME, self._read_ns):
+        elif known.reading not in (HOME, self._reading):
             known = self._valued(scale, quote)
         if side > 0:  # long is left at the bid, short at the ask
             return known.bid_u
         return known.ask_u
 
     def _valued(self, scale: Scale, quote: Any) -> Worth:
-        read_ns = self._read_ns
+        reading = self._reading
         if scale.currency == self.base:
-            read_ns = HOME
+            reading = HOME
         rate = self.rate(scale)
         bid = value_u(_price(quote.bid_price, scale), scale, rate)
         ask = value_u(_price(quote.ask_price, scale), scale, rate)
-        known = Worth(quote, read_ns, bid, ask)
+        known = Worth(quote, reading, bid, ask)
         self._worth[scale.id] = known
         return known
 
@@ -196,6 +197,7 @@ class Values:
         now_ns = self._clock.timestamp_ns()
         if now_ns == self._read_ns:
             return self._sample
+        self._reading += 1
         self._sample = self._sampled()
         self._read_ns = now_ns
         return self._sample
@@ -203,6 +205,7 @@ class Values:
     def changed(self) -> None:
         """A fill, a row or a bar came: what was read is of before."""
         self._read_ns = -1
+        self._reading += 1
 
     def _sampled(self) -> Sample:
         if self.account is None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from nautilus_trader.model.enums import ContingencyType, OrderStatus, OrderType, TimeInForce
+from nautilus_trader.model.events import OrderAccepted, OrderFilled, OrderModifyRejected, OrderUpdated
 
 from dolphin.nautilus.translate import side_of
 
@@ -18,8 +19,9 @@ AT_ONCE = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
 """Types that execute at once or not at all; so does a limit that is immediate-or-cancel or fill-or-kill."""
 _IMMEDIATE = frozenset((TimeInForce.IOC, TimeInForce.FOK))
 _SENT = frozenset((OrderStatus.INITIALIZED, OrderStatus.RELEASED, OrderStatus.SUBMITTED))
-_ASKED = _SENT | {OrderStatus.PENDING_UPDATE}
-"""A new order, or an order's new price, is on its way to the venue."""
+"""A new order is on its way to the venue."""
+_ANSWERS = (OrderAccepted, OrderUpdated, OrderModifyRejected, OrderFilled)
+"""What a venue says to a new order or a new price; what a strategy asks (PENDING_CANCEL, PENDING_UPDATE) is none."""
 
 
 class Working:
@@ -32,6 +34,7 @@ class Working:
         "contingency",
         "crossing",
         "group",
+        "heard",
         "key",
         "lots",
         "modifies",
@@ -54,6 +57,7 @@ class Working:
             self.key = self.contingency
         self.canceling = False
         self.crossing = False
+        self.heard = 0
         self.lots = 0
         self.pending_lots = 0
         self.modifies = 0
@@ -102,13 +106,22 @@ class Working:
     def crosses(self) -> None:
         """It, or the new price of it, crosses the quote, and leaves."""
         self.crossing = True
+        self.heard = len(self._answers())
         self.group.sums = None
 
+    def _answers(self) -> list[Any]:
+        found = []
+        for event in self.order.events:
+            if isinstance(event, _ANSWERS):
+                found.append(event)
+        return found
+
     def settled(self, now_ns: int) -> bool:
-        """Whether a crossing one rests: the venue has it, and what it filled at once came before this moment."""
-        if self.order.status in _ASKED:
+        """Whether a crossing one rests: the venue has answered, and what it filled at once came before this moment."""
+        answers = self._answers()
+        if len(answers) <= self.heard:
             return False
-        if self.order.last_event.ts_init >= now_ns:
+        if answers[-1].ts_init >= now_ns:
             return False
         self.crossing = False
         self.group.sums = None
