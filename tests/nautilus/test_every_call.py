@@ -235,13 +235,13 @@ ELSEWHERE = frozenset(
         "FlowOfEvents._stepped_back", "FlowOfEvents.timer", "Guard.settle", "Parts.begin: clock.set_timer_ns",
         "Parts.check_hook", "Plug._tick", "mailbox._answer_in", "mailbox.post", "mailbox.send",
         # Cash accounts, shares, instruments that come later, bars without quotes.
-        "Asker._scale: _cache.instrument", "Book._scaled: _cache.instrument", "Book._without_name", "Moving._by_bars",
+        "Book.scaled: _cache.instrument", "Book._without_name", "Moving._by_bars",
         "Moving._compare", "Values._amounts", "Values._portfolio_equity", "Values._rate_out", "Values._undelivered",
         # Positions and orders that are there at the start; an envelope, a re-base, a confirm that is granted.
         "Book._claim", "Book.loaded: _cache.position_id", "Sampler._may_rise",
         # Where something else has failed already: no second fault is planted there.
         "FlowOfEvents._own_ended: cache.position_id", "Gates._fallback: _cache.order", "Guard._put: journal.append",
-        "Own.ended: _clock.timestamp_ns", "Parts._tested: clock.timestamp_ns", "Parts.note", "Plug._plainly",
+        "Own.ended: _clock.timestamp_ns", "Parts.not_as_measured", "Parts.note", "Plug._plainly",
         "Waiting.bare", "_closed: journal.release", "_resumed: journal.release", "opened: journal.release",
         "plain._beside", "plain._plainly", "plainly_reduces: position.is_opposite_side",
         # Orders of other makes: an algorithm's, emulated and released, one with the guard's name.

@@ -196,7 +196,7 @@ def _journalled(
             hand.unlatched = str(error)
         hand.emit(Resume(now_ns))
         if held is not None:
-            journal.append(now_ns, "NOTE", encode({"what": "latch", "why": held.why, "cause": held.cause.name}))
+            journal.append(now_ns, "NOTE", encode(held.said()))
             hand.emit(Fault(now_ns, held.cause))
         answer: dict[str, Any] = {"ok": True, "verb": verb, **_VERBS[verb](hand, said)}
         if hand.unlatched:

@@ -69,6 +69,10 @@ class Held(NamedTuple):
     cause: Cause
     why: str
 
+    def said(self) -> dict[str, str]:
+        """The NOTE before that FAULT, whoever writes it."""
+        return {"what": "latch", "why": self.why, "cause": self.cause.name}
+
 
 class _Slot(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     format: int

@@ -364,7 +364,7 @@ def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduce
 @ensure(lambda policy, standing, result: standing.running or not standing.fell or result == Reason.KILL_FLATTEN)
 @ensure(lambda adopted, result: result != Reason.ADOPTED or adopted == 0)
 def wanted(policy: Policy, standing: Standing, adopted: int) -> Reason:
-    """Why an own order would leave: a kill or a fall first, then what the operator said of a position that was found"""
+    """Why an own order would leave: a kill or a fall first, then what the operator said of one found."""
     why = emptying(policy, standing)
     if why == Reason.KILL_FLATTEN:
         return why

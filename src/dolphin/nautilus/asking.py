@@ -21,7 +21,6 @@ from dolphin.nautilus.translate import (
     ceil_div,
     lots_of,
     price_units,
-    scale_of,
     side_of,
     style_of,
 )
@@ -50,13 +49,11 @@ class Asker:
     """Builds ORDER events. `catch_up` reads the feeds; `feed_of` gives an instrument's feed in the header."""
 
     def __init__(
-        self, book: Book, values: Values, scales: dict[str, Scale], cache: Any, clock: Any,
-        catch_up: Callable[[], None], feed_of: Callable[[str], int], l_raw_bp: int,
+        self, book: Book, values: Values, clock: Any, catch_up: Callable[[], None], feed_of: Callable[[str], int],
+        l_raw_bp: int,
     ) -> None:  # fmt: skip
         self._book = book
         self._values = values
-        self._scales = scales
-        self._cache = cache
         self._clock = clock
         self.catch_up = catch_up
         self._feed_of = feed_of
@@ -179,14 +176,9 @@ class Asker:
         return Asked(event, order.client_order_id.value, order.strategy_id.value, group, scale, apart)
 
     def _scale(self, instrument_id: Any) -> Scale:
-        scale = self._scales.get(instrument_id.value)
-        if scale is not None:
-            return scale
-        instrument = self._cache.instrument(instrument_id)
-        if instrument is None:
+        scale = self._book.scaled(instrument_id)
+        if scale is None:
             raise Unscaled(instrument_id.value)
-        scale = scale_of(instrument)
-        self._scales[scale.id] = scale
         return scale
 
     def _position_id(self, order: Any) -> Any:

@@ -155,7 +155,7 @@ class Book:
         if order.is_closed:
             self._forget(cid, working)
             return None
-        scale = self._scaled(order.instrument_id)
+        scale = self.scaled(order.instrument_id)
         if scale is None:
             return None
         group = self.group(order.instrument_id, order.strategy_id, position_id)
@@ -207,7 +207,7 @@ class Book:
 
     def position(self, position: Any) -> Group | None:
         """Bring one position up to date."""
-        scale = self._scaled(position.instrument_id)
+        scale = self.scaled(position.instrument_id)
         if scale is None:
             self._without_name(position)
             return None
@@ -223,8 +223,8 @@ class Book:
         self._prune(group)
         return group
 
-    def _scaled(self, instrument_id: Any) -> Scale | None:
-        """An instrument's scales; None where the cache does not have it."""
+    def scaled(self, instrument_id: Any) -> Scale | None:
+        """An instrument's scales, kept from its first time on; None where the cache does not have it."""
         scale = self._scales.get(instrument_id.value)
         if scale is None:
             instrument = self._cache.instrument(instrument_id)

@@ -124,8 +124,7 @@ class Guard:
 
     def next_seq(self) -> int:
         """The number of the next record, if everything that waits can be written."""
-        seq: int = self.journal.head.seq
-        return seq + 1 + len(self._waiting)
+        return self._head_seq() + 1 + len(self._waiting)
 
     def count(self, name: str) -> None:
         """One more of this reason."""

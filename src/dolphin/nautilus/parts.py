@@ -102,8 +102,7 @@ class Parts:
         )  # fmt: skip
         self.flow = FlowOfEvents(self)
         self.asker = Asker(
-            self.book, self.values, self.scales, self.cache, actor.clock, self.flow.catch_up, self.feed_of,
-            self.policy.l_raw_bp,
+            self.book, self.values, actor.clock, self.flow.catch_up, self.feed_of, self.policy.l_raw_bp,
         )  # fmt: skip
         self.gates = Gates(
             self.guard, self.asker, self.book, self.host, self.latency, self.cache, actor.failed, self.own.displace,
@@ -163,24 +162,26 @@ class Parts:
             return
         what = "come up KILLED; find out why, then `dolphin arm` and `dolphin confirm`"
         self.actor.tell("LATCH", f"{held.why} [DOL-KILL-006]: {what}")
-        self.note({"what": "latch", "why": held.why, "cause": held.cause.name})
+        self.note(held.said())
         self.guard.emit(Fault(now_ns, held.cause))
 
     def _tested(self) -> None:
         found = self.hook.self_test()
         if found:
-            self.actor.tell("SELF-TEST", "; ".join(found))
-            self.note({"what": "self-test", "found": found})
-            self.guard.emit(Fault(self.actor.clock.timestamp_ns(), Cause.SELF_TEST))
+            self.not_as_measured(found)
+
+    def not_as_measured(self, found: list[str]) -> None:
+        """A self-test failed: the guard may be blind or bypassed, so the latch trips."""
+        self.actor.tell("SELF-TEST", "; ".join(found))
+        self.note({"what": "self-test", "found": found})
+        self.guard.emit(Fault(self.actor.clock.timestamp_ns(), Cause.SELF_TEST))
 
     def check_hook(self) -> None:
         """Whether the endpoints are still ours."""
         found = self.hook.not_ours()
         if found:
             if self.guard.running():
-                self.actor.tell("SELF-TEST", "; ".join(found))
-                self.note({"what": "self-test", "found": found})
-                self.guard.emit(Fault(self.actor.clock.timestamp_ns(), Cause.SELF_TEST))
+                self.not_as_measured(found)
 
     def _adopt(self, now_ns: int) -> None:
         """Positions that a first live start finds wait for the operator; those of an earlier run are known."""

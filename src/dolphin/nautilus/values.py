@@ -45,7 +45,7 @@ class Worth(NamedTuple):
 
 
 HOME = -2
-"""In place of the time of a reading, for an instrument in the base currency: its worth changes with the quote only."""
+"""In place of a reading's number, for an instrument in the base currency: its worth changes with the quote only."""
 
 
 class Sample(NamedTuple):
