@@ -109,6 +109,8 @@ class Feeds:
         self.lines: list[Line] = []
         self.by_instrument: dict[str, Line] = {}
         self._by_source: dict[str, Line] = {}
+        self._first: deque[Any] = deque()
+        self._awaited: dict[int, tuple[str, ...]] = {}
         self.stalled: dict[int, int] = {}
         self._said: dict[int, Reading] = {}
         self._subscribed: list[tuple[str, Callable[[Any], None]]] = []
@@ -130,12 +132,22 @@ class Feeds:
                 continue
             instrument_id = line.scale.instrument_id
             topic = f"{instrument_id.venue}.{instrument_id.symbol}"
-            self._listen(f"data.quotes.{topic}", line.quotes.append)
-            self._listen(f"data.trades.{topic}", line.trades.append)
+            quotes, trades = f"data.quotes.{topic}", f"data.trades.{topic}"
+            self._listen(quotes, line.quotes.append)
+            self._listen(trades, line.trades.append)
+            self._listen(quotes, self._first.append)
+            self._listen(trades, self._first.append)
+            self._awaited[line.number] = (quotes, trades)
 
     def _listen(self, topic: str, handler: Callable[[Any], None]) -> None:
         self._msgbus.subscribe(topic=topic, handler=handler, priority=PRIORITY)
         self._subscribed.append((topic, handler))
+
+    def _spoken(self, line: Line) -> None:
+        """A feed has spoken: its rows are no first ones any more."""
+        for topic in self._awaited.pop(line.number, ()):
+            self._msgbus.unsubscribe(topic=topic, handler=self._first.append)
+            self._subscribed.remove((topic, self._first.append))
 
     def unsubscribe(self) -> None:
         """Take the queues off the message bus."""
@@ -152,15 +164,17 @@ class Feeds:
                 return True
         return False
 
+    def first_waits(self) -> bool:
+        """Whether the first row of a feed waits: to the kernel it is absent, though it has spoken. Asked at each order,
+        so no feed is looked at.
+        """
+        return len(self._first) > 0
+
     def first_due_ns(self, feeds: tuple[Feed, ...]) -> int:
-        """The earliest time at which the kernel thinks that one of these feeds is due; now, if one was never heard."""
+        """The earliest time at which the kernel thinks that one of these feeds is due."""
         first_ns = NEVER_NS
         for line in self.lines:
-            feed = feeds[line.number]
-            if line.quotes:
-                if feed.due_ns >= NEVER_NS:
-                    return 0
-            first_ns = min(first_ns, feed.due_ns)
+            first_ns = min(first_ns, feeds[line.number].due_ns)
         return first_ns
 
     def line_of(self, instrument: str) -> Line | None:
@@ -170,6 +184,7 @@ class Feeds:
     def drain(self, feeds: tuple[Feed, ...], now_ns: int, always: bool = False) -> list[Event]:
         """Read all queues; the events that follow, oldest first."""
         events: list[Event] = []
+        self._first.clear()
         for line in self.lines:
             if not self._taken(line):
                 if not always:
@@ -246,6 +261,8 @@ class Feeds:
         reading = line.sensor.reading(now_ns)
         if reading.seen_ns <= 0:
             return
+        if line.number in self._awaited:
+            self._spoken(line)
         if not _tells(reading, feed, now_ns):
             return
         events.append(Seen(reading.seen_ns, line.number, reading.due_ns, reading.r3_bp, reading.error))

@@ -88,10 +88,14 @@ class FlowOfEvents:
             self._sample(now_ns, stood=False)
 
     def _late(self, now_ns: int) -> bool:
-        """Whether the feeds must be read before a verdict: a while ago, or the kernel thinks that one is due."""
+        """Whether the feeds must be read before a verdict: a while ago, the kernel thinks that one is due, or one that
+        it takes for absent has spoken.
+        """
         if now_ns - self._read_ns >= READ_NS:
             return True
-        return now_ns > self._due_ns
+        if now_ns > self._due_ns:
+            return True
+        return self._parts.feeds.first_waits()
 
     def _read(self, now_ns: int) -> None:
         feeds = self._guard.state.feeds
