@@ -206,13 +206,3 @@ def test_a_harmed_latch_file_of_a_stopped_book_is_killed(book: Book) -> None:
     book.journal.release()
     missing(Path(latch_path(str(journal(book)))))
     assert of(checked(book.path), None)["mode"] == "KILLED"
-
-
-@pytest.mark.parametrize("written", ['"soon"', "null", "[]", "Infinity"])
-def test_a_foreign_status_json_is_named_not_followed(
-    book: Book, capsys: pytest.CaptureFixture[str], written: str
-) -> None:
-    text = f'{{"instance":"guard-1","live":true,"written_ns":{written}}}'
-    (book.path / "status.json").write_text(text)
-    assert main(["status", "--state", str(book.path)]) == 0
-    assert "status.json  not shown: it is not as a guard writes it" in capsys.readouterr().out

@@ -7,6 +7,7 @@ imported when it is asked for, so that `--help` answers at once and a kill does 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -101,6 +102,10 @@ def _entry(command: Command) -> Callable[[list[str]], int]:
 
 def guarded(entry: Callable[[list[str]], int], argv: list[str]) -> int:
     """Run `entry`; a user's error becomes one paragraph on stderr and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A cause or a name may hold what this terminal cannot show; an answer must not be lost for a letter.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(entry(argv) or 0)
     except UserError as error:

@@ -5,7 +5,6 @@ What belongs here: gathering (journal, latch file, status.json) and wording. It 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from dolphin.app.book import Folded, Tail, folded, tail
 from dolphin.app.journal_run import currency_of
 from dolphin.app.policy_table import CATEGORIES
 from dolphin.app.state_dir import Holder, StateDir
+from dolphin.app.status_json import written
 from dolphin.journal.errors import JournalError, JournalUnreadable
 from dolphin.journal.latchfile import EXPECTED, Held, holding, read_latch
 from dolphin.kernel.policy import ARM_WAIT_NS, Policy, Posture
@@ -48,11 +48,8 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
     if seen.equity is not None:
         found |= {name: int(seen.equity[name]) for name in ("equity", "gross", "flat")}
     found["feeds"] = _heard(seen)
-    guard = _said(state)
-    if guard is not None:
-        found |= _current(guard, who)
-    else:
-        found |= {"guard": None, "guard_old": "there is none: the guard could not write it, or has not begun"}
+    guard, why_not = written(state.status)
+    found |= {"guard": None, "guard_old": why_not} if guard is None else _current(guard, who)
     if found.get("mode", "RUNNING") != Mode.RUNNING.name:
         found |= _latch_of(state)
     if seen.outcome is None:
@@ -65,14 +62,10 @@ def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
     """What status.json adds; where another run wrote it, or a live one long ago, only that it is so."""
     if who.instance and guard.get("instance") != who.instance:
         return {"guard": None, "guard_old": "it is of a run that is gone"}
-    found = {"guard": guard, "positions": guard.get("positions", {}), "waiting_positions": guard.get("waiting", [])}
-    try:
-        age_s = (time.time_ns() - int(guard.get("written_ns", 0))) // 10**9
-    except (ValueError, TypeError, OverflowError):
-        return {"guard": None, "guard_old": "it is not as a guard writes it"}
-    if guard.get("live") is True and age_s > SILENT_S:
+    age_s = (time.time_ns() - int(guard.get("written_ns", 0))) // 10**9
+    if guard.get("live") and age_s > SILENT_S:
         return {"guard": None, "guard_old": f"it is {age_s:,} s old: the guard has said nothing since"}
-    return found
+    return {"guard": guard, "positions": guard.get("positions", {}), "waiting_positions": guard.get("waiting", [])}
 
 
 def _held(state: StateDir, header: Mapping[str, Any], latch: Latch, head_seq: int) -> dict[str, Any]:
@@ -121,15 +114,6 @@ def _latch_of(state: StateDir) -> dict[str, Any]:
     if book.state is None:
         return {}
     return _latch(book, book.state)
-
-
-def _said(state: StateDir) -> dict[str, Any] | None:
-    """status.json as the guard wrote it; None where there is none that can be read."""
-    try:
-        found = json.loads(state.status.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _common(header: Mapping[str, Any], out: Outcome | None, last_ns: int) -> dict[str, Any]:
@@ -272,7 +256,7 @@ def _unrecorded(found: Mapping[str, Any]) -> str:
 
 def _journal_line(guard: Mapping[str, Any]) -> str:
     """How often the journal refused; nothing where it never did."""
-    said = guard.get("journal") or {}
+    said = guard.get("journal", {})
     if not said.get("refused") and not said.get("latch_error"):
         return ""
     now = "REFUSES" if said.get("failing") else "refused, writes again"
