@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dolphin.app.cli import main
+from dolphin.app.operator import tell_latch
 from dolphin.app.state_dir import checked
 from dolphin.app.status import of
 from dolphin.app.stopped import act
@@ -206,3 +207,51 @@ def test_a_harmed_latch_file_of_a_stopped_book_is_killed(book: Book) -> None:
     book.journal.release()
     missing(Path(latch_path(str(journal(book)))))
     assert of(checked(book.path), None)["mode"] == "KILLED"
+
+
+# --- what an operator is told of it -----------------------------------------------------------------------------------
+
+
+VERBS = {
+    "arm": ["arm", "--accept-position"],
+    "confirm": ["confirm", "5"],
+    "rebase": ["rebase"],
+    "rebase confirm": ["rebase", "--confirm", "5"],
+    "adopt": ["adopt"],
+    "flow": ["flow", "5", "--confirm=5"],
+    "kill": ["kill"],
+}
+
+
+@pytest.mark.req("DOL-KILL-006")
+@pytest.mark.parametrize("argv", VERBS.values(), ids=VERBS)
+def test_each_verb_says_that_the_latch_file_refuses_and_what_was_journalled_of_it(
+    tmp_path: Path, limit: Callable[[int], None], capsys: pytest.CaptureFixture[str], argv: list[str]
+) -> None:
+    """A damaged slot is a kill that the journal does not know; the command journals it, and cannot mend the slot."""
+    book = Book(tmp_path / "small", INTRADAY, header={"latch": 1})
+    book.emit(Equity(T0, 1_000_000, flat=1))
+    book.close()
+    book.journal.release()
+    LatchFile.create(str(journal(book)), "guard-1", Latch(), 0).release()
+    where = Path(latch_path(str(journal(book))))
+    where.write_bytes(where.read_bytes()[:SLOT_BYTES] + b"?" * SLOT_BYTES)
+    limit(2 * SLOT_BYTES - 1)
+    main([*argv, "--state", str(book.path), "--cause", "drill"])
+    limit(resource.RLIM_INFINITY)
+    out = capsys.readouterr().out
+    assert "kept by the journal alone, the latch file refuses: " in out
+    assert "EIO" in out
+    assert "the kill that the journal did not know of is journalled now: 1 of the 2 slots" in out
+    assert kinds(book).count("FAULT") == 1
+    command = [record.data for record in recover(str(journal(book))).records() if record.kind == "COMMAND"][-1]
+    assert "EIO" in command["answer"]["unlatched"]
+    assert "1 of the 2 slots" in command["answer"]["held"]
+
+
+def test_a_latch_file_that_does_not_take_the_confirm_is_told_as_what_it_costs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A running book's answer: the kill is left, and the next start may not know."""
+    tell_latch({"mode": "RUNNING", "unlatched": "EIO"})
+    assert capsys.readouterr().out == "the latch file refuses, so the next start may come up KILLED: EIO\n"

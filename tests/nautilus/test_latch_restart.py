@@ -362,7 +362,7 @@ def test_a_latch_file_that_refuses_is_said_and_asked_again(tmp_path):
         guard.settle(s.clock.timestamp_ns())
         box.append((guard.latch_refusal, read_latch(str(rig.journal)).said.killed))
 
-    s = make({3: break_file, 4: command("kill"), 6: look})
+    s = make({3: break_file, 4: command("kill"), 6: look, 8: command("arm", episode=0)})
     rig = Rig(tmp_path, INS)
     rig.guard.on_change.append(lambda what, text: heard.append((what, text)))
     rig.add(s).run(quotes(INS, [65_000] * 10))
@@ -370,6 +370,9 @@ def test_a_latch_file_that_refuses_is_said_and_asked_again(tmp_path):
     assert "ENOSPC" in box[1][0]
     assert box[1][0] == box[1][1]
     assert box[2] == ("", True)
+    killed, armed = s.answers
+    assert (killed["ok"], killed["unlatched"]) == (True, box[1][0])
+    assert "unlatched" not in armed
     assert rig.guard.failures == []
     conforms(tmp_path)
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dolphin.app.errors import EXIT_OK, UserError
-from dolphin.app.operator import ask, book_parser, refused
+from dolphin.app.operator import ask, book_parser, refused, tell_latch
 from dolphin.app.state_dir import StateDir, checked, holder
 
 _AMOUNT: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -99,6 +99,7 @@ def _announced(state: StateDir, given: Any, word: str, amount: str, minor: int) 
         return refused(answer)
     if answer.get("announced") != str(minor):
         raise UserError(f"the book understood another amount: {answer.get('announced')}", path=state.path)
+    tell_latch(answer)
     if "mark" in answer:
         print(f"recorded: a {word} of {amount} ({minor:,} minor units); the mark is scaled, the drawdown stays")
     else:

@@ -20,6 +20,7 @@ from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
 from dolphin.app.state_dir import Holder, StateDir, checked, holder
 from dolphin.kernel.policy import ARM_WAIT_NS
 from dolphin.kernel.reasons import REQUIREMENT, Reason
+from dolphin.kernel.state import Mode
 
 EXIT_SILENT: Final = 3
 """A running book did not answer in time: whether it acted is in its journal."""
@@ -127,8 +128,23 @@ def _posted(
         ) from error
 
 
+def tell_latch(answer: Mapping[str, Any]) -> None:
+    """Say what the command met at journal and latch file, whatever its verb and whether it was granted."""
+    if "held" in answer:
+        print(f"the kill that the journal did not know of is journalled now: {answer['held']}")
+    if "unjournalled" in answer:
+        print(f"kept by the latch file alone, the next start journals it: {answer['unjournalled']}")
+    if "unlatched" in answer and answer.get("mode") == Mode.RUNNING.name:
+        print(f"the latch file refuses, so the next start may come up KILLED: {answer['unlatched']}")
+    elif "unlatched" in answer:
+        print(f"kept by the journal alone, the latch file refuses: {answer['unlatched']}")
+    if "uncommanded" in answer:
+        print(f"the journal has the kill, but no record of this command and its cause: {answer['uncommanded']}")
+
+
 def refused(answer: Mapping[str, Any]) -> int:
     """Say why not, with the requirement that stands against it."""
+    tell_latch(answer)
     name = str(answer.get("reason", ""))
     if name in Reason.__members__:
         reason = Reason[name]
@@ -181,12 +197,7 @@ def kill(argv: list[str]) -> int:
     if not _granted(answer):
         return refused(answer)
     print(f"killed: episode {answer['episode']}, latch {answer['mode']}, posture {answer['posture']}")
-    if "unjournalled" in answer:
-        print(f"kept by the latch file alone, the next start journals it: {answer['unjournalled']}")
-    if "unlatched" in answer:
-        print(f"kept by the journal alone, the latch file refuses: {answer['unlatched']}")
-    if "uncommanded" in answer:
-        print(f"the journal has the kill, but no record of this command and its cause: {answer['uncommanded']}")
+    tell_latch(answer)
     print(f"next: {_command('status', state)}; when the cause is mended, {_command('arm', state)}")
     return EXIT_OK
 
@@ -227,6 +238,7 @@ def arm(argv: list[str]) -> int:
     if not _granted(answer):
         return refused(answer)
     print(f"armed: episode {answer['episode']}, waiting for the second step")
+    tell_latch(answer)
     if now["running"] and abs(int(now["last_record_ns"]) - _now_ns()) > _SIMULATED_NS:
         print(f"accepted {ARM_WAIT_NS // 10**9} s later by the book's own clock (simulated, or long silent):")
         return _second(answer, _command("confirm", state, str(answer["nonce"])), 0)
@@ -264,6 +276,7 @@ def confirm(argv: list[str]) -> int:
     if not _granted(answer):
         return refused(answer)
     print(f"running: latch {answer['mode']}, posture {answer['posture']}, confidence 0, earned back from here")
+    tell_latch(answer)
     return EXIT_OK
 
 
@@ -288,6 +301,7 @@ def rebase(argv: list[str]) -> int:
     answer = ask(state, verb, said, given.cause, given.timeout)
     if not _granted(answer):
         return refused(answer)
+    tell_latch(answer)
     if given.confirm is None:
         print("requested: nothing has changed yet; whether the book has the right to it is decided at the second step,")
         print("and the request ends with the trap, or when it is too old (a real day; thirty on daily bars):")
@@ -318,6 +332,7 @@ def adopt(argv: list[str]) -> int:
     if not _granted(answer):
         return refused(answer)
     print(f"{'flattening' if given.flatten else 'adopted'}: {', '.join(answer.get('positions', ()))}")
+    tell_latch(answer)
     return EXIT_OK
 
 

@@ -163,7 +163,8 @@ def act(state: StateDir, verb: str, said: Mapping[str, Any], cause: str) -> dict
 
     A kill needs one of journal and latch file: one that the journal cannot record (a full disk) is kept by the latch
     file alone, and the answer's `unjournalled` says why; `unlatched` says why the latch file does not have it,
-    `uncommanded` why only the command's own record is missing. JournalLocked: somebody else took it up. JournalError:
+    `uncommanded` why only the command's own record is missing. Of any verb `held` says that a kill which the journal
+    did not know was journalled before it, and why. JournalLocked: somebody else took it up. JournalError:
     it changed between its recovery and now, or is broken. JournalWriteError: a kill was not kept, or another verb may
     be recorded in part.
     """
@@ -201,6 +202,8 @@ def _journalled(
         answer: dict[str, Any] = {"ok": True, "verb": verb, **_VERBS[verb](hand, said)}
         if hand.unlatched:
             answer["unlatched"] = hand.unlatched
+        if held is not None:
+            answer["held"] = held.why
         record = {"verb": verb, "args": dict(said), "cause": cause, "answer": answer, "by": "operator, book stopped"}
         journal.append(now_ns, "COMMAND", encode(record))
         journal.close(now_ns, encode({"state": codec.state_hash(hand.state)}))

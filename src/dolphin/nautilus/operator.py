@@ -111,8 +111,12 @@ class Operator:
         raise Refused("the kernel did not answer")
 
     def _standing(self) -> dict[str, Any]:
+        """What stands, and why the latch file does not say so, where it refuses: who asked must see it."""
         state = self._guard.state
-        return {"mode": state.latch.mode.name, "episode": state.latch.episode, "posture": state.filter.posture.name}
+        found = {"mode": state.latch.mode.name, "episode": state.latch.episode, "posture": state.filter.posture.name}
+        if self._guard.latch_refusal:
+            found["unlatched"] = self._guard.latch_refusal
+        return found
 
     def _kill(self, args: Mapping[str, Any]) -> dict[str, Any]:
         _only(args, ())
