@@ -16,10 +16,11 @@ from dolphin.app.cli import main as dolphin
 from dolphin.app.state_dir import checked
 from dolphin.app.status import of
 from dolphin.audit import pipeline
-from dolphin.journal import Journal, JournalWriteError, latch_path, read_latch
+from dolphin.journal import Journal, JournalWriteError, codec, latch_path, read_latch
 from dolphin.journal.codec import policy_hash, state_hash
 from dolphin.journal.latchfile import SLOT_BYTES, LatchFile
-from dolphin.kernel.events import Kill
+from dolphin.kernel.events import KIND, Arm, Confirm, Equity, Fault, Kill
+from dolphin.kernel.machine import step
 from dolphin.kernel.policy import INTRADAY
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
@@ -322,6 +323,95 @@ def test_a_live_book_that_begins_anew_keeps_its_kill_and_a_backtest_does_not(tmp
     again.latch_file.release()
     again.journal.close(10)
     assert (tmp_path / "journal-2.jsonl.latch").exists()
+
+
+def live_before(path, events=(), **header):
+    """The journal of a live host, with what happened in it; no latch file beside it."""
+    begun = header_of(INTRADAY, 1, 0, 0, (), {"host": "live", **header})
+    journal = Journal.create(str(path / "journal.jsonl"), begun, policy_hash=policy_hash(INTRADAY), ts_ns=1)
+    state = codec.begin(begun).state
+    for event in events:
+        state, effects = step(INTRADAY, state, event)
+        journal.append(event.ts_ns, KIND[type(event)], codec.encode(event, effects, state))
+    journal.close(9)
+    return begun, journal.instance, state
+
+
+def anew(path, begun):
+    """A live start with `resume="never"`; what it holds, after a restart that follows a crash before its FAULT too."""
+    first = opened(path, INTRADAY, begun, 10, "write", False)
+    first.latch_file.release()
+    first.journal.release()
+    second = opened(path, INTRADAY, begun, 11, "write", True)
+    second.latch_file.release()
+    second.journal.release()
+    assert first.held == second.held or (second.held.cause == first.held.cause)
+    assert not first.resumed
+    return first.held
+
+
+@pytest.mark.req("DOL-KILL-006")
+@pytest.mark.parametrize("events", [(Kill(5),), (Fault(5, Cause.LEDGER_DESYNC),)])
+@pytest.mark.parametrize("pending", [False, True])
+def test_a_live_book_that_begins_anew_over_a_journal_of_before_keeps_its_kill(tmp_path, events, pending):
+    """No latch file was there when it was written: only the journal that is set aside knows."""
+    if pending:
+        events = (Equity(2, 1_000_000, flat=1), *events, Arm(6, 1, 7, 1, 1, 0))
+    begun, _, state = live_before(tmp_path, events)
+    assert state.latch.mode == (Mode.ARM_PENDING if pending else Mode.KILLED)
+    held = anew(tmp_path, begun)
+    assert held.cause == state.latch.cause
+    assert "for an earlier journal of this book" in held.why
+
+
+@pytest.mark.req("DOL-KILL-006")
+def test_a_live_book_that_begins_anew_over_a_journal_that_runs_begins_running(tmp_path):
+    begun, _, _ = live_before(tmp_path)
+    assert anew(tmp_path, begun) is None
+
+
+@pytest.mark.req("DOL-KILL-006")
+def test_a_live_book_that_begins_anew_takes_the_journals_word_over_the_file(tmp_path):
+    """The latch file refused the kill, which the journal has."""
+    begun, instance, _ = live_before(tmp_path, (Kill(5),), latch=1)
+    LatchFile.create(str(tmp_path / "journal.jsonl"), instance, Latch(), 0).release()
+    assert anew(tmp_path, begun).cause == Cause.OPERATOR
+
+
+@pytest.mark.req("DOL-KILL-006")
+def test_a_live_book_that_begins_anew_knows_of_a_confirm_that_the_file_was_not_told(tmp_path):
+    confirmed = (Equity(2, 1_000_000, flat=1), Kill(5), Arm(6, 1, 7, 1, 1, 0), Confirm(60 * S + 6, 7, 0))
+    begun, instance, state = live_before(tmp_path, confirmed, latch=1)
+    assert state.latch.mode == Mode.RUNNING
+    said = Latch(Mode.KILLED, 1, Cause.OPERATOR, 5)
+    LatchFile.create(str(tmp_path / "journal.jsonl"), instance, said, 2).release()
+    assert anew(tmp_path, begun) is None
+
+
+@pytest.mark.req("DOL-KILL-006")
+@pytest.mark.parametrize("file", [False, True])
+@pytest.mark.parametrize("what", ["foreign", "empty", "broken", "killed and broken", "promised"])
+def test_a_live_book_that_begins_anew_over_what_cannot_be_folded(tmp_path, what, file):
+    """A latch file that is there and right decides; else nobody knows that no kill stood."""
+    path = tmp_path / "journal.jsonl"
+    events = {"killed and broken": (Kill(5),)}.get(what, ())
+    begun, instance, _ = live_before(tmp_path, events, **({"latch": 1} if what == "promised" else {}))
+    if what == "foreign":
+        path.write_text("hello\n")
+    elif what == "empty":
+        path.write_text("")
+    elif what != "promised":
+        with open(path, "ab") as rest:
+            rest.write(b"{}\n")
+    if file:
+        LatchFile.create(str(path), instance, Latch(), 0).release()
+    held = anew(tmp_path, begun)
+    if what == "killed and broken":
+        assert held.cause == Cause.OPERATOR
+    elif file:
+        assert held is None
+    else:
+        assert held.cause == Cause.JOURNAL_CHAIN
 
 
 @pytest.mark.req("DOL-STATE-004")

@@ -13,11 +13,13 @@ import pytest
 from nautilus_trader.model.events import OrderDenied
 
 from dolphin.journal import read
+from dolphin.kernel.events import Kill
 from dolphin.kernel.state import Mode
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.opening import fold
 from tests.nautilus.live_node import Trader, guard_of, lived, node_with
 from tests.nautilus.rig import replays
+from tests.nautilus.test_latch_restart import live_before
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,6 +103,24 @@ def test_sigkill_and_restart_keep_the_latch(tmp_path):
     assert replays(tmp_path / "journal.jsonl") > 5
     kinds = [record.kind for record in read(str(tmp_path / "journal.jsonl"))]
     assert "RESUME" in kinds
+
+
+@pytest.mark.req("DOL-KILL-006")
+def test_a_live_run_that_begins_anew_over_a_killed_journal_without_a_latch_file_is_killed(tmp_path):
+    live_before(tmp_path, (Kill(5),))
+
+    async def act(node):
+        await asyncio.sleep(0.7)
+
+    strategy, guard, _ = run(tmp_path, act, resume="never")
+    assert guard.parts.guard.state.latch.mode == Mode.KILLED
+    denied = [event.reason for event in strategy.events if isinstance(event, OrderDenied)]
+    assert denied
+    assert all(reason.startswith("KILLED") for reason in denied)
+    kinds = [record.kind for record in read(str(tmp_path / "journal.jsonl"))]
+    assert kinds[:3] == ["HEADER", "NOTE", "FAULT"]
+    assert "KILL" in [record.kind for record in read(str(tmp_path / "journal-1.jsonl"))]
+    replays(tmp_path / "journal.jsonl")
 
 
 @pytest.mark.req("DOL-TIME-006")

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from nautilus_trader.common.component import Logger
 
-from dolphin.journal import Journal, JournalError, JournalLocked, LatchFile, read, recover
-from dolphin.journal.codec import begin, decode, policy_hash, policy_object
+from dolphin.journal import Head, Journal, JournalError, JournalLocked, LatchFile, read, recover
+from dolphin.journal.codec import Malformed, begin, decode, policy_hash, policy_object
 from dolphin.journal.files import PORT, RESUME, let_go
 from dolphin.journal.latchfile import EXPECTED, Held, take_up
 from dolphin.journal.latchfile import begin as latch_begun
@@ -24,7 +24,7 @@ from dolphin.journal.lock import locked
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy
-from dolphin.kernel.state import FeedKind, State
+from dolphin.kernel.state import FeedKind, Latch, State
 from dolphin.kernel.units import FULL_MS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.config import PlugConfig
@@ -169,9 +169,10 @@ def _said(
 
 def set_aside(path: Path, latch: bool = True) -> Path | None:
     """Rename an earlier journal, so that a new one can begin; where it went, or None if there was none. `latch`: its
-    latch file goes with it.
+    latch file goes with it; else that stays, and says what the journal knows.
 
     JournalLocked: its writer is alive, and who that is; nothing was renamed. JournalUnreadable: it may not be written.
+    JournalWriteError: the latch file cannot be made; nothing was renamed.
     """
     if not path.exists():
         return None
@@ -180,6 +181,8 @@ def set_aside(path: Path, latch: bool = True) -> Path | None:
     try:
         if not _same(fd, path):
             raise JournalLocked(str(path), "another process, which set the earlier journal aside just now")
+        if not latch:
+            _tell_latch_file(str(path))
         return _renamed(path, latch)
     finally:
         let_go(PORT, fd)
@@ -208,6 +211,26 @@ def _renamed(path: Path, latch: bool) -> Path:
             os.rename(beside, path.with_name(f"{target.name}.{ending}"))
     Logger("Dolphin").warning(f"{path}: an earlier journal was there, it is now {target}")
     return target
+
+
+def _tell_latch_file(path: str) -> None:
+    """Under the journal's lock: its latch file says what its fold says, so that a kill which the journal alone knows is
+    not set aside with it. Of a journal that cannot be folded the first part counts, and a latch file is expected: where
+    there is none, nobody knows that no kill stands.
+    """
+    made = _Fold()
+    head = Head(0, "")
+    expected = True
+    try:
+        head = recover(path, each=made.each).head
+        expected = EXPECTED in made.header
+    except (JournalError, Malformed):
+        pass
+    latch = Latch()
+    if made.state is not None:
+        latch = made.state.latch
+    latch_file, _ = take_up(path, str(made.header.get("instance", "")), expected, latch, head)
+    latch_file.release()
 
 
 def is_live(header: Mapping[str, Any]) -> bool:
