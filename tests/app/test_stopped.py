@@ -5,6 +5,7 @@ What refuses is the operating system: a limit on the size of files, a directory 
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -21,7 +22,7 @@ from dolphin.app.stopped import act
 from dolphin.journal import JournalUnreadable, JournalWriteError, LatchFile
 from dolphin.journal.latchfile import SLOT_BYTES, latch_path, read_latch
 from dolphin.journal.recovery import recover
-from dolphin.kernel.events import Equity
+from dolphin.kernel.events import Equity, Kill
 from dolphin.kernel.policy import INTRADAY
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
@@ -207,6 +208,38 @@ def test_a_harmed_latch_file_of_a_stopped_book_is_killed(book: Book) -> None:
     book.journal.release()
     missing(Path(latch_path(str(journal(book)))))
     assert of(checked(book.path), None)["mode"] == "KILLED"
+
+
+@pytest.mark.req("DOL-KILL-006")
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_latch_file_that_cannot_be_read_hides_nothing_of_a_stopped_book(
+    book: Book, capsys: pytest.CaptureFixture[str], killed: bool
+) -> None:
+    """The journal's word is told; the latch is unknown where the journal does not say KILLED; the exit code is 2."""
+    if killed:
+        book.emit(Kill(T0 + SAMPLES * S))
+    book.journal.release()
+    unreadable(Path(latch_path(str(journal(book)))))
+    assert main(["status", "--state", str(book.path)]) == 2
+    out, err = capsys.readouterr()
+    assert "equity       1,000,000 minor units, flat" in out
+    assert "drawdown     0 %" in out
+    assert "next start   is refused: " in out
+    if killed:
+        assert "latch        KILLED, episode 1, cause OPERATOR (none given)" in out
+    else:
+        assert "latch        UNKNOWN: the journal says RUNNING, but a kill may stand that it could not record" in out
+    assert err.startswith("error: ")
+    assert "journal.jsonl.latch: cannot be read (EISDIR)" in err
+    assert "not known to be open" in err
+    assert main(["status", "--state", str(book.path), "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["mode"] == ("KILLED" if killed else "UNKNOWN")
+    assert found["next_start"].startswith("is refused: ")
+    assert main(["arm", "--state", str(book.path)]) == 2
+    out, err = capsys.readouterr()
+    assert ("latch: KILLED, episode 1" if killed else "latch: UNKNOWN: the journal says RUNNING") in out
+    assert "cannot be read (EISDIR)" in err
 
 
 # --- what an operator is told of it -----------------------------------------------------------------------------------

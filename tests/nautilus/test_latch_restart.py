@@ -414,6 +414,23 @@ def test_a_live_book_that_begins_anew_over_what_cannot_be_folded(tmp_path, what,
         assert held.cause == Cause.JOURNAL_CHAIN
 
 
+@pytest.mark.req("DOL-KILL-006")
+def test_a_live_book_does_not_begin_anew_where_the_file_cannot_be_told(tmp_path, monkeypatch):
+    """The journal stays where it is, so that the next start finds what this one found."""
+    begun, _, _ = live_before(tmp_path, (Kill(5),))
+
+    def refused(*args, **kwargs):
+        raise JournalWriteError(str(tmp_path), "ENOSPC", 0, "free space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LatchFile, "create", refused)
+        with pytest.raises(JournalWriteError):
+            opened(tmp_path, INTRADAY, begun, 10, "write", False)
+    assert (tmp_path / "journal.jsonl").exists()
+    assert not (tmp_path / "journal-1.jsonl").exists()
+    assert anew(tmp_path, begun).cause == Cause.OPERATOR
+
+
 @pytest.mark.req("DOL-STATE-004")
 def test_a_run_without_a_latch_file_does_not_begin(tmp_path, monkeypatch):
     def refused(*args, **kwargs):

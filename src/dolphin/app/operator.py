@@ -176,6 +176,8 @@ def status(argv: list[str]) -> int:
     state = checked(given.state)
     said = book_status.of(state, holder(state))
     print(json.dumps(said, indent=2) if given.json else book_status.told(said))
+    if "latch_unreadable" in said:
+        raise UserError(said["latch_unreadable"])
     return EXIT_OK
 
 

@@ -26,6 +26,9 @@ from dolphin.kernel.units import ABSENT, FULL_MS, NEVER_NS
 SILENT_S: Final = 10
 """A live guard writes status.json every second; one that is older than this is not of now."""
 
+UNKNOWN: Final = "UNKNOWN"
+"""The mode of a stopped book whose journal does not say KILLED, and whose latch file cannot be read."""
+
 _LOOKS: Final = 3
 _LOOK_S: Final = 0.02
 
@@ -70,7 +73,12 @@ def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
 
 def _held(state: StateDir, header: Mapping[str, Any], latch: Latch, head_seq: int) -> dict[str, Any]:
     """KILLED, where the latch file says so and the journal of a stopped book does not: the next start will."""
-    held = holding(read_latch(str(state.journal)), EXPECTED in header, str(header.get("instance", "")), latch, head_seq)
+    try:
+        seen = read_latch(str(state.journal))
+    except JournalUnreadable as error:
+        found = {"next_start": f"is refused: {error}", "latch_unreadable": str(error)}
+        return found if latch.mode == Mode.KILLED else {**found, "mode": UNKNOWN, "mode_journal": latch.mode.name}
+    held = holding(seen, EXPECTED in header, str(header.get("instance", "")), latch, head_seq)
     return {} if held is None else _killed_by(held, latch)
 
 
@@ -245,6 +253,9 @@ def told(found: Mapping[str, Any]) -> str:
 def _latch_line(found: Mapping[str, Any]) -> str:
     if found["mode"] == Mode.RUNNING.name:
         return "RUNNING"
+    if found["mode"] == UNKNOWN:
+        said = found["mode_journal"]
+        return f"{UNKNOWN}: the journal says {said}, but a kill may stand that it could not record"
     return f"{found['mode']}, {_episode(found)}{_unrecorded(found)}"
 
 
@@ -296,7 +307,7 @@ def killed(found: Mapping[str, Any]) -> list[str]:
         return ["latch: RUNNING"]
     lines = ["latch: unknown"]
     if "mode" in found:
-        lines = [f"latch: {found['mode']}, {_episode(found)}{_unrecorded(found)}"]
+        lines = [f"latch: {_latch_line(found)}"]
     if "equity" in found:
         held = "nothing, the book is flat" if found["flat"] == 1 else f"{amount(found, found['gross'])} of exposure"
         lines.append(f"held: {held}; equity {amount(found, found['equity'])}")
