@@ -276,3 +276,26 @@ def test_the_cache_is_taken_over_at_the_start(desk):
     (group,) = book.groups.values()
     assert group.lots == -100
     assert group.summed() == Sums(40, 100, 0, 0, 0)
+
+
+def test_children_that_were_given_a_position_are_with_it_at_the_start(desk):
+    """HEDGING: their parent was filled in an earlier run. So they stay, whatever is heard of them next."""
+    desk.hold(BUY, 100)
+    child = desk.limit(SELL, 100, "A", parent="P", reduce_only=True)
+    desk.cache.add_position_id(PositionId("P-1"), INS.id.venue, child.client_order_id, STRATEGY)
+    book = Book(desk.cache, {INS.id.value: scale_of(INS)})
+    book.loaded()
+    for _ in range(2):
+        assert book.working["A"].group.key == "P-1"
+        book.again(book.working["A"])
+
+
+def test_what_is_left_of_an_order_is_with_the_position_that_it_opened(desk):
+    order = desk.limit(BUY, 50, "A")
+    working = desk.book.working["A"]
+    first = working.group
+    order.apply(desk.fill(order, 20, PositionId("P-7")))
+    assert desk.book.again(working) is working
+    assert (working.group.key, list(working.group.orders), first.orders) == ("P-7", ["A"], {})
+    assert list(desk.book.groups) == ["P-7"]
+    assert working.group.summed() == Sums(0, 0, 30, 0, 0)

@@ -97,12 +97,36 @@ class Asker:
         quantity = command.quantity
         if quantity is None:
             quantity = order.quantity
-        lots = self._lots(order, quantity, scale) - lots_of(order.filled_qty, scale)
+        lots = max(self._lots(order, quantity, scale) - lots_of(order.filled_qty, scale), 0)
+        apart, largest = self._members(order.client_order_id.value)
+        before = 0
+        if largest > lots:
+            before = (largest - lots) * value // MICRO + 1
         taking = self._style(order, scale, side, command.price)
         return self._asked(
-            [order], scale, group, frozenset((order.client_order_id.value,)), side, max(lots, 0), taking,
-            1, self._book.named(group, position_id), value, 0,
+            [order], scale, group, apart, side, lots, taking, 1,
+            self._book.named(group, position_id), value, before,
         )  # fmt: skip
+
+    def _members(self, name: str) -> tuple[frozenset[str], int]:
+        """The members of an order's OCO or OUO group on its side, and the lots of the largest of the others.
+
+        Together they count as the largest: a stop that is moved is no second exit beside its own target.
+        """
+        apart = {name}
+        largest = 0
+        working = self._book.working.get(name)
+        if working is None:
+            return frozenset(apart), largest
+        if not working.contingency:
+            return frozenset(apart), largest
+        for other in working.group.orders.values():
+            if other is working:
+                continue
+            if (other.key, other.side) == (working.key, working.side):
+                apart.add(other.cid)
+                largest = max(largest, other.most())
+        return frozenset(apart), largest
 
     def whole(self, command: Any) -> list[Asked]:
         """A list with contingencies: one question for each side, on its aggregate; each counts those before it."""

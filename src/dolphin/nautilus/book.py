@@ -2,7 +2,8 @@
 
 What belongs here: positions, working orders and the sums that a verdict needs; no decision, no price. A group is one
 position and the orders that name it: under NETTING `<instrument>-<strategy>`, under HEDGING the position's id; orders
-under HEDGING that name none are in the group of that first name, which holds no position there.
+under HEDGING that name none are in the group of that first name, which holds no position there, until they have one:
+by their own first fill, or by that of their parent.
 
 Rules. An order counts until it is closed, in whatever hands it is: open, in flight, emulated, parked at an algorithm,
 held by the venue for its parent. Contingent orders (OCO, OUO) count as the largest of them. What opposes the position
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nautilus_trader.model.enums import OrderStatus
+from nautilus_trader.model.enums import ContingencyType, OrderStatus
 
 from dolphin.kernel.units import ABSENT
 from dolphin.nautilus import holding
@@ -173,10 +174,15 @@ class Book:
         return self._counted(working, scale)
 
     def again(self, working: Working) -> Working | None:
-        """Bring an order that is known up to date, in the group in which it is."""
-        if working.order.is_closed:
+        """Bring an order that is known up to date: in the group in which it is, or that of a position it was given."""
+        order = working.order
+        if order.is_closed:
             self._forget(working.cid, working)
             return None
+        position_id = order.position_id
+        if position_id is not None:
+            if position_id.value != working.group.key:
+                return self.seen(order, position_id)
         return self._counted(working, self._scales[working.group.instrument])
 
     def _counted(self, working: Working, scale: Scale) -> Working:
@@ -253,6 +259,29 @@ class Book:
             if group.quantity is position.quantity:  # each fill makes a new one: nothing came since it was read
                 return group
         return self.position(position)
+
+    def filled(self, order: Any, event: Any) -> Group | None:
+        """Bring up to date what a fill changed: its position, which is returned, and the orders that were given it.
+
+        No event of theirs need follow. A fill that takes a position across zero may open another one (HEDGING with ids
+        of Nautilus' own): the strategy hears of the fill, and may send more, before anybody hears of that position.
+        """
+        group = self.refresh(event.position_id)
+        if order.contingency_type == ContingencyType.OTO:
+            self._given(order.linked_order_ids)
+        if group is not None:
+            if group.lots == 0:
+                now = self._cache.position_id(order.client_order_id)
+                if now != event.position_id:
+                    self.refresh(now)
+        return group
+
+    def _given(self, children: Any) -> None:
+        """The parent's position is its children's from now on: under HEDGING they had none."""
+        for client_order_id in children:
+            child = self.working.get(client_order_id.value)
+            if child is not None:
+                self.again(child)
 
     def held(self) -> list[Group]:
         """The groups that hold a position."""

@@ -321,7 +321,7 @@ class FlowOfEvents:
             now_ns = self._clock.timestamp_ns()
             self._dirty = True
             self._balance.filled(now_ns)
-            group = book.refresh(event.position_id)
+            group = book.filled(order, event)
             self._fills.record(event, name, now_ns)
         elif working is not None:
             if isinstance(event, _ANSWERS):
