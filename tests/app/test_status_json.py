@@ -13,8 +13,9 @@ import pytest
 
 from dolphin.app.cli import main
 from dolphin.app.status_json import BYTES_MAX, FIELDS, JOURNAL_FIELDS
+from dolphin.kernel.events import Equity, Seen
 from dolphin.kernel.policy import INTRADAY
-from tests.app.books import Book
+from tests.app.books import T0, Book
 from tests.nautilus.rig import Rig, audusd, quotes
 from tests.nautilus.test_kill import make
 
@@ -157,4 +158,64 @@ def test_what_is_no_file_that_a_guard_wrote(tmp_path: Path, capsys: pytest.Captu
     assert "far too long" in said()
     where.write_bytes(b"\xff\xfe")
     assert "not as a guard writes it: no JSON ('utf-8' codec" in said()
+    book.journal.release()
+
+
+# --- the journal of a book that runs, whose chain nobody checks in passing --------------------------------------------
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where each value of a JSON document is, itself first."""
+    yield at
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        if key != "policy":
+            yield from places(member, (*at, key))
+
+
+def changed(document: Any, at: tuple[Any, ...], value: Any) -> Any:
+    if not at:
+        return value
+    made = json.loads(json.dumps(document))
+    inner = made
+    for key in at[:-1]:
+        inner = inner[key]
+    inner[at[-1]] = value
+    return made
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_foreign_record_of_a_book_that_runs_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    book = Book(tmp_path / "book", INTRADAY, feeds=("a",))
+    book.emit(Seen(T0 + 10**9, 0, T0 + 2 * 10**9))
+    book.emit(Equity(T0 + 2 * 10**9, 1_000_000, flat=1))
+    where = book.path / "journal.jsonl"
+    lines = where.read_text().splitlines()
+    record = json.loads(lines[number])
+    codes = {0: 0, 2: 0}
+    for at in places(record):
+        for value in (*TYPES.values(), -(10**30), 10**30):
+            written = json.dumps(changed(record, at, value))
+            where.write_text("\n".join([*lines[:number], written, *lines[number + 1 :], ""]))
+            code = main(["status", "--state", str(book.path)])
+            out, err = capsys.readouterr()
+            codes[code] += 1
+            assert (code == 0) == ("book         running" in out)
+            assert (code == 2) == err.startswith(f"error: {where}")
+    assert min(codes.values()) > 20
+    where.write_text("\n".join([*lines, ""]))
+    book.journal.release()
+
+
+def test_a_foreign_lock_file_names_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = Book(tmp_path / "book", INTRADAY)
+    where = book.path / "journal.jsonl.lock"
+    said = json.loads(where.read_text())
+    texts = [json.dumps(changed(said, at, value)) for at in places(said) for value in TYPES.values()]
+    for text in [*texts, "", "[" * 200_000, '{"pid":Infinity,"instance":"x"}']:
+        where.write_text(text)
+        assert main(["status", "--state", str(book.path)]) == 0
+        assert "book         running (process " in capsys.readouterr().out
     book.journal.release()

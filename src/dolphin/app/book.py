@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from dolphin.app.errors import UserError
+from dolphin.app.status_json import HEADER_FIELDS, first_wrong
 from dolphin.journal import codec
 from dolphin.journal.reader import Record
 from dolphin.journal.recovery import Recovery, recover
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.machine import step
-from dolphin.kernel.policy import Policy
-from dolphin.kernel.state import Outcome, State
+from dolphin.kernel.policy import Policy, Posture
+from dolphin.kernel.state import Mode, Outcome, State
 
 TAIL_BYTES: Final = 4 << 20
+_AUDIT: Final = "run `trace-audit` on it"
 
 
 @dataclass(slots=True)
@@ -70,11 +72,21 @@ def folded(path: Path) -> tuple[Recovery, Folded]:
     """The journal's end and the book that it makes. JournalError names the first bad record."""
     made = Folded()
     try:
-        return recover(str(path), each=made.each), made
+        recovery = recover(str(path), each=made.each)
     except codec.Malformed as error:
-        raise UserError(
-            f"a record's data is not what its kind demands ({error})", path=path, fix="run `trace-audit` on it"
-        ) from error
+        raise _foreign(path, error) from error
+    _check(path, made.header)
+    return recovery, made
+
+
+def _foreign(path: Path, error: Exception) -> UserError:
+    return UserError(f"a record's data is not what its kind demands ({error})", path=path, fix=_AUDIT)
+
+
+def _check(path: Path, header: Any) -> None:
+    wrong = first_wrong(header, HEADER_FIELDS) if isinstance(header, Mapping) else "expected an object"
+    if wrong:
+        raise UserError(f"the header is not as Dolphin writes it: {wrong}", path=path, line=1, fix=_AUDIT)
 
 
 @dataclass(slots=True)
@@ -84,7 +96,7 @@ class Tail:
     header: Mapping[str, Any]
     outcome: Outcome | None = None
     outcome_ns: int = 0
-    equity: Mapping[str, Any] | None = None
+    equity: Mapping[str, int] | None = None
     last_ns: int = 0
     last_kind: str = ""
     records: int = 0
@@ -108,18 +120,23 @@ def tail(path: Path) -> Tail:
     lines = block.split(b"\n")[:-1]
     if start > len(first):
         lines = lines[1:]
-    found = Tail(header["data"], last_ns=int(header["ts"]), last_kind="HEADER", records=1)
-    for line in lines:
-        record = _parsed(line)
-        if record is not None:
-            _take(found, record)
+    _check(path, header["data"])
+    found = Tail(header["data"], records=1)
+    try:
+        found.last_ns = codec.integer("ts", header["ts"])
+        for line in lines:
+            record = _parsed(line)
+            if record is not None:
+                _take(found, record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(path, error) from error
     return found
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
         return None
@@ -129,13 +146,15 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _take(found: Tail, record: Mapping[str, Any]) -> None:
-    data = record["data"]
-    found.last_ns, found.last_kind, found.records = int(record["ts"]), str(record["kind"]), int(record["seq"]) + 1
-    if record["kind"] not in EVENTS:
+    data, kind = record["data"], str(record["kind"])
+    found.last_ns, found.last_kind = codec.integer("ts", record["ts"]), kind
+    found.records = codec.integer("seq", record["seq"]) + 1
+    if kind not in EVENTS:
         return
-    found.outcome = Outcome(*(codec.integer("out", value) for value in data["out"]))  # type: ignore[arg-type]
+    out = Outcome(*(codec.integer("out", value) for value in data["out"]))  # type: ignore[arg-type]
+    found.outcome = out._replace(posture=Posture(out.posture), mode=Mode(out.mode))
     found.outcome_ns = found.last_ns
-    if record["kind"] == "EQUITY":
-        found.equity = data
-    if record["kind"] == "SEEN":
+    if kind == "EQUITY":
+        found.equity = {name: codec.integer(name, data[name]) for name in ("equity", "gross", "flat")}
+    if kind == "SEEN":
         found.spoke_ns[codec.integer("feed", data["feed"])] = found.last_ns

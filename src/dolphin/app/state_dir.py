@@ -119,5 +119,5 @@ def _signed(state: StateDir) -> Holder:
     try:
         said = json.loads((state.path / f"{JOURNAL}.lock").read_text(encoding="utf-8"))
         return Holder(int(said["pid"]), str(said["instance"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Holder(0, "")

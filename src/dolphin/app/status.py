@@ -26,6 +26,8 @@ from dolphin.kernel.units import ABSENT, FULL_MS, NEVER_NS
 SILENT_S: Final = 10
 """A live guard writes status.json every second; one that is older than this is not of now."""
 
+END_NS: Final = 253_402_300_799 * 10**9
+"""The last second that a date has a name for."""
 UNKNOWN: Final = "UNKNOWN"
 """The mode of a stopped book whose journal does not say KILLED, and whose latch file cannot be read."""
 
@@ -49,7 +51,7 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
     found = _common(seen.header, seen.outcome, seen.last_ns)
     found |= {"running": True, "pid": who.pid, "records": seen.records, "chain": "not checked; `trace-audit` does"}
     if seen.equity is not None:
-        found |= {name: int(seen.equity[name]) for name in ("equity", "gross", "flat")}
+        found |= seen.equity
     found["feeds"] = _heard(seen)
     guard, why_not = written(state.status)
     found |= {"guard": None, "guard_old": why_not} if guard is None else _current(guard, who)
@@ -196,6 +198,8 @@ def _heard(seen: Tail) -> list[dict[str, Any]]:
 
 
 def _time(text: Any) -> str:
+    if not 0 <= int(text) <= END_NS:
+        return f"{text} ns, which is no date"
     return f"{datetime.fromtimestamp(int(text) / 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

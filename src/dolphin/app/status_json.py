@@ -62,6 +62,18 @@ def _object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(member, dict) for member in value)
+
+
+def _list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _unit(value: Any) -> bool:
+    return value is None or (_whole(value) and value > 0)
+
+
 TEXT: Final = Kind(_text, "text")
 WHOLE: Final = Kind(_whole, "a whole number")
 FLAG: Final = Kind(_flag, "true or false")
@@ -70,6 +82,10 @@ TEXTS: Final = Kind(_texts, "a list of texts")
 WHOLES: Final = Kind(_wholes, "a list of whole numbers")
 COUNTS: Final = Kind(_counts, "an object of whole numbers")
 OBJECT: Final = Kind(_object, "an object")
+
+LIST: Final = Kind(_list, "a list")
+OBJECTS: Final = Kind(_objects, "a list of objects")
+UNIT: Final = Kind(_unit, "a whole number above 0")
 
 FIELDS: Final[dict[str, Kind]] = {
     "written_ns": AMOUNT, "pid": WHOLE, "instance": TEXT, "live": FLAG, "ended": FLAG, "ts": AMOUNT, "mode": TEXT,
@@ -80,6 +96,11 @@ FIELDS: Final[dict[str, Kind]] = {
 JOURNAL_FIELDS: Final[dict[str, Kind]] = {
     "failing": FLAG, "refused": WHOLE, "waiting": WHOLE, "lost": WHOLE, "error": TEXT, "latch_error": TEXT,
 }  # fmt: skip
+HEADER_FIELDS: Final[dict[str, Kind]] = {
+    "instance": TEXT, "policy_hash": TEXT, "absent": LIST, "feeds": OBJECTS, "instruments": OBJECTS, "currency": TEXT,
+    "minor_per_unit": UNIT,
+}  # fmt: skip
+"""What a status reads of a journal's header, besides what its fold reads."""
 
 
 def written(path: Path) -> tuple[dict[str, Any] | None, str]:
@@ -120,11 +141,12 @@ def _wrong(found: Any) -> str:
     """The first field that is not what it may be: its name, what is accepted, what was found; nothing if all are."""
     if not isinstance(found, dict):
         return f"expected an object, found {_shown(found)}"
-    said = _first(found, FIELDS, "")
-    return said or _first(found.get("journal", {}), JOURNAL_FIELDS, "journal.")
+    said = first_wrong(found, FIELDS)
+    return said or first_wrong(found.get("journal", {}), JOURNAL_FIELDS, "journal.")
 
 
-def _first(found: Mapping[str, Any], kinds: Mapping[str, Kind], before: str) -> str:
+def first_wrong(found: Mapping[str, Any], kinds: Mapping[str, Kind], before: str = "") -> str:
+    """`FIELD: expected X, found Y` of the first field that is there and not of its kind; nothing if there is none."""
     for name, kind in kinds.items():
         if name in found and not kind.holds(found[name]):
             return f"{before}{name}: expected {kind.called}, found {_shown(found[name])}"
