@@ -14,7 +14,7 @@ from nautilus_trader.adapters.sandbox.factory import SandboxLiveExecClientFactor
 from nautilus_trader.common.config import ImportableActorConfig, LoggingConfig
 from nautilus_trader.common.providers import InstrumentProvider
 from nautilus_trader.config import StrategyConfig, TradingNodeConfig
-from nautilus_trader.live.config import LiveDataClientConfig, LiveExecEngineConfig
+from nautilus_trader.live.config import LiveDataClientConfig, LiveExecEngineConfig, LiveRiskEngineConfig
 from nautilus_trader.live.data_client import LiveMarketDataClient
 from nautilus_trader.live.factories import LiveDataClientFactory
 from nautilus_trader.live.node import TradingNode
@@ -107,6 +107,7 @@ def node_with(state_dir, strategy, **settings):
             trader_id=TraderId("L-1"),
             logging=LoggingConfig(log_level="OFF", print_config=False),
             exec_engine=LiveExecEngineConfig(reconciliation=False),
+            risk_engine=LiveRiskEngineConfig(max_order_submit_rate="10000/00:00:01"),
             data_clients={"SIM": FeedConfig()},
             exec_clients={
                 "SIM": SandboxExecutionClientConfig(

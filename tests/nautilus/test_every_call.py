@@ -35,8 +35,9 @@ OUTERMOST = frozenset(
     (
         # What catches, and what stands between Nautilus and it: a fault there is the host's own.
         "Plug.hear_bar", "Plug.hear_order", "Plug.hear_position", "Plug.hear_account", "Plug.hear_system",
-        "Plug.hear_wake", "Plug.hear_alert", "Plug.hear_timer", "Plug.hear_command", "Plug.gate_risk",
-        "Plug.gate_exec", "Plug.on_start", "Plug.on_stop", "Plug.on_dispose", "Plug.on_reset", "Plug.wrapped",
+        "Plug.hear_wake", "Plug.hear_alert", "Plug.hear_timer", "Plug.hear_command", "Plug._hear",
+        "Plug._handed", "Plug.gate_risk", "Plug.gate_exec", "Plug.on_start", "Plug.on_stop", "Plug.on_dispose",
+        "Plug.on_reset", "Plug.wrapped",
         "Plug.failed", "Plug.register_base", "Gates.at_risk", "Gates.at_exec", "Gates._at", "Gates._wrapped",
         "Gates._fallback", "Hook.forward_risk", "Hook.forward_exec", "plain.plain_gate", "Parts._look",
         "mailbox.waiting", "plug.told",

@@ -24,8 +24,8 @@ from tests.nautilus.test_latch_restart import live_before
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(state_dir, act, seconds=0.3, **settings):
-    strategy = Trader()
+def run(state_dir, act, seconds=0.3, trader=Trader, **settings):
+    strategy = trader()
     held = {}
 
     async def go():

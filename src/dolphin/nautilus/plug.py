@@ -3,12 +3,16 @@
 What belongs here: the life of the actor and its handlers, each wrapped; what they do is in the parts (parts.py). An
 exception in any handler is a Category 1 event; before the start and after a failed one the gates deny entries and let
 exits pass by the plainest rule.
+
+Live, Nautilus' clock calls timers and time alerts on threads of its own, a strategy's too: an order that is sent from
+there, and every event of it, is handed to the event loop. Book, kernel and journal know one thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, Final
 
 from nautilus_trader.common.actor import Actor
@@ -48,6 +52,7 @@ class Plug(Actor):
         self.faults: list[str] = []
         self.on_change: list[Callable[[str, str], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread = 0
         self._ticked = False
 
     def sensor_source(self, settings: dict[str, Any]) -> SensorSource:
@@ -70,6 +75,8 @@ class Plug(Actor):
     def gate_risk(self, command: Any) -> None:
         """In place of RiskEngine.execute."""
         assert self.hook is not None
+        if self._handed(self.gate_risk, command):
+            return
         if self.parts is None:
             self._plainly(command, self.hook.forward_risk)
             return
@@ -78,6 +85,8 @@ class Plug(Actor):
     def gate_exec(self, command: Any) -> None:
         """In place of ExecEngine.execute."""
         assert self.hook is not None
+        if self._handed(self.gate_exec, command):
+            return
         if self.parts is None:
             self._plainly(command, self.hook.forward_exec)
             return
@@ -90,6 +99,22 @@ class Plug(Actor):
             return
         plain_gate(command, forward, self.cache, Host(self.msgbus, self.cache, self.clock, self.hook))
 
+    def _handed(self, handler: Callable[..., None], *args: Any) -> bool:
+        """Whether this came on another thread and was handed to the loop, which takes what it gets in order.
+
+        A closed loop takes nothing. Nothing runs there any more either, so it is handled where it came: an exit that is
+        sent at the very end must not be lost by us.
+        """
+        if self._loop is None:
+            return False
+        if get_ident() == self._loop_thread:
+            return False
+        try:
+            self._loop.call_soon_threadsafe(handler, *args)
+        except RuntimeError:
+            return False
+        return True
+
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
@@ -98,6 +123,8 @@ class Plug(Actor):
             live = isinstance(self.clock, LiveClock)
             if live:
                 self._loop = asyncio.get_running_loop()
+                self._loop_thread = get_ident()
+            self._ticked = False
             assert self.hook is not None
             self.parts = Parts(self, self.settings, self.hook, live)
             self.parts.begin()
@@ -138,52 +165,44 @@ class Plug(Actor):
 
     def hear_bar(self, bar: Any) -> None:
         """A closed bar."""
-        try:
-            self._parts().flow.bar(bar)
-        except Exception as error:
-            self.failed("bar", error)
+        self._hear("bar", lambda parts, bar: parts.flow.bar(bar), bar)
 
     def hear_order(self, event: Any) -> None:
         """An order event."""
-        try:
-            self._parts().flow.order(event)
-        except Exception as error:
-            self.failed("order event", error)
+        self._hear("order event", lambda parts, event: parts.flow.order(event), event)
 
     def hear_position(self, event: Any) -> None:
         """A position event."""
-        try:
-            self._parts().flow.position(event)
-        except Exception as error:
-            self.failed("position event", error)
+        self._hear("position event", lambda parts, event: parts.flow.position(event), event)
 
     def hear_account(self, event: Any) -> None:
         """An account state."""
-        try:
-            self._parts().flow.account(event)
-        except Exception as error:
-            self.failed("account event", error)
+        self._hear("account event", lambda parts, event: parts.flow.account(event), event)
 
     def hear_system(self, event: Any) -> None:
         """A component changed its state."""
-        try:
-            self._parts().system(event)
-        except Exception as error:
-            self.failed("system event", error)
+        self._hear("system event", lambda parts, event: parts.system(event), event)
 
     def hear_wake(self, row: Any) -> None:
         """The first row after a silence."""
-        try:
-            self._parts().flow.wake(row)
-        except Exception as error:
-            self.failed("wake", error)
+        self._hear("wake", lambda parts, row: parts.flow.wake(row), row)
 
     def hear_alert(self, event: Any) -> None:
         """An alert of the guard's own."""
+        self._hear("alert", lambda parts, event: parts.flow.alert(event), event)
+
+    def hear_command(self, message: Any) -> None:
+        """The message bus endpoint `Dolphin.command`."""
+        self._hear("command", lambda parts, message: parts.flow.command(message), message)
+
+    def _hear(self, where: str, handle: Callable[[Parts, Any], None], message: Any) -> None:
+        """On the loop, and nothing escapes."""
+        if self._handed(self._hear, where, handle, message):
+            return
         try:
-            self._parts().flow.alert(event)
+            handle(self._parts(), message)
         except Exception as error:
-            self.failed("alert", error)
+            self.failed(where, error)
 
     def hear_timer(self, event: Any) -> None:
         """Live: every 10 ms, on a thread of Nautilus' clock. Everything else is handled on the loop, and so is this.
@@ -196,23 +215,18 @@ class Plug(Actor):
         self._ticked = True
         try:
             self._loop.call_soon_threadsafe(self._tick, event)
-        except RuntimeError:  # the loop is closed, and nothing is handled any more
-            return
+        except RuntimeError:  # the loop is closed: a tick has nothing to do any more
+            self._ticked = False
 
     def _tick(self, event: Any) -> None:
         self._ticked = False
+        if self.parts is None:  # reset since the clock called
+            return
         try:
-            self._parts().flow.timer(event)
-            self._parts().guard.settle(self.clock.timestamp_ns())
+            self.parts.flow.timer(event)
+            self.parts.guard.settle(self.clock.timestamp_ns())
         except Exception as error:
             self.failed("timer", error)
-
-    def hear_command(self, message: Any) -> None:
-        """The message bus endpoint `Dolphin.command`."""
-        try:
-            self._parts().flow.command(message)
-        except Exception as error:
-            self.failed("command", error)
 
     def wrapped(self, act: Callable[[], None]) -> None:
         """Nothing escapes."""
