@@ -2,8 +2,8 @@
 
 import pytest
 from nautilus_trader.backtest.models import LatencyModel
-from nautilus_trader.model.enums import OmsType, OrderType, TriggerType
-from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.enums import ContingencyType, OmsType, OrderType, TriggerType
+from nautilus_trader.model.events import OrderFilled, OrderUpdated
 from nautilus_trader.model.identifiers import ClientOrderId, OrderListId
 from nautilus_trader.model.orders import OrderList
 
@@ -11,7 +11,7 @@ from dolphin.kernel.policy import Posture
 from tests.nautilus.rig import T0, Rig, S, audusd, quotes, replays
 from tests.nautilus.test_gates import BUY, SELL, X1, bracket, denials, limit, market, net, px, q
 from tests.nautilus.test_gates import _linked as linked
-from tests.nautilus.test_kill import command, make
+from tests.nautilus.test_kill import chain, command, make
 
 INS = audusd()
 BOTH = [OmsType.NETTING, OmsType.HEDGING]
@@ -152,6 +152,37 @@ def test_a_brackets_stop_may_be_moved_where_nothing_may_enter(tmp_path, oms):
     assert "OrderModifyRejected" not in s.names()
     assert str(s.list.orders[1].trigger_price) == "0.64500"
     assert protected(rig, X1)
+
+
+@pytest.mark.req("DOL-ORDER-002")
+def test_a_modify_in_flight_counts_also_when_the_venue_resizes_the_order_meanwhile(tmp_path):
+    """Linked entries: the upper fills in part and the venue sets the lower to its rest, while that is on its way to 4x.
+
+    The OrderUpdated is no answer to that modify: an entry that is sent now finds 4x counted, and 2x are left.
+    """
+
+    def enter(s):
+        f, number = s.order_factory, OrderListId("OL-1")
+        a, b = (ClientOrderId(f"O-{s.id}-{i}") for i in (1, 2))
+        first = linked(f.limit(INS.id, BUY, q(X1), px(64_990), client_order_id=a), b, number, ContingencyType.OUO)
+        s.lower = linked(f.limit(INS.id, BUY, q(X1), px(64_000), client_order_id=b), a, number, ContingencyType.OUO)
+        s.submit_order_list(OrderList(number, [first, s.lower]))
+
+    def look(s):
+        updates.extend(int(event.quantity) for event in s.lower.events if isinstance(event, OrderUpdated))
+
+    updates = []
+    grow = lambda s: s.modify_order(s.lower, quantity=q(4 * X1))  # noqa: E731
+    late = chain(look, market(BUY, 5 * X1))
+    data = quotes(INS, [65_000] * 11, size=X1 // 8) + quotes(INS, [64_989] * 2, start_ns=T0 + 11 * S, size=X1 // 8)
+    data += quotes(INS, [65_000] * 10, start_ns=T0 + 13 * S)
+    rig, s = run(tmp_path, OmsType.NETTING, {2: enter, 10: grow, 11: late}, data, latency_ns=1_500_000_000)
+    assert len(updates) > 0
+    assert max(updates) < X1
+    asked = rig.records("ORDER")[-1].data
+    assert asked["working"] > 3.9 * 10**8
+    assert 1.5 * X1 < asked["fx"][-1][1] < 2.01 * X1
+    assert s.lower.quantity > q(3 * X1)  # it was on its way indeed
 
 
 @pytest.mark.req("DOL-ORDER-002")

@@ -218,7 +218,7 @@ def oco(n, stop, target):
     return act
 
 
-def _linked(order, other, number):
+def _linked(order, other, number, kind=ContingencyType.OCO):
     common = {
         "trader_id": order.trader_id,
         "strategy_id": order.strategy_id,
@@ -228,7 +228,7 @@ def _linked(order, other, number):
         "quantity": order.quantity,
         "init_id": UUID4(),
         "ts_init": order.ts_init,
-        "contingency_type": ContingencyType.OCO,
+        "contingency_type": kind,
         "order_list_id": number,
         "linked_order_ids": [other],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import ModifyOrder
 from nautilus_trader.model.currencies import USD
 from nautilus_trader.model.enums import (
     ContingencyType,
@@ -13,7 +14,15 @@ from nautilus_trader.model.enums import (
     OrderSide,
     TimeInForce,
 )
-from nautilus_trader.model.events import OrderAccepted, OrderCanceled, OrderFilled, OrderPendingCancel, OrderSubmitted
+from nautilus_trader.model.events import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderFilled,
+    OrderModifyRejected,
+    OrderPendingCancel,
+    OrderSubmitted,
+    OrderUpdated,
+)
 from nautilus_trader.model.identifiers import (
     AccountId,
     ClientOrderId,
@@ -199,16 +208,78 @@ def test_what_is_being_cancelled_is_no_exit_but_still_an_entry(desk):
     assert not desk.book.flat()
 
 
-def test_a_modify_in_flight_counts_as_the_larger_until_it_is_answered(desk):
+def asks(working, lots=None, price=None, trigger=None):
+    """A modify on its way, as the gates tell of it."""
+    order = working.order
+    quantity = None if lots is None else Quantity.from_int(lots)
+    command = ModifyOrder(
+        TRADER, STRATEGY, INS.id, order.client_order_id, None, quantity, price, trigger, UUID4(), 0
+    )  # fmt: skip
+    working.asked(command)
+    working.becoming(int(order.leaves_qty) if lots is None else lots)
+
+
+def updated(working, lots, price="0.65000", trigger=None):
+    """What the venue says of the order."""
+    order = working.order
+    return OrderUpdated(
+        TRADER, STRATEGY, INS.id, order.client_order_id, None, ACCOUNT, Quantity.from_int(lots),
+        None if price is None else Price.from_str(price), trigger, UUID4(), 0, 0,
+    )  # fmt: skip
+
+
+def refused(working):
+    name = working.order.client_order_id
+    return OrderModifyRejected(TRADER, STRATEGY, INS.id, name, None, ACCOUNT, "no", UUID4(), 0, 0)
+
+
+@pytest.mark.parametrize("sizes", [(40, 30), (30, 40)])
+def test_a_modify_in_flight_counts_as_the_larger_until_it_is_answered(desk, sizes):
     order = desk.limit(BUY, 10)
     working = desk.book.working[order.client_order_id.value]
-    for lots in (40, 30):
-        working.asked()
-        working.becoming(lots)
+    for lots in sizes:
+        asks(working, lots)
+    for lots in sizes:
+        assert desk.sums().buy == 40
+        working.answered(updated(working, lots))
+    assert desk.sums().buy == 10
+
+
+def test_a_refused_modify_is_in_flight_no_more(desk):
+    order = desk.limit(BUY, 10)
+    working = desk.book.working[order.client_order_id.value]
+    asks(working, 40)
+    asks(working, 50)
+    working.answered(refused(working))
+    assert desk.sums().buy == 50
+    working.answered(updated(working, 40))
+    assert desk.sums().buy == 10
+    asks(working, 40)
+    working.answered(updated(working, 50))  # nobody waits for it any more
     assert desk.sums().buy == 40
-    working.answered()
-    assert desk.sums().buy == 40
-    working.answered()
+
+
+@pytest.mark.parametrize(
+    ("lots", "price", "trigger", "said"),
+    [
+        (40, None, None, (12, "0.65000", None)),
+        (40, "0.66000", None, (40, "0.65000", None)),
+        (None, "0.66000", None, (12, "0.65000", None)),
+        (40, None, "0.61000", (40, "0.65000", "0.62000")),
+    ],
+)
+def test_an_update_that_nobody_asked_for_answers_no_modify(desk, lots, price, trigger, said):
+    order = desk.limit(BUY, 10)
+    working = desk.book.working[order.client_order_id.value]
+    asks(working, 50)
+    working.answered(updated(working, 50))
+    price, trigger = (None if each is None else Price.from_str(each) for each in (price, trigger))
+    asks(working, lots, price, trigger)
+    working.becoming(45)
+    size, at, stop = said
+    working.answered(updated(working, size, at, None if stop is None else Price.from_str(stop)))
+    assert desk.sums().buy == 45
+    working.answered(updated(working, lots or 10, None if price is None else str(price), trigger))
     assert desk.sums().buy == 10
 
 

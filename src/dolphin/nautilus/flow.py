@@ -325,7 +325,7 @@ class FlowOfEvents:
             self._fills.record(event, name, now_ns)
         elif working is not None:
             if isinstance(event, _ANSWERS):
-                working.answered()
+                working.answered(event)
         if name in book.own_ids:
             if isinstance(event, _ENDS):
                 self._own_ended(order, group, isinstance(event, _REFUSALS))

@@ -292,7 +292,7 @@ class Gates:
         working = self._book.working.get(order.client_order_id.value)
         if working is not None:
             if name not in self._tokens:
-                working.asked()
+                working.asked(command)
         if gate == 2:
             if self._holds(name, order):
                 self._displaced(name)

@@ -42,6 +42,7 @@ class Working:
         "own",
         "pending_lots",
         "side",
+        "wanted",
     )
 
     def __init__(self, order: Any, group: Group, everything: Mapping[str, Working], own: bool) -> None:
@@ -61,22 +62,42 @@ class Working:
         self.lots = 0
         self.pending_lots = 0
         self.modifies = 0
+        self.wanted: list[tuple[Any, Any, Any]] = []
 
-    def asked(self) -> None:
+    def asked(self, command: Any) -> None:
         """One more modify is in flight."""
         self.modifies += 1
+        self.wanted.append((command.quantity, command.price, command.trigger_price))
 
     def becoming(self, lots: int) -> None:
         """A modify in flight would make so much of it; of several the largest counts, in whatever order they come."""
         self.pending_lots = max(self.pending_lots, lots)
         self.group.sums = None
 
-    def answered(self) -> None:
-        """A modify was carried out or refused: what it would have been counts until none is in flight."""
+    def answered(self, event: Any) -> None:
+        """A modify was carried out or refused: what it would have been counts until none is in flight.
+
+        An update to what nobody asked for is no answer: the venue, or Nautilus, resized the order for its own reasons,
+        and the modify is still to come. One that is carried out otherwise than asked counts on, on the safe side,
+        until the order closes.
+        """
+        if isinstance(event, OrderUpdated):
+            if not self._was_wanted(event):
+                return
         self.modifies = max(0, self.modifies - 1)
         if self.modifies == 0:
             self.pending_lots = 0
+            self.wanted.clear()
         self.group.sums = None
+
+    def _was_wanted(self, event: Any) -> bool:
+        """Whether a modify asked for this; the same is not found twice."""
+        said = (event.quantity, event.price, event.trigger_price)
+        for wanted in self.wanted:
+            if _agrees(wanted, said):
+                self.wanted.remove(wanted)
+                return True
+        return False
 
     @property
     def reduce_only(self) -> bool:
@@ -275,6 +296,16 @@ class Group:
             if not working.contingency:
                 left -= working.most()
         return found
+
+
+def _agrees(wanted: tuple[Any, Any, Any], said: tuple[Any, Any, Any]) -> bool:
+    """Whether an update says quantity, price and trigger as wanted, as far as both name them."""
+    for one, other in zip(wanted, said, strict=True):
+        if None in (one, other):
+            continue
+        if one != other:
+            return False
+    return True
 
 
 def _may_go(working: Working) -> bool:
