@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dolphin.app import why
+from dolphin.app import args, why
 from dolphin.app.errors import UserError
 from dolphin.audit.change import CHANGE
 from dolphin.audit.finding import instant
@@ -327,13 +327,29 @@ def test_a_journal_that_does_not_conform_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["2020-09-13", "2020-09-13T12:26:40", "yesterday", "2020-09-13T12:26:40.1234567891Z"])
 def test_a_time_without_zone_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="zone"):
-        why.time_of(text)
+        args.time_of(text)
 
 
 def test_times_are_exact_to_the_nanosecond() -> None:
     assert instant("2020-09-13T12:26:40.123456789Z") == 1_600_000_000_123_456_789
     assert instant("2020-09-13T14:26:40+02:00") == 1_600_000_000 * S
     assert instant("1600000000000000001") == 1_600_000_000_000_000_001
+
+
+def test_a_time_after_the_journals_end_is_no_time_of_it(tmp_path: Path) -> None:
+    """Asked for the year 3e9, it ran the clock there second by second."""
+    maker = fresh(tmp_path / "journal.jsonl")
+    maker.order(1, 700)
+    maker.close()
+    search = why._Search(str(maker.path), None, 10**26)
+    search.run()
+    end_ns = search.end_ns
+    assert end_ns is not None
+    for at_ns in (end_ns + why.LATER_NS + 1, 10**26):
+        with pytest.raises(UserError, match="the journal ends at 2020-09-13T12:26:"):
+            why.explain(maker.path, at_ns=at_ns)
+    assert "so it would stand if nothing came after" in why.explain(maker.path, at_ns=end_ns + why.LATER_NS).note
+    assert why.explain(maker.path, at_ns=end_ns).note == ""
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

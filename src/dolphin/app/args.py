@@ -1,6 +1,6 @@
 """Argument parsers that teach: what a command does, an example, its exit codes; and whose errors are `UserError`s.
 
-What belongs here: `parser`, used by every subcommand. No command.
+What belongs here: `parser`, used by every subcommand, and how arguments of several are read. No command.
 """
 
 from __future__ import annotations
@@ -45,3 +45,16 @@ def seconds(text: str) -> float:
     if 0 <= value <= SECONDS_MAX:
         return value
     raise argparse.ArgumentTypeError(f"accepted seconds from 0 to {SECONDS_MAX}, found {text!r}")
+
+
+def time_of(text: str) -> int:
+    """Nanoseconds since 1970 that `--at` names; UserError where it names none."""
+    from dolphin.audit.finding import instant
+
+    try:
+        return instant(text)
+    except ValueError as error:
+        raise UserError(
+            "no such time", field="--at", actual=text, fix="add Z or an offset such as +01:00",
+            expected="ISO 8601 with a zone (2020-09-13T12:26:40Z) or nanoseconds",
+        ) from error  # fmt: skip

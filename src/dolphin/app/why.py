@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from dolphin.app import args
 from dolphin.app.errors import EXIT_NEGATIVE, UserError
 from dolphin.audit.change import CHANGE, Case, regained, weakest
-from dolphin.audit.finding import instant, iso
+from dolphin.audit.finding import iso
 from dolphin.audit.fold import Fold
 from dolphin.audit.words import CAUSE, RULE, percent, span, times
 from dolphin.journal import Record, whole
@@ -32,6 +32,9 @@ from dolphin.kernel.units import MICRO, NS_PER_MS
 LINES_MAX: Final = 15
 IDS_MAX: Final = 20_000
 """How many of the last order ids are remembered for `did you mean`."""
+
+LATER_NS: Final = 86_400 * 10**9
+"""So long after its end a journal is asked what would stand; later it knows nothing, and time is not run to no end."""
 
 OWN_PREFIX: Final = "DOLPHIN-"
 
@@ -118,9 +121,11 @@ class _Search:
         self.wrong = ""
         self.fold: Fold | None = None
         self.header: Mapping[str, Any] = {}
+        self.end_ns: int | None = None
 
     def run(self) -> None:
         """Read all of it, or up to the time that was asked for."""
+        last_ns = 0
         for record in whole(self.path):
             if record.kind == HEADER:
                 self._begin(record)
@@ -130,6 +135,8 @@ class _Search:
                 self._kernel(record)
             elif record.kind == "OWN":
                 self._own(record)
+            last_ns = record.ts_ns
+        self.end_ns = last_ns
 
     def _begin(self, record: Record) -> None:
         try:
@@ -337,6 +344,12 @@ def _at(search: _Search) -> Explanation:
     assert search.fold is not None
     if search.last is None or search.at_ns is None:
         raise UserError("nothing was decided before that time", path=search.path, fix="name a later time")
+    note = search.wrong
+    if search.end_ns is not None and search.at_ns > search.end_ns:
+        ends = f"the journal ends at {iso(search.end_ns)}"
+        if search.at_ns > search.end_ns + LATER_NS:
+            raise UserError(ends, path=search.path, field="--at", fix="what stood so long after is not in it")
+        note = f"{ends}: so it would stand if nothing came after. {note}".strip()
     policy = search.fold.policy
     record = search.last.record
     answers = [effect for effect in record.body.fx if effect[0] in ("VERDICT", "REDUCED", "ANSWER")]
@@ -349,19 +362,8 @@ def _at(search: _Search) -> Explanation:
     return _filled(
         search, record, state, ts_ns=search.at_ns, subject=f"the book, {record.kind} last{moved}", answer="STATE",
         lots=0, asked=0, reason="", requirement="", rule="", reading=f"weakest: {weakest(state)}", change=tuple(change),
-        note=search.wrong,
+        note=note,
     )  # fmt: skip
-
-
-def time_of(text: str) -> int:
-    """Nanoseconds since 1970 that `--at` names; UserError where it names none."""
-    try:
-        return instant(text)
-    except ValueError as error:
-        raise UserError(
-            "no such time", field="--at", actual=text, fix="add Z or an offset such as +01:00",
-            expected="ISO 8601 with a zone (2020-09-13T12:26:40Z) or nanoseconds",
-        ) from error  # fmt: skip
 
 
 def main(argv: list[str]) -> int:
@@ -387,10 +389,7 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     if (given.order is None) == (given.at is None):
         parser.error("name an order, or a time with --at")
-    at_ns = None if given.at is None else time_of(given.at)
+    at_ns = None if given.at is None else args.time_of(given.at)
     found = explain(given.journal, given.order, at_ns)
-    if given.json:
-        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(found.lines()))
+    print(json.dumps(found.plain(), indent=2, ensure_ascii=False) if given.json else "\n".join(found.lines()))
     return 0
