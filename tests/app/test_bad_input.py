@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -151,3 +153,30 @@ def test_a_report_over_the_journal_of_a_running_book(tmp_path: Path, capsys: pyt
 def test_arguments_that_mean_nothing(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(argv, capsys)
     assert f"dolphin {argv[0]} --help" in said
+
+
+def test_nothing_but_a_report_is_replaced_by_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip of the hand that names another journal, a device, a pipe: as they were, and what they are."""
+    book = Book(tmp_path / "b", INTRADAY)
+    book.emit(Equity(T0 + 1, 1_000_000, flat=1))
+    book.close()
+    journal = book.path / "journal.jsonl"
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(journal.read_bytes())
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target, why in ((other, "is there already and is no"), (pipe, "is no regular file")):
+        assert main(["report", str(journal), "-o", str(target)]) == 2
+        assert f"error: {target}: {why}" in capsys.readouterr().err
+    assert main(["audit", str(journal), "--junit", str(other)]) == 3
+    assert f"{other}: is there already and is no JUnit file" in capsys.readouterr().err
+    assert other.read_bytes() == journal.read_bytes()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    report, junit, link = tmp_path / "r.html", tmp_path / "j.xml", tmp_path / "link.html"
+    report.touch()
+    link.symlink_to(report)
+    for _ in range(2):
+        assert main(["report", str(journal), "-o", str(report)]) == 0
+        assert main(["audit", str(journal), "--junit", str(junit), "--quiet"]) == 0
+    assert report.read_text().startswith("<!doctype html>")
+    assert main(["report", str(journal), "-o", str(link)]) == 0

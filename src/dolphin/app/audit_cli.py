@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dolphin.app import args
 from dolphin.app.errors import UserError
+from dolphin.app.outdir import ours
 
 CONFORMS, VIOLATES, INCOMPLETE, NOT_AUDITED = 0, 1, 2, 3
 LONG_BYTES: Final = 8_000_000
@@ -143,6 +144,8 @@ def _show(given: Any, found: Any, disagreement: str = "") -> None:
 
 def _write(path: str, content: str) -> None:
     try:
+        if Path(path).is_file():
+            ours(Path(path), "<?xml", "JUnit file")
         Path(path).write_text(content, encoding="utf-8")
     except OSError as error:
         raise UserError(

@@ -1,7 +1,7 @@
-"""The folder that a run writes to: made, or replaced where an earlier run made it; nobody else's is touched.
+"""What a command writes to: made, or replaced where an earlier one made it; nobody else's is touched.
 
-What belongs here: the marker, which is locked while a run writes, and the refusal. The marker is written before all
-else, so that a run that was cut off can be repeated.
+What belongs here: a run's folder with its marker, which is locked while a run writes; a file; the refusals. The marker
+is written before all else, so that a run that was cut off can be repeated.
 """
 
 from __future__ import annotations
@@ -49,6 +49,19 @@ def _prepared(path: Path) -> Path:
     (path / MARKER).write_text(_TEXT, encoding="utf-8")
     _claim(path)
     return path
+
+
+def ours(path: Path, begins: str, called: str) -> None:
+    """UserError where the file `path` is there, and not empty, and does not begin as what is written there: a journal
+    named by a slip would be gone. OSError.
+    """
+    try:
+        with open(path, "rb") as file:
+            found = file.read(len(begins.encode()))
+    except FileNotFoundError:
+        return
+    if found and found.lower() != begins.lower().encode():
+        raise UserError(f"is there already and is no {called}", path=path, fix="name another file, or remove it first")
 
 
 def _claim(path: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from dolphin import __version__
 from dolphin.app import args, report_text
 from dolphin.app.errors import EXIT_OK, UserError
+from dolphin.app.outdir import ours
 from dolphin.app.report_charts import extent, figures, styles
 from dolphin.app.report_svg import span
 from dolphin.app.results import RunResult
@@ -71,6 +72,9 @@ def _group(name: str, runs: Sequence[RunResult], prefix: str, *, titled: bool) -
     )
 
 
+_BEGINS = "<!doctype html>"
+
+
 def build(runs: Sequence[RunResult], path: str | Path) -> Path:
     """Write the report of `runs` to `path`, whole or not at all. UserError where it cannot be written."""
     return write(page(runs), Path(path))
@@ -81,6 +85,10 @@ def write(text: str, path: Path) -> Path:
     name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_dir():
+            if not path.is_file():
+                raise UserError("is no regular file", path=path, fix="name another file with -o")
+            ours(path, _BEGINS, "report")
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
             name = file.name
             file.write(text)
