@@ -12,7 +12,8 @@ import pytest
 
 from dolphin.app import report, report_charts, report_svg, report_text
 from dolphin.app.cli import main
-from dolphin.app.results import Mark, Point, drawdowns, read_journal
+from dolphin.app.journal_run import read_journal
+from dolphin.app.results import Mark, Point, drawdowns
 from dolphin.kernel.events import Equity, Kill, Shock
 from dolphin.kernel.policy import INTRADAY, Posture
 from tests.app import synthetic

@@ -14,7 +14,8 @@ from dolphin.app import run as running
 from dolphin.app.data import Market, index_market
 from dolphin.app.engine import Job, Ran, run
 from dolphin.app.errors import UserError
-from dolphin.app.results import RunResult, read_journal
+from dolphin.app.journal_run import read_journal
+from dolphin.app.results import RunResult
 from dolphin.app.script import Command
 from dolphin.app.strategies import EXAMPLE, factory
 from dolphin.app.timeline import rows
@@ -63,7 +64,8 @@ def test_a_guarded_run_leaves_a_journal_that_conforms(market: Market, tmp_path: 
     audit = outcome.audited(found)
     assert audit.verdict == "conforms"
     assert audit.head.startswith(f"{audit.records - 1}:")
-    alone = read_journal(found.journal or "")
+    assert found.journal is not None
+    alone = read_journal(found.journal)
     assert alone.figures.denied == found.figures.denied
     assert alone.confidence_ms == found.confidence_ms
     header = next(read(str(found.journal))).data

@@ -13,8 +13,9 @@ import pytest
 from dolphin.app import args, journal_run, outcome, table, worst
 from dolphin.app.engine import Recorder
 from dolphin.app.errors import UserError
+from dolphin.app.journal_run import read_journal
 from dolphin.app.outdir import MARKER, prepared
-from dolphin.app.results import Figures, Mark, Point, RunResult, WorstDay, drawdowns, read_journal
+from dolphin.app.results import Figures, Mark, Point, RunResult, WorstDay, drawdowns
 from dolphin.app.script import read_script
 from dolphin.app.strategies import example, factory
 from dolphin.app.worst import DAY_NS, Sample

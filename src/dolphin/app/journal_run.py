@@ -230,8 +230,8 @@ def currency_of(header: Mapping[str, Any]) -> str:
     return str(header.get("currency") or instruments[0].get("currency", ""))
 
 
-def read_run(path: Path) -> RunResult:
-    """The run that the journal at `path` is of."""
+def read_journal(path: Path) -> RunResult:
+    """What a journal alone tells of its run, as far as it goes. JournalError where it is none."""
     fold, notes = folded(path)
     header = fold.header
     name = path.stem if path.stem != "journal" else path.resolve().parent.name

@@ -7,7 +7,6 @@ stopped one acted upon in its journal (`stopped`); both are journalled with thei
 from __future__ import annotations
 
 import json
-import secrets
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -336,13 +335,6 @@ def adopt(argv: list[str]) -> int:
     print(f"{'flattening' if given.flatten else 'adopted'}: {', '.join(answer.get('positions', ()))}")
     tell_latch(answer)
     return EXIT_OK
-
-
-def fresh_instance() -> str:
-    """The instance id of an operator's own short-lived writer."""
-    from dolphin.app.state_dir import OPERATOR
-
-    return f"{OPERATOR}{secrets.token_hex(8)}"
 
 
 COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {

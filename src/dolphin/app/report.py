@@ -118,7 +118,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, help="the HTML file (default: JOURNAL.html of the first)")
     given = parser.parse_args(argv)
-    from dolphin.app.results import read_journal
+    from dolphin.app.journal_run import read_journal
 
     runs = [read_journal(journal) for journal in given.journal]
     if len({(run.currency, run.minor_per_unit) for run in runs}) == 1:

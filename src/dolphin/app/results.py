@@ -1,8 +1,8 @@
 """What a run gives: series, events and figures. `run` fills it, the table prints it, the report draws it.
 
-What belongs here: shapes, and `read_journal`, which takes from a journal all that a picture needs, so that
-`dolphin report JOURNAL` and the report of a run show the same thing. No Nautilus types. Times in ns since the epoch,
-money in minor units of `currency` (`minor_per_unit` of them make one).
+What belongs here: shapes; journal_run.py fills them from a journal, so that `dolphin report JOURNAL` and the report
+of a run show the same thing. No Nautilus types. Times in ns since the epoch, money in minor units of `currency`
+(`minor_per_unit` of them make one).
 """
 
 from __future__ import annotations
@@ -123,10 +123,3 @@ def drawdowns(equity: Sequence[Point]) -> tuple[Point, ...]:
         bp = -(-lost * 10_000 // peak) if peak > 0 else 10_000
         found.append(Point(ts_ns, bp))
     return tuple(found)
-
-
-def read_journal(path: Path | str) -> RunResult:
-    """What a journal alone tells of its run, as far as it goes. JournalError where it is none."""
-    from dolphin.app.journal_run import read_run
-
-    return read_run(Path(path))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -121,3 +122,8 @@ def _signed(state: StateDir) -> Holder:
         return Holder(int(said["pid"]), str(said["instance"]))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Holder(0, "")
+
+
+def fresh_instance() -> str:
+    """The instance id of an operator's own short-lived writer."""
+    return f"{OPERATOR}{secrets.token_hex(8)}"

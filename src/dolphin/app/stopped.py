@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dolphin.app.book import Folded, folded
-from dolphin.app.operator import fresh_instance
-from dolphin.app.state_dir import StateDir
+from dolphin.app.state_dir import StateDir, fresh_instance
 from dolphin.journal import Head, Journal, JournalUnreadable, JournalWriteError, LatchFile, codec, encode
 from dolphin.journal.files import PORT, RESUME, let_go
 from dolphin.journal.latchfile import EXPECTED, Held, take_up
