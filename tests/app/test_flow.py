@@ -103,6 +103,21 @@ def test_a_withdrawal_of_everything_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert "FLOW" not in records(made.path)
 
 
+def test_an_amount_of_many_digits_is_exact_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """28 digits and more were rounded before they were compared."""
+    made = book(tmp_path / "b", **USD_CENTS)
+    for text, why in (
+        ("0." + "0" * 40 + "1", "finer than the account can hold"),
+        ("9" * 30, "more than any account holds"),
+        ("-" + "9" * 30, "more than any account holds"),
+        ("9" * 5_000, "is no amount"),
+    ):
+        assert main(["flow", text, "--state", str(made.path)]) == 2
+        assert why in capsys.readouterr().err
+    assert main(["flow", "9999999999999999.99", "--state", str(made.path)]) == 0
+    assert "(999,999,999,999,999,999 minor units)" in capsys.readouterr().out
+
+
 def test_a_journal_that_names_no_currency_counts_in_minor_units(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ What belongs here: `parser`, used by every subcommand, and how arguments of seve
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from typing import NoReturn
 
@@ -34,6 +35,21 @@ def parser(prog: str, what: str, example: str, exits: dict[int, str] | None = No
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def text(given: str) -> str:
+    """Words for the journal: a byte that is none of the terminal's letters is spelled out, since a journal writes none.
+
+    A kill must not fail for a letter of its cause.
+    """
+    return given.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def whole(text: str) -> int:
+    """A whole number in digits, as a command printed it."""
+    if re.fullmatch(r"[+-]?[0-9]{1,30}", text) is None:
+        raise argparse.ArgumentTypeError(f"accepted a whole number, found {text!r}")
+    return int(text)
 
 
 def seconds(text: str) -> float:

@@ -6,14 +6,15 @@ imported when it is asked for, so that `--help` answers at once and a kill does 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TextIO, cast
 
-from dolphin.app.errors import EXIT_OK, EXIT_USAGE, UserError, meant
+from dolphin.app.errors import EXIT_OK, EXIT_UNSAID, EXIT_USAGE, UserError, meant
 
 
 class Command(NamedTuple):
@@ -63,7 +64,8 @@ def usage() -> str:
         "  dolphin kill --state STATE --cause 'bad fills'",
         "",
         "`dolphin COMMAND --help` says what a command does, with examples and exit codes. `dolphin --version`.",
-        "exit codes: 0 done, 1 the verdict is negative (violated, refused), 2 usage or bad input, 130 interrupted.",
+        "exit codes: 0 done, 1 the verdict is negative (violated, refused), 2 usage or bad input, 3 a running book did",
+        "not answer, 4 done, but the output could not be written, 130 interrupted. An audit has its own.",
     ]
     return "\n".join(lines)
 
@@ -100,12 +102,67 @@ def _entry(command: Command) -> Callable[[list[str]], int]:
     return entry
 
 
+class _Said:
+    """Standard output whose faults stop no command: a kill that is done must not end as if it were refused, because the
+    file that takes the answer is on a full disk. A pipe that nobody reads any more ends the command, as everywhere.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.fault: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """All of it, or the fault is kept."""
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.fault = error
+            return len(text)
+
+    def flush(self) -> None:
+        """As `write`."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.fault = error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def guarded(entry: Callable[[list[str]], int], argv: list[str]) -> int:
     """Run `entry`; a user's error becomes one paragraph on stderr and its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A cause or a name may hold what this terminal cannot show; an answer must not be lost for a letter.
             stream.reconfigure(errors="backslashreplace")
+    if sys.stdout is None:  # closed by who called
+        return _ended(entry, argv)
+    said = _Said(sys.stdout)
+    code = EXIT_OK
+    with contextlib.redirect_stdout(cast(TextIO, said)):
+        try:
+            code = _ended(entry, argv)
+            said.flush()
+        except BrokenPipeError:
+            # The reader (`head`, a pager) has gone: nobody is left to tell, and Python must not try at exit.
+            _silence()
+    if said.fault is None:
+        return code
+    _silence()
+    print(f"error: done, but its output could not be written ({said.fault.strerror})", file=sys.stderr)
+    return code or EXIT_UNSAID
+
+
+def _silence() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _ended(entry: Callable[[list[str]], int], argv: list[str]) -> int:
     try:
         return int(entry(argv) or 0)
     except UserError as error:
@@ -117,9 +174,7 @@ def guarded(entry: Callable[[list[str]], int], argv: list[str]) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader (`head`, a pager) has gone: nobody is left to tell, and Python must not try at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
+        raise
     except Exception as error:
         said = _journal_error(error)
         if said is None:

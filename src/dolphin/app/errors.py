@@ -16,6 +16,9 @@ EXIT_NEGATIVE = 1
 EXIT_USAGE = 2
 """The command could not run: usage, or bad input."""
 
+EXIT_UNSAID = 4
+"""The command ran to its end, and what it said could not be written (a full disk)."""
+
 
 class UserError(Exception):
     """One clear paragraph: where, what, expected and found, what to do.

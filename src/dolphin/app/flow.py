@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
+from dolphin.app import args
 from dolphin.app.errors import EXIT_OK, UserError
 from dolphin.app.operator import ask, book_parser, refused, tell_latch
 from dolphin.app.state_dir import StateDir, checked, holder
 
-_AMOUNT: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,99}(\.[0-9]{1,99})?")
+_MINOR_MAX: Final = 10**18
 _WHAT: Final = """\
 Announce money that comes (positive) or goes (negative), before it does. A flow scales the high-water mark, so that the
 drawdown stays what it was. A withdrawal that nobody announced looks like a loss, and a large one flattens the book.
@@ -40,7 +42,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "amount", metavar="AMOUNT", help="in the book's currency, 25000 or -300.50; in minor units if it names none"
     )
-    parser.add_argument("--confirm", type=int, metavar="MINOR", help="second step: the same amount in minor units")
+    parser.add_argument(
+        "--confirm", type=args.whole, metavar="MINOR", help="second step: the same amount in minor units"
+    )
     given = parser.parse_args(argv)
     state = checked(given.state)
     from dolphin.app import status
@@ -70,10 +74,12 @@ def minor_units(text: str, per: int | None) -> int:
     accepted = "a number as 25000 or -300.50, without separators"
     if _AMOUNT.fullmatch(text) is None:
         raise UserError("is no amount", field="AMOUNT", expected=accepted, actual=text)
-    exact = Decimal(text) * (per or 1)
-    if exact != int(exact):
+    exact = Fraction(text) * (per or 1)
+    if exact.denominator != 1:
         unit = f"1/{per} of the currency" if per else "a whole minor unit: this journal does not name its currency"
         raise UserError("is finer than the account can hold", field="AMOUNT", expected=unit, actual=text)
+    if abs(exact) > _MINOR_MAX:
+        raise UserError("is more than any account holds", field="AMOUNT", expected=accepted, actual=text)
     if exact == 0:
         raise UserError("is nothing", field="AMOUNT", expected=accepted, actual=text)
     return int(exact)

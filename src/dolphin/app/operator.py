@@ -56,9 +56,14 @@ def moment(ts_ns: int) -> str:
     return f"{datetime.fromtimestamp(ts_ns / 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _parser(verb: str, what: str, example: str) -> args.Parser:
-    parser = args.parser(f"dolphin {verb}", what, example, _CODES)
+def _looker(verb: str, what: str, example: str, codes: dict[int, str]) -> args.Parser:
+    parser = args.parser(f"dolphin {verb}", what, example, codes)
     parser.add_argument("--state", required=True, type=Path, metavar="DIR", help="the book's state directory")
+    return parser
+
+
+def _parser(verb: str, what: str, example: str) -> args.Parser:
+    parser = _looker(verb, what, example, _CODES)
     parser.add_argument(
         "--timeout", type=args.seconds, default=10.0, metavar="S", help="how long to wait for a running book"
     )
@@ -71,7 +76,7 @@ def book_parser(verb: str, what: str, example: str) -> args.Parser:
 
 
 def _with_cause(parser: args.Parser) -> args.Parser:
-    parser.add_argument("--cause", default="", metavar="TEXT", help="why; journalled with the command")
+    parser.add_argument("--cause", type=args.text, default="", metavar="TEXT", help="why; journalled with the command")
     return parser
 
 
@@ -159,7 +164,7 @@ def _granted(answer: Mapping[str, Any]) -> bool:
 
 def status(argv: list[str]) -> int:
     """`dolphin status`."""
-    parser = _parser(
+    parser = _looker(
         "status",
         "Show a book: posture, confidence, R1..R5, latch, equity, drawdown, last record, feeds. Changes nothing.\n"
         "A stopped book's journal is folded and its chain checked; of a running one the last records are read.",
@@ -167,6 +172,7 @@ def status(argv: list[str]) -> int:
         dolphin status --state ~/book
         dolphin status --state ~/book --json
         """,
+        {2: "usage or bad input; where only the latch file cannot be read, all else is told"},
     )
     parser.add_argument("--json", action="store_true", help="machine-readable")
     given = parser.parse_args(argv)
@@ -225,7 +231,7 @@ def arm(argv: list[str]) -> int:
     settled = parser.add_mutually_exclusive_group()
     settled.add_argument("--flat", action="store_true", help="the book is flat; the guard checks it (default)")
     settled.add_argument("--accept-position", action="store_true", help="what is held is known and taken over")
-    parser.add_argument("--episode", type=int, help="the episode you mean (default: the present one)")
+    parser.add_argument("--episode", type=args.whole, metavar="N", help="the episode you mean (default: the present)")
     given = parser.parse_args(argv)
     state = checked(given.state)
     from dolphin.app import status as book_status
@@ -270,7 +276,7 @@ def confirm(argv: list[str]) -> int:
             """,
         )
     )
-    parser.add_argument("nonce", type=int, help="as `dolphin arm` printed it")
+    parser.add_argument("nonce", type=args.whole, help="as `dolphin arm` printed it")
     given = parser.parse_args(argv)
     state = checked(given.state)
     answer = ask(state, "confirm", {"nonce": given.nonce}, given.cause, given.timeout)
@@ -295,7 +301,7 @@ def rebase(argv: list[str]) -> int:
             """,
         )
     )
-    parser.add_argument("--confirm", type=int, metavar="NONCE", help="second step, as the first one printed it")
+    parser.add_argument("--confirm", type=args.whole, metavar="NONCE", help="second step, as the first one printed it")
     given = parser.parse_args(argv)
     state = checked(given.state)
     verb, said = ("rebase-arm", {}) if given.confirm is None else ("rebase-confirm", {"nonce": given.confirm})
@@ -324,7 +330,7 @@ def adopt(argv: list[str]) -> int:
             """,
         )
     )
-    parser.add_argument("--position", help="one of them (default: all that wait)")
+    parser.add_argument("--position", type=args.text, help="one of them (default: all that wait)")
     parser.add_argument("--flatten", action="store_true", help="sell it instead")
     given = parser.parse_args(argv)
     state = checked(given.state)
