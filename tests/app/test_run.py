@@ -193,6 +193,22 @@ def test_a_users_catalog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ("args", "said"),
     [
         (["--tz", "UTC"], "says nothing to the main job"),
+        (["--start", "2001-01-01"], "--start says nothing to the main job"),
+        (["--plain-too"], "--plain-too says nothing to the main job"),
+        (["--config", "{toml}"], "says more than `out` to the main job"),
+        (["--bars", "nowhere"], "there is no such file"),
+        (["--bars", "nowhere.csv"], "there is no such file"),
+        (["--bars", "{bars}", "--tz", "Mars"], "unknown time zone"),
+        (["--bars", "{bars}", "--bar-type", "x"], "is no bar type"),
+        (["--bars", "{bars}", "--bar-type", "X.SIM-5-MINUTE-LAST-INTERNAL"], "is of another instrument"),
+        (
+            ["--bars", "{bars}", "--instrument", "A.SIM", "--bar-type", "A.SIM-10-MINUTE-LAST-EXTERNAL"],
+            "the data have no such bars",
+        ),
+        (["--bars", "nowhere.csv", "--start", "soon"], "is no day"),
+        (["--bars", "nowhere.csv", "--start", "2001-01-02", "--end", "2001-01-01"], "ends before it starts"),
+        (["--bars", "nowhere.csv", "--strategy", "x"], "names no strategy"),
+        (["--bars", "nowhere.csv", "--faults", "{toml}"], "has no [[command]]"),
         (["--bars", "x.csv", "--catalog", "y"], "contradict"),
         (["--catalog", "nowhere"], "is no folder"),
         (["--bars", "{bars}", "--instrument", "EURUSD"], "SYMBOL.VENUE"),
@@ -202,7 +218,8 @@ def test_a_users_catalog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is_written(tmp_path: Path, args: list[str], said: str) -> None:
-    given = [word.format(bars=bars(tmp_path)) for word in args]
+    (tmp_path / "run.toml").write_text('[policy]\nprofile = "daily"\n')
+    given = [word.format(bars=bars(tmp_path), toml=tmp_path / "run.toml") for word in args]
     with pytest.raises(UserError) as caught:
         running.main([*given, "--out", str(tmp_path / "out")])
     assert said in str(caught.value)

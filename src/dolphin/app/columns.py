@@ -77,6 +77,8 @@ class Columns:
 
 def load(path: Path, *, tz: str = "", expected: str = "") -> Columns:
     """The file `path`. `tz`: the zone of times that have none. `expected`: the kind it must be, empty for any."""
+    if tz:
+        zone(tz)  # one that no time asks for must be one too
     raw = _read(path)
     if raw.empty:
         raise UserError("has no rows", path=path, fix="name a file with data")
@@ -101,6 +103,8 @@ def _plain(name: object) -> str:
 
 def _read(path: Path) -> pd.DataFrame:
     name = path.name.lower()
+    if not path.exists():
+        raise UserError("there is no such file", path=path, fix="name an existing file")
     if not name.endswith(SUFFIXES):
         raise UserError("is of an unknown kind", path=path, expected=" or ".join(SUFFIXES), actual=path.suffix)
     try:
@@ -108,8 +112,6 @@ def _read(path: Path) -> pd.DataFrame:
             frame = pd.read_parquet(path)
         else:
             frame = pd.read_csv(path)
-    except FileNotFoundError:
-        raise UserError("there is no such file", path=path, fix="name an existing file") from None
     except (IsADirectoryError, PermissionError) as error:
         raise UserError(f"cannot be read ({error.strerror})", path=path, fix="name a readable file") from None
     except pd.errors.EmptyDataError:

@@ -235,7 +235,7 @@ def user_market(
             rows += _MAKERS[item.kind](item.frame, made)
         notes += stamps.counted(item, plan)
     rows.sort(key=lambda row: row.ts_init)
-    chosen = BarType.from_str(bar_type) if bar_type else _default_bars(types, made, rows)
+    chosen = _bar_type(bar_type, types, made) if bar_type else _default_bars(types, made, rows)
     _last(rows, chosen)
     first_ns, last_ns = rows[0].ts_init, rows[-1].ts_init
     settings: dict[str, Any] = {"spans": {name: [first_ns, last_ns]}}
@@ -251,6 +251,21 @@ def user_market(
         notes=notes,
         l2=any(item.kind == BOOK for item in found),
     )
+
+
+def _bar_type(text: str, types: list[BarType], instrument: Instrument) -> BarType:
+    """What the user named: bars of this instrument that the data have, or that Nautilus can make of them."""
+    example = f"{instrument.id}-5-MINUTE-LAST-INTERNAL"
+    try:
+        chosen = BarType.from_str(text)
+    except ValueError:
+        raise UserError("is no bar type", field="--bar-type", expected=example, actual=text) from None
+    if chosen.instrument_id != instrument.id:
+        raise UserError("is of another instrument", field="--bar-type", expected=example, actual=text)
+    if chosen.is_externally_aggregated() and chosen not in types:
+        known = " | ".join([*map(str, types), example])
+        raise UserError("the data have no such bars", field="--bar-type", expected=known, actual=text)
+    return chosen
 
 
 def _default_bars(types: list[BarType], instrument: Instrument, rows: list[Any]) -> BarType:
@@ -369,7 +384,7 @@ def catalog_market(path: Path, instrument: str = "", bar_type: str = "") -> Mark
     rows.sort(key=lambda row: row.ts_init)
     made = known[name]
     types = sorted({bar.bar_type for bar in bars}, key=str)
-    chosen = BarType.from_str(bar_type) if bar_type else _default_bars(types, made, rows)
+    chosen = _bar_type(bar_type, types, made) if bar_type else _default_bars(types, made, rows)
     _last(rows, chosen)
     return Market(
         title=name,

@@ -113,7 +113,7 @@ def main(argv: list[str]) -> int:
     if own:
         planned, notes = _user_jobs(given, config)
     else:
-        _refuse_without_data(given)
+        _refuse_without_data(given, config)
         planned, notes = _main_jobs()
     folder = prepared(out)
     results = list(_run_all(planned, folder, notes))
@@ -122,10 +122,15 @@ def main(argv: list[str]) -> int:
     return code
 
 
-def _refuse_without_data(given: Any) -> None:
-    for key in ("instrument", "tz", "sessions", "stamped", "bar_type", "strategy", "profile", "mode", "faults"):
+def _refuse_without_data(given: Any, config: RunFile) -> None:
+    for key in (
+        "instrument", "tz", "sessions", "stamped", "bar_type", "start", "end", "strategy", "profile", "mode",
+        "plain_too", "faults",
+    ):  # fmt: skip
         if getattr(given, key):
             raise UserError(f"--{key.replace('_', '-')} says nothing to the main job", fix="name data, as --bars FILE")
+    if config.policy is not None or config.strategy or config.sensors or config.run.keys() - {"out"}:
+        raise UserError("says more than `out` to the main job", path=given.config, fix="name data, as --bars FILE")
 
 
 # --- the main job --------------------------------------------------------------------------------------------------
@@ -203,11 +208,20 @@ def _user_market(given: Any, config: RunFile) -> Market:
     market.sensors = {**config.sensors, **market.sensors}
     if "currency" in config.run:
         market = market.funded(config.run["currency"])
+    span = _days(given, config)
+    return market if span is None else market.between(*span)
+
+
+def _days(given: Any, config: RunFile) -> tuple[int, int] | None:
+    """The span that --start and --end name; None where they name none."""
     start, end = (getattr(given, key) or config.run.get(key, "") for key in ("start", "end"))
     if not start and not end:
-        return market
+        return None
     until_ns = _day_ns(end) + 86_400 * NS_PER_S if end else NEVER_NS
-    return market.between(_day_ns(start) if start else 0, until_ns)
+    from_ns = _day_ns(start) if start else 0
+    if from_ns >= until_ns:
+        raise UserError("ends before it starts", field="--start, --end", expected="an earlier --start", actual=start)
+    return from_ns, until_ns
 
 
 def _sessions(config: RunFile, instrument: str) -> str:
@@ -221,14 +235,17 @@ def _sessions(config: RunFile, instrument: str) -> str:
 def _user_jobs(given: Any, config: RunFile) -> tuple[list[Planned], list[str]]:
     from dolphin.app.engine import Job
 
-    market = _user_market(given, config)
     spec = given.strategy or config.run.get("strategy", EXAMPLE)
     settings = dict(config.strategy)
+    # What is wrong is said before the data are read, which may take minutes.
+    factory(spec, settings)
+    script = read_script(given.faults) if given.faults else []
+    _days(given, config)
+    market = _user_market(given, config)
     if spec == EXAMPLE:
         if market.bar_type.is_internally_aggregated():
             settings.setdefault("average", TICK_AVERAGE)
     make = factory(spec, settings)
-    script = read_script(given.faults) if given.faults else []
     mode = given.mode or config.run.get("mode", "guard")
     more: dict[str, Any] = {"mode": mode, "seed": config.run.get("seed", 1)}
     profile = given.profile or (profile_name(config.policy) if config.policy else "intraday")
