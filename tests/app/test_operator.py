@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -341,6 +342,29 @@ def test_a_book_that_does_not_answer(book: Book, capsys: pytest.CaptureFixture[s
     err = capsys.readouterr().err
     assert f"process {os.getpid()} runs this book and does not answer" in err
     assert "withdrawn" in err
+    book.journal.release()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_letter_of_who_loses_patience_is_withdrawn(book: Book, taken: bool) -> None:
+    """Ctrl-C: what was not taken must not be acted upon an hour later; of what was taken one is told."""
+    letters = mailbox.folder(book.path)
+    argv = [sys.executable, "-m", "dolphin", "kill", "--state", str(book.path), "--timeout", "60"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        found: list[Path] = []
+        while not found:
+            assert child.poll() is None
+            found = list(letters.glob("*.json"))
+            time.sleep(0.01)
+        if taken:
+            found[0].rename(found[0].with_suffix(".taken"))
+        time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=20)
+    assert out == ""
+    assert child.returncode == (3 if taken else 130)
+    assert ("interrupted, but it was taken; see the journal" in err) == taken
+    assert list(letters.glob("*.json")) == []
     book.journal.release()
 
 

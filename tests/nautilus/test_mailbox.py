@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+import time
 
 import pytest
 
@@ -56,6 +57,20 @@ def test_taken_but_not_answered_says_so(tmp_path):
     with pytest.raises(mailbox.MailboxError, match="taken"):
         mailbox.post(tmp_path, "kill", {}, "", 0.2)
     thread.join()
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[1]", "[" * 100_000])
+def test_an_answer_that_is_none_says_so(tmp_path, text):
+    def answer():
+        while not (letters := mailbox.take(tmp_path)):
+            time.sleep(0.001)
+        (mailbox.folder(tmp_path) / f"{letters[0].id}.answer.json").write_text(text)
+
+    guard = threading.Thread(target=answer)
+    guard.start()
+    with pytest.raises(mailbox.MailboxError, match=r"its answer cannot be read .*see the journal"):
+        mailbox.post(tmp_path, "kill", {}, "", 10)
+    guard.join()
 
 
 def test_each_letter_is_taken_once_and_in_order(tmp_path):

@@ -73,23 +73,43 @@ def post(
 ) -> dict[str, Any]:
     """Send a command and wait for its answer. MailboxError: no guard answered in time, or the letter cannot be written.
 
-    A letter that was not taken is withdrawn, so that it is not acted upon later, when nobody expects it.
+    A letter that was not taken is withdrawn, so that it is not acted upon later, when nobody expects it; also where who
+    waits is interrupted.
     """
     name = send(state_dir, verb, args, cause)
     where = folder(state_dir)
-    until_s = time.monotonic() + timeout_s
+    try:
+        found = _awaited(where, name, time.monotonic() + timeout_s)
+    except (ValueError, RecursionError) as error:
+        raise MailboxError(f"{verb}: its answer cannot be read ({error}); see the journal for what was done") from error
+    except KeyboardInterrupt:
+        if _withdrawn(where, name):
+            raise
+        raise MailboxError(f"{verb}: interrupted, but it was taken; see the journal for what was done") from None
+    if found is not None:
+        return found
+    if _withdrawn(where, name):
+        raise MailboxError(f"{verb}: nobody took it within {timeout_s:g} s, withdrawn; is the book running?")
+    raise MailboxError(f"{verb}: taken but not answered within {timeout_s:g} s; see the journal for what was done")
+
+
+def _awaited(where: Path, name: str, until_s: float) -> dict[str, Any] | None:
+    """The answer, once there is one; None if there was none in time. ValueError, RecursionError: it is no answer."""
     while time.monotonic() < until_s:
         found = _answer_in(where / f"{name}.answer.json")
         if found is not None:
             return found
         time.sleep(POLL_S)
+    return None
+
+
+def _withdrawn(where: Path, name: str) -> bool:
+    """Whether the letter could be taken back: False where the guard has it."""
     try:
         os.unlink(where / f"{name}.json")
     except FileNotFoundError:
-        raise MailboxError(
-            f"{verb}: taken but not answered within {timeout_s:g} s; see the journal for what was done"
-        ) from None
-    raise MailboxError(f"{verb}: nobody took it within {timeout_s:g} s, withdrawn; is the book running?")
+        return False
+    return True
 
 
 def send(state_dir: str | os.PathLike[str], verb: str, args: Mapping[str, Any], cause: str) -> str:
@@ -207,5 +227,7 @@ def _answer_in(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     path.unlink(missing_ok=True)
-    found: dict[str, Any] = json.loads(text)
+    found = json.loads(text)
+    if type(found) is not dict:
+        raise ValueError("not a JSON object")
     return found
