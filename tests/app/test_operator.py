@@ -446,8 +446,11 @@ def test_a_broken_journal_is_not_acted_upon(book: Book, capsys: pytest.CaptureFi
     path = book.path / "journal.jsonl"
     path.write_bytes(path.read_bytes().replace(b"1000000", b"1000001", 1))
     before = path.read_bytes()
-    assert main(["kill", "--state", str(book.path)]) == 2
+    assert main(["rebase", "--state", str(book.path)]) == 2
     assert "journal.jsonl:2: record 1" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert main(["kill", "--state", str(book.path)]) == 0  # kept by the latch file
+    assert "journal.jsonl:2: record 1" in capsys.readouterr().out
     assert path.read_bytes() == before
 
 

@@ -26,6 +26,7 @@ from dolphin.kernel.events import Equity, Kill
 from dolphin.kernel.policy import INTRADAY
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
+from dolphin.nautilus.opening import opened
 from tests.app.books import T0, Book
 
 S = 10**9
@@ -150,6 +151,52 @@ def test_a_kill_that_both_refuse_is_not_called_done(book: Book, limit: Callable[
     limit(resource.RLIM_INFINITY)
     assert not latched(book)
     assert "KILL" not in kinds(book)
+
+
+def changed(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"1000000", b"1000001", 1))
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.req("DOL-KILL-006")
+@pytest.mark.parametrize("harm", [changed, emptied])
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_kill_on_a_journal_that_cannot_be_folded_is_kept_by_the_latch_file(
+    book: Book, capsys: pytest.CaptureFixture[str], harm: Callable[[Path], None], twice: bool
+) -> None:
+    """It holds whether the journal is restored from a copy or begun anew; any other verb is refused as before."""
+    book.close()
+    book.journal.release()
+    good = journal(book).read_bytes()
+    harm(journal(book))
+    for number in range(1, 2 + twice):
+        assert main(["kill", "--state", str(book.path), "--cause", "drill"]) == 0
+        out = capsys.readouterr().out
+        assert f"killed: episode {number}, latch KILLED, posture HIBERNATE" in out
+        assert f"kept by the latch file alone, the next start journals it: {journal(book)}" in out
+    assert main(["arm", "--state", str(book.path)]) == 2
+    assert latched(book)
+    begun = {**json.loads(good.splitlines()[0])["data"], "host": "live"}
+    journal(book).write_bytes(good)
+    assert of(checked(book.path), None)["mode"] == "KILLED"
+    harm(journal(book))
+    found = opened(book.path, INTRADAY, begun, T0, "write", False)
+    found.latch_file.release()
+    found.journal.release()
+    assert found.held is not None
+    assert found.held.cause == Cause.OPERATOR
+
+
+@pytest.mark.req("DOL-KILL-006")
+def test_a_file_that_is_no_journal_gets_no_latch_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "journal.jsonl").write_text("hello\n")
+    tmp_path.chmod(0o700)
+    assert main(["kill", "--state", str(tmp_path)]) == 2
+    assert "is no journal" in capsys.readouterr().err
+    assert read_latch(str(tmp_path / "journal.jsonl")) is None
 
 
 # --- status -----------------------------------------------------------------------------------------------------------

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dolphin.app.book import Folded, folded
+from dolphin.app.errors import UserError
 from dolphin.app.state_dir import StateDir, fresh_instance
-from dolphin.journal import Head, Journal, JournalUnreadable, JournalWriteError, LatchFile, codec, encode
+from dolphin.journal import Head, Journal, JournalBroken, JournalUnreadable, JournalWriteError, LatchFile, codec, encode
 from dolphin.journal.files import PORT, RESUME, let_go
-from dolphin.journal.latchfile import EXPECTED, Held, take_up
+from dolphin.journal.latchfile import EXPECTED, Held, read_latch, take_up
 from dolphin.journal.lock import locked
 from dolphin.journal.recovery import Recovery
 from dolphin.kernel.events import (
@@ -38,7 +39,7 @@ from dolphin.kernel.killswitch import trip
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy, Posture
 from dolphin.kernel.reasons import Cause
-from dolphin.kernel.state import Mode, State
+from dolphin.kernel.state import Latch, Mode, State
 from dolphin.kernel.units import ABSENT
 
 GRANTED: Final = frozenset(("ARMED", "REBASED"))
@@ -160,14 +161,19 @@ _VERBS: Final[dict[str, Callable[[Hand, Mapping[str, Any]], dict[str, Any]]]] = 
 def act(state: StateDir, verb: str, said: Mapping[str, Any], cause: str) -> dict[str, Any]:
     """Do `verb` on the stopped book; the answer, as the running guard gives it.
 
-    A kill needs one of journal and latch file: one that the journal cannot record (a full disk) is kept by the latch
+    A kill needs one of journal and latch file: one that the journal cannot record (full, broken) is kept by the latch
     file alone, and the answer's `unjournalled` says why; `unlatched` says why the latch file does not have it,
     `uncommanded` why only the command's own record is missing. Of any verb `held` says that a kill which the journal
     did not know was journalled before it, and why. JournalLocked: somebody else took it up. JournalError:
     it changed between its recovery and now, or is broken. JournalWriteError: a kill was not kept, or another verb may
     be recorded in part.
     """
-    recovery, book = folded(state.journal)
+    try:
+        recovery, book = folded(state.journal)
+    except (JournalBroken, JournalUnreadable, UserError) as error:
+        if verb != "kill":
+            raise
+        return _latched_blindly(state, error)
     now_ns = max(time.time_ns(), recovery.last_ts_ns)
     try:
         return _journalled(state, verb, said, cause, recovery, book, now_ns)
@@ -244,3 +250,31 @@ def _latched_only(state: StateDir, now_ns: int, error: JournalWriteError) -> dic
         let_go(PORT, fd)
     standing = {"mode": latch.mode.name, "episode": latch.episode, "posture": Posture.HIBERNATE.name}
     return {"ok": True, "verb": "kill", **standing, lacking: str(error), "ts_ns": now_ns}
+
+
+def _latched_blindly(state: StateDir, error: Exception) -> dict[str, Any]:
+    """Kill by the latch file where the journal cannot be folded. Raises `error` where that is no journal and no latch
+    file is there either: somebody named a wrong directory.
+
+    The slot names no instance: whatever journal is restored there, or begun anew, does not know this kill.
+    """
+    path = str(state.journal)
+    fd = locked(path, RESUME, PORT)
+    try:
+        found = read_latch(path)
+        if found is None and isinstance(error, JournalUnreadable):
+            raise error
+        before = 0 if found is None or found.said is None else found.said.episode
+        latch = Latch(Mode.KILLED, before + 1, Cause.OPERATOR, time.time_ns())
+        if found is None:
+            latch_file = LatchFile.create(path, "", latch, 0)
+        else:
+            latch_file = LatchFile.resume(path, "", found)
+        try:
+            latch_file.say(latch, 0)
+        finally:
+            latch_file.release()
+    finally:
+        let_go(PORT, fd)
+    standing = {"mode": latch.mode.name, "episode": latch.episode, "posture": Posture.HIBERNATE.name}
+    return {"ok": True, "verb": "kill", **standing, "unjournalled": str(error), "ts_ns": latch.tripped_ns}
