@@ -2,6 +2,8 @@
 
 import pytest
 from nautilus_trader.backtest.models import LatencyModel
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import ModifyOrder
 from nautilus_trader.model.enums import ContingencyType, OmsType, OrderType, TriggerType
 from nautilus_trader.model.events import OrderFilled, OrderUpdated
 from nautilus_trader.model.identifiers import ClientOrderId, OrderListId
@@ -116,6 +118,17 @@ def test_of_a_half_filled_bracket_only_the_rest_of_the_entry_increases(tmp_path,
     assert (group.summed().resting, group.summed().buy, group.summed().sell) == (filled, X1 - filled, 0)
 
 
+@pytest.mark.parametrize("oms", BOTH)
+def test_children_that_are_gone_take_nothing_of_a_later_fill(tmp_path, oms):
+    data = quotes(INS, [65_000] * 3, size=X1 // 4) + quotes(INS, [65_100] * 5, start_ns=T0 + 3 * S)
+    data += quotes(INS, [65_000] * 5, start_ns=T0 + 8 * S)
+    script = {2: entering(X1, 65_001, 64_000, 66_000), 5: lambda s: s.cancel_order(s.list.orders[2])}
+    rig, s = run(tmp_path, oms, script, data)
+    assert [order.status_string() for order in s.list.orders] == ["FILLED", "CANCELED", "CANCELED"]
+    assert net(rig) == X1
+    assert rig.guard.parts.book.working == {}
+
+
 @pytest.mark.req("DOL-EXIT-004")
 @pytest.mark.parametrize("oms", BOTH)
 @pytest.mark.parametrize("lots", [X1, X1 // 2])
@@ -205,6 +218,22 @@ def test_an_order_of_a_contingent_group_is_changed_as_a_member_of_it(tmp_path):
     asked = rig.records("ORDER")[-1].data
     assert asked["lots"] == 3 * X1
     assert 1.49 * 10**8 < asked["working"] < 1.51 * 10**8  # the half, and the one more of the larger
+
+
+@pytest.mark.req("DOL-ORDER-002")
+def test_a_modify_of_an_order_that_is_closed_is_judged_by_itself(tmp_path):
+    """A strategy's own check stands before it; a command that was on its way when the order was filled has none."""
+
+    def change(s):
+        command = ModifyOrder(
+            s.trader_id, s.id, INS.id, s.last.client_order_id, s.last.venue_order_id, q(7 * X1), None, None, UUID4(), 0
+        )
+        s.msgbus.send("RiskEngine.execute", command)
+
+    rig, s = run(tmp_path, OmsType.NETTING, {2: limit(BUY, X1, 65_100), 4: change}, quotes(INS, [65_000] * 10))
+    assert s.last.status_string() == "FILLED"
+    assert rig.records("ORDER")[-1].data["lots"] == 6 * X1
+    assert net(rig) == X1
 
 
 @pytest.mark.req("DOL-EXIT-004")

@@ -370,3 +370,9 @@ def test_what_is_left_of_an_order_is_with_the_position_that_it_opened(desk):
     assert (working.group.key, list(working.group.orders), first.orders) == ("P-7", ["A"], {})
     assert list(desk.book.groups) == ["P-7"]
     assert working.group.summed() == Sums(0, 0, 30, 0, 0)
+
+
+def test_a_fill_that_made_no_position_changes_none(desk):
+    order = desk.limit(BUY, 50)
+    assert desk.book.filled(order, desk.fill(order, 20, PositionId("P-7"))) is None
+    assert desk.book.held() == []
