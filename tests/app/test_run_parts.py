@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from dolphin.app import args, journal_run, outcome, table, worst
+from dolphin.app.cli import main
 from dolphin.app.engine import Recorder
 from dolphin.app.errors import UserError
 from dolphin.app.journal_run import read_journal
@@ -162,6 +163,76 @@ def test_a_strategy_that_is_not_there(spec: str, settings: dict[str, int], said:
     with pytest.raises(UserError) as caught:
         factory(spec, settings)
     assert said in str(caught.value)
+
+
+MODULES = {
+    "no syntax": ("def f(:\n", "strategy.py:1: --strategy: cannot be imported: SyntaxError: invalid syntax"),
+    "no such import": (
+        "import os\nimport nosuch\n",
+        "strategy.py:2: --strategy: cannot be imported: ModuleNotFoundError",
+    ),
+    "a fault at import": ("x = 1 / 0\n", "strategy.py:1: --strategy: cannot be imported: ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize("what", MODULES)
+def test_a_strategy_file_that_cannot_be_imported(what: str, tmp_path: Path) -> None:
+    text, said = MODULES[what]
+    (tmp_path / "strategy.py").write_text(text)
+    with pytest.raises(UserError) as caught:
+        factory(f"{tmp_path}/strategy.py:S", {})
+    assert said in str(caught.value)
+
+
+FAILING = """
+from nautilus_trader.config import StrategyConfig
+from nautilus_trader.model.data import BarType
+from nautilus_trader.trading.strategy import Strategy
+
+class FailsConfig(StrategyConfig, frozen=True):
+    bar_type: str
+
+class Fails(Strategy):
+    def on_start(self):
+        self.subscribe_bars(BarType.from_str(self.config.bar_type))
+
+    def on_bar(self, bar):
+        raise ZeroDivisionError("mine")
+
+class NoneConfig(StrategyConfig, frozen=True):
+    pass
+
+class None_:
+    def __init__(self, config):
+        pass
+
+None_Config = NoneConfig
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Fails", "failing.py:14: --strategy: the strategy failed, and with it the run: ZeroDivisionError: mine"),
+        ("None_", "failing.py:None_ is no Nautilus strategy; subclass Strategy"),
+    ],
+)
+def test_a_strategy_that_fails_ends_the_run_as_its_own_fault(
+    name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "failing.py").write_text(FAILING)
+    rows = [f"2024-01-{day:02d},1,2,0.5,{day / 100 + 1}" for day in range(2, 12)]
+    (tmp_path / "bars.csv").write_text("\n".join(["date,open,high,low,close", *rows]) + "\n")
+    argv = [
+        "run", "--bars", f"{tmp_path}/bars.csv", "--instrument", "ABC.SIM", "--tz", "UTC", "--profile", "daily",
+        "--strategy", f"{tmp_path}/failing.py:{name}", "--out", f"{tmp_path}/out",
+    ]  # fmt: skip
+    assert main(argv) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+    if name == "Fails":
+        assert read_journal(tmp_path / "out" / "guarded" / "journal.jsonl").equity
 
 
 def run(name: str, *, journal: Path | None = None, **figures: object) -> RunResult:

@@ -23,6 +23,7 @@ from nautilus_trader.model.objects import Money
 
 from dolphin.app.data import Market
 from dolphin.app.script import Command
+from dolphin.app.strategies import blamed
 from dolphin.app.worst import Sample
 from dolphin.kernel.units import ABSENT, NS_PER_S
 
@@ -220,8 +221,10 @@ def run(job: Job) -> Ran:
             rebaser = Rebaser(job.market)
             rebaser.guard = guard
             engine.add_actor(rebaser)
-        engine.add_strategy(job.strategy(job.market))
-        engine.run()
+        strategy = job.strategy(job.market)
+        engine.add_strategy(strategy)
+        with blamed(type(strategy)):
+            engine.run()
         ran = _ran(engine, recorder, guard)
     finally:
         engine.dispose()

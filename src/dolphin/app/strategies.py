@@ -1,7 +1,7 @@
 """A user's strategy by name: `module:Class` or `file.py:Class`, with its configuration.
 
-What belongs here: importing, finding the configuration class beside the strategy, filling in instrument and bar type.
-The strategy is not changed and is told nothing of Dolphin.
+What belongs here: importing, finding the configuration class beside the strategy, filling in instrument and bar type,
+and saying where its own code failed. The strategy is not changed and is told nothing of Dolphin.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,8 @@ def _module(name: str) -> Any:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
             raise UserError(f"there is no module {error.name!r}", field="--strategy", fix="module:Class") from error
+        except Exception as error:
+            raise _failed("cannot be imported", error, name) from error
     path = example(name.removeprefix("examples/")) if name == EXAMPLE.partition(":")[0] else Path(name)
     spec = importlib.util.spec_from_file_location(f"dolphin_strategy_{path.stem}", path)
     if spec is None or spec.loader is None or not path.is_file():
@@ -48,8 +52,34 @@ def _module(name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     # Configuration classes look their annotations up in sys.modules.
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _failed("cannot be imported", error, path) from error
     return module
+
+
+def _failed(what: str, error: Exception, path: object) -> UserError:
+    """A fault of the strategy's own code, with its last line there."""
+    line = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == str(path):
+            line = frame.lineno
+    if isinstance(error, SyntaxError):
+        path, line = error.filename or path, error.lineno
+    return UserError(f"{what}: {type(error).__name__}: {error}", path=path, line=line, field="--strategy")
+
+
+@contextmanager
+def blamed(strategy: type) -> Iterator[None]:
+    """An exception that passed through the strategy's own file ends the run as its fault, not as one of Dolphin's."""
+    path = getattr(sys.modules.get(strategy.__module__), "__file__", None)
+    try:
+        yield
+    except Exception as error:
+        if path in [frame.filename for frame in traceback.extract_tb(error.__traceback__)]:
+            raise _failed("the strategy failed, and with it the run", error, path) from error
+        raise
 
 
 def _class(module: Any, name: str, what: str) -> Any:
@@ -86,8 +116,13 @@ def factory(spec: str, settings: Mapping[str, Any]) -> Callable[[Market], Any]:
         try:
             import msgspec
 
-            return strategy(config.parse(msgspec.json.encode(given)))
+            made = strategy(config.parse(msgspec.json.encode(given)))
         except (TypeError, ValueError) as error:
             raise UserError(f"the strategy's settings are refused: {error}", field="[strategy]") from error
+        from nautilus_trader.trading.strategy import Strategy
+
+        if not isinstance(made, Strategy):
+            raise UserError(f"{spec} is no Nautilus strategy", field="--strategy", fix="subclass Strategy")
+        return made
 
     return make
