@@ -214,7 +214,7 @@ None_Config = NoneConfig
     ("name", "said"),
     [
         ("Fails", "failing.py:14: --strategy: the strategy failed, and with it the run: ZeroDivisionError: mine"),
-        ("None_", "failing.py:None_ is no Nautilus strategy; subclass Strategy"),
+        ("None_", "--strategy: None_ is no Nautilus strategy; subclass Strategy"),
     ],
 )
 def test_a_strategy_that_fails_ends_the_run_as_its_own_fault(

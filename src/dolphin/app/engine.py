@@ -20,8 +20,10 @@ from nautilus_trader.config import BacktestEngineConfig, ImportableActorConfig, 
 from nautilus_trader.model.enums import AccountType, BookType, OmsType
 from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.model.objects import Money
+from nautilus_trader.trading.strategy import Strategy
 
 from dolphin.app.data import Market
+from dolphin.app.errors import UserError
 from dolphin.app.script import Command
 from dolphin.app.strategies import blamed
 from dolphin.app.worst import Sample
@@ -222,6 +224,10 @@ def run(job: Job) -> Ran:
             rebaser.guard = guard
             engine.add_actor(rebaser)
         strategy = job.strategy(job.market)
+        if not isinstance(strategy, Strategy):
+            raise UserError(
+                f"{type(strategy).__name__} is no Nautilus strategy", field="--strategy", fix="subclass Strategy"
+            )
         engine.add_strategy(strategy)
         with blamed(type(strategy)):
             engine.run()
