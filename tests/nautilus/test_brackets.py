@@ -5,7 +5,7 @@ from nautilus_trader.backtest.models import LatencyModel
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import ModifyOrder
 from nautilus_trader.model.enums import ContingencyType, OmsType, OrderType, TriggerType
-from nautilus_trader.model.events import OrderFilled, OrderUpdated
+from nautilus_trader.model.events import OrderFilled, OrderModifyRejected, OrderUpdated
 from nautilus_trader.model.identifiers import ClientOrderId, OrderListId
 from nautilus_trader.model.orders import OrderList
 
@@ -291,3 +291,57 @@ def test_what_a_flip_opens_counts_from_the_fill_on(tmp_path, strategy_oms):
     assert {group.key: group.lots for group in rig.guard.parts.book.held()} == {
         position.id.value: int(position.signed_qty) for position in positions
     }
+
+
+@pytest.mark.req("DOL-EXIT-001")
+@pytest.mark.parametrize("oms", BOTH)
+@pytest.mark.parametrize("down", [False, True], ids=["APEX", "TURTLE"])
+def test_the_stop_of_a_bracket_that_waits_can_be_moved(tmp_path, oms, down):
+    """It only undoes its entry, whatever the posture and however large."""
+    fall = {4: command("shock")} if down else {}
+    move = lambda s: s.modify_order(s.list.orders[1], trigger_price=px(64_500))  # noqa: E731
+    script = {2: entering(4 * X1, 64_800, 64_000, 66_000), **fall, 6: move}
+    rig, s = run(tmp_path, oms, script, quotes(INS, [65_000] * 10))
+    assert str(s.list.orders[1].trigger_price) == "0.64500"
+    assert refused(s) == []
+    assert [working.modifies for working in rig.guard.parts.book.working.values()] == [0, 0, 0]
+
+
+def refused(s):
+    return [event.reason for event in s.events if isinstance(event, OrderModifyRejected)]
+
+
+@pytest.mark.req("DOL-ORDER-002")
+@pytest.mark.parametrize("oms", BOTH)
+@pytest.mark.parametrize("more", [1_000, 3 * X1])
+def test_a_stop_that_is_made_larger_than_its_bracket_is_an_entry(tmp_path, oms, more):
+    """Of 4x and 4x and a little no more than 6x may work; a reduce-only one can open nothing, so it needs none."""
+    grow = lambda s: s.modify_order(s.list.orders[1], quantity=q(4 * X1 + more))  # noqa: E731
+    rig, s = run(tmp_path, oms, {2: entering(4 * X1, 64_800, 64_000, 66_000), 6: grow}, quotes(INS, [65_000] * 10))
+    assert len(refused(s)) == 1
+    assert rig.records("ORDER")[-1].data["lots"] == 4 * X1 + more
+    assert s.list.orders[1].quantity == q(4 * X1)
+
+
+@pytest.mark.req("DOL-ORDER-002")
+def test_a_stop_is_an_entry_while_its_bracket_may_become_smaller(tmp_path):
+    """The entry's own change is on its way when the stop is moved."""
+
+    def both(s):
+        s.modify_order(s.list.orders[0], quantity=q(X1))
+        s.modify_order(s.list.orders[1], trigger_price=px(64_500))
+
+    script = {2: entering(4 * X1, 64_800, 64_000, 66_000), 6: both}
+    rig, _ = run(tmp_path, OmsType.NETTING, script, quotes(INS, [65_000] * 20), latency_ns=S)
+    assert [record.data["lots"] for record in rig.records("ORDER")][-2:] == [X1, 4 * X1]
+
+
+def test_a_book_in_which_a_bracket_waits_is_flat_and_its_journal_closed(tmp_path):
+    """Its stop and target stay SUBMITTED until the entry fills: they are not on their way."""
+    flat = []
+    look = lambda s: flat.append(rigs[0].guard.parts.book.flat())  # noqa: E731
+    rigs = []
+    script = {2: entering(X1, 64_800, 64_000, 66_000), 6: look}
+    _, s = run(tmp_path, OmsType.NETTING, script, quotes(INS, [65_000] * 10), rigs=rigs)
+    assert [order.status_string() for order in s.list.orders] == ["ACCEPTED", "SUBMITTED", "SUBMITTED"]
+    assert flat == [True]

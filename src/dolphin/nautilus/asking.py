@@ -25,7 +25,7 @@ from dolphin.nautilus.translate import (
     style_of,
 )
 from dolphin.nautilus.values import Values
-from dolphin.nautilus.working import Group, contingency
+from dolphin.nautilus.working import Group, Working, contingency
 
 NO_FEED = -1
 
@@ -94,10 +94,7 @@ class Asker:
         group = self._book.found(order.instrument_id, order.strategy_id, position_id)
         side = side_of(order)
         value = self._values.worth(scale, side)
-        quantity = command.quantity
-        if quantity is None:
-            quantity = order.quantity
-        lots = max(self._lots(order, quantity, scale) - lots_of(order.filled_qty, scale), 0)
+        lots = self._after(command, order, scale)
         apart, largest = self._members(order.client_order_id.value)
         before = 0
         if largest > lots:
@@ -107,6 +104,23 @@ class Asker:
             [order], scale, group, apart, side, lots, taking, 1,
             self._book.named(group, position_id), value, before,
         )  # fmt: skip
+
+    def undone(self, command: Any, order: Any, working: Working) -> int:
+        """What a change makes of an order that only undoes the parent it waits for: lots, 0 where it is none such.
+
+        As in a list, that is no question: it opens nothing, and its parent is judged by itself.
+        """
+        lots = self._after(command, order, self._scale(order.instrument_id))
+        if working.undoes(lots):
+            return lots
+        return 0
+
+    def _after(self, command: Any, order: Any, scale: Scale) -> int:
+        """Lots that would still work of an order after a change."""
+        quantity = command.quantity
+        if quantity is None:
+            quantity = order.quantity
+        return max(self._lots(order, quantity, scale) - lots_of(order.filled_qty, scale), 0)
 
     def _members(self, name: str) -> tuple[frozenset[str], int]:
         """The members of an order's OCO or OUO group on its side, and the lots of the largest of the others.

@@ -188,14 +188,13 @@ class Book:
     def _counted(self, working: Working, scale: Scale) -> Working:
         """What may still fill of it, and whether it is on its way."""
         order = working.order
-        status = order.status
-        working.canceling = status == OrderStatus.PENDING_CANCEL
+        working.canceling = order.status == OrderStatus.PENDING_CANCEL
         if order.is_quote_quantity:  # as its verdict converted it
             working.lots = self.quote_lots.get(working.cid, 0)
         else:
             working.lots = lots_of(order.leaves_qty, scale)
         working.group.sums = None
-        if status in _MOVING:
+        if _moves(working):
             self.moving.add(working.cid)
         else:
             self.moving.discard(working.cid)
@@ -318,3 +317,10 @@ class Book:
         keys = self._by_strategy.get(group.name)
         if keys is not None:
             keys.discard(group.key)
+
+
+def _moves(working: Working) -> bool:
+    """Whether it is in flight. What waits for its parent is not, though it stays SUBMITTED until that fills."""
+    if working.order.status not in _MOVING:
+        return False
+    return not working.held()

@@ -298,6 +298,13 @@ class Gates:
                 self._displaced(name)
                 return [command]
         self._later.pop(name, None)
+        if working is not None:
+            lots = self._asker.undone(command, order, working)
+            if lots > 0:
+                working.becoming(lots)
+                if gate == 1:
+                    self._tokens[name] = self._token(order, self._asker.now_ns())
+                return [command]
         asked = self._asker.modify(command, order)
         verdict, reason = self._verdict(asked, gate)
         if self._guard.report:

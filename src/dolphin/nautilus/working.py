@@ -162,6 +162,24 @@ class Working:
             return None
         return self._all.get(parent_id.value)
 
+    def undoes(self, lots: int) -> bool:
+        """Whether it waits for its parent and, with so many lots, would only undo it together with its siblings."""
+        parent = self.parent()
+        if parent is None:
+            return False
+        if not self.held():
+            return False
+        if not _undoes(self, parent, self.group):
+            return False
+        if parent.modifies > 0:  # it may become smaller
+            return False
+        members = {self.key: lots}
+        for other in self.group.orders.values():
+            if other is not self:
+                if (other.order.parent_order_id, other.side) == (self.order.parent_order_id, self.side):
+                    _larger(members, other)
+        return sum(members.values()) <= parent.lots
+
 
 class Sums(NamedTuple):
     """What works in a group. `resting`: exits; `own`: what the guard's own orders cover; `buy`, `sell`: entries.
