@@ -317,6 +317,46 @@ def test_an_own_order_is_what_reduce_answered(maker: Maker, field: dict[str, Any
     assert requirement in changed(maker, seq, **field)
 
 
+@pytest.mark.req("DOL-TRIM-007")
+@pytest.mark.parametrize("reason", [25, 26, 27])
+def test_a_found_position_waits_in_the_posture_of_the_start(tmp_path: Path, reason: int) -> None:
+    maker = Maker(tmp_path / "journal.jsonl", confidence_ms=0)
+    maker.hear()
+    maker.reduce(10, adopted=0)
+    assert changed(maker, last(maker), fx0_1=10, fx0_2=reason) == ["DOL-TRIM-007"]
+
+
+@pytest.mark.req("DOL-TRIM-007")
+def test_a_kill_ends_the_wait_of_a_found_position_and_a_trim_does_not(tmp_path: Path) -> None:
+    maker = Maker(tmp_path / "journal.jsonl", confidence_ms=0)
+    maker.hear()
+    maker.event(ev.Kill(maker.wait(1)))
+    assert maker.reduce(10, adopted=0).lots == 10
+    assert judged(maker.path) == []
+    assert changed(maker, last(maker), fx0_2=25) == ["DOL-TRIM-007"]
+
+
+@pytest.mark.req("DOL-TRIM-007")
+def test_a_found_position_that_the_operator_took_over_waits_again(tmp_path: Path) -> None:
+    maker = Maker(tmp_path / "journal.jsonl", confidence_ms=0)
+    maker.hear()
+    maker.event(ev.Kill(maker.wait(1)))
+    maker.event(ev.Arm(maker.now, 1, 42, 0, 1, 7))
+    assert maker.state.latch.mode == Mode.ARM_PENDING
+    assert maker.reduce(10, adopted=0).lots == 0
+    assert judged(maker.path) == []
+    assert changed(maker, last(maker), fx0_1=10, fx0_2=27) == ["DOL-TRIM-007"]
+
+
+@pytest.mark.req("DOL-TRIM-007")
+def test_a_fall_ends_the_wait_of_a_found_position(maker: Maker) -> None:
+    maker.event(ev.Seen(maker.now, 3, maker.now - 8_000 * S))
+    maker.tick(7_200)
+    assert maker.state.filter.posture == Posture.HIBERNATE
+    assert maker.reduce(10, adopted=0).lots == 10
+    assert judged(maker.path) == []
+
+
 @pytest.mark.req("DOL-PLUG-004")
 def test_the_operator_was_told_what_happened(maker: Maker) -> None:
     armed(maker)

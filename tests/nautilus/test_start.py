@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from dolphin.audit import pipeline
 from dolphin.journal import read
 from dolphin.nautilus import mailbox
 from tests.nautilus.rig import Rig, audusd, quotes, replays
@@ -48,6 +49,8 @@ def test_found_positions_wait_for_the_operator(tmp_path, verb, kill, reasons):
     assert [record.data["reason"] for record in rig.records("OWN")] == reasons
     assert net(rig) == (0 if reasons else X1)
     replays(rig.journal)
+    report = pipeline.audit(str(rig.journal))
+    assert report.findings == (), [finding.lines() for finding in report.findings]
 
 
 def test_an_engine_that_runs_again_begins_another_journal(tmp_path):

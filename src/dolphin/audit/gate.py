@@ -17,6 +17,9 @@ STALE_NS: Final = 200_000_000
 TRIM_GAP_NS: Final = 60_000_000_000
 RUNNING: Final = 0
 APEX, STALKER, TURTLE, HIBERNATE = range(4)
+TRIM: Final = 25
+EMPTIES: Final = (26, 27)
+"""FLATTEN and KILL_FLATTEN: a fall into HIBERNATE and a kill leave nothing, also of what waits for the operator."""
 
 
 class Wrong(NamedTuple):
@@ -158,8 +161,10 @@ def _entry(
     return None
 
 
-def own(t_ns: int, body: Any, out: tuple[int, ...], reduced: list[Any]) -> Wrong | None:
-    """The first property that this REDUCE's answer breaks."""
+def own(t_ns: int, body: Any, emptied: bool, reduced: list[Any]) -> Wrong | None:
+    """The first property that this REDUCE's answer breaks. `emptied`: a trip or a fall of this run has emptied the
+    book, and nobody took over what it held; the posture in which a run starts is none.
+    """
     lots = int(reduced[1])
     left = max(abs(int(body.position_lots)) - max(int(body.own_lots), 0), 0)
     if not 0 <= lots <= left:
@@ -173,10 +178,11 @@ def own(t_ns: int, body: Any, out: tuple[int, ...], reduced: list[Any]) -> Wrong
     if int(body.own_lots) > 0:
         return Wrong("REDUCED.lots", "0", str(lots), "DOL-TRIM-005", "one own order is working already")
     if body.adopted == 0:
-        return Wrong(
-            "REDUCED.lots", "0", str(lots), "DOL-TRIM-007", "found at a first live start: wait for the operator"
-        )
-    if int(reduced[2]) == 25:  # TRIM
+        if not emptied or int(reduced[2]) not in EMPTIES:
+            return Wrong(
+                "REDUCED.lots", "0", str(lots), "DOL-TRIM-007", "found at a first live start: wait for the operator"
+            )
+    if int(reduced[2]) == TRIM:
         if t_ns - int(body.last_ns) < TRIM_GAP_NS:
             return Wrong("REDUCED.lots", "0", str(lots), "DOL-TRIM-004", "one trim a minute and position")
     return None

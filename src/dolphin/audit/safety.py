@@ -41,7 +41,7 @@ class Safety:
         self.mode, self.episode = RUNNING, 0
         self.drawdown = self.mark = 0
         self.out: list[Any] = []
-        self.lost = self.blind = False
+        self.lost = self.blind = self.emptied = False
         self.entered: dict[int, int] = {}
         self.steps = Steps(policy)
         self.flat = True
@@ -161,7 +161,7 @@ class Safety:
 
     def forget(self) -> None:
         """Records are missing: what spans them is no longer claimed; the next record is where it begins again."""
-        self.lost = self.blind = True
+        self.lost = self.blind = self.emptied = True
         self.steps.armed = None  # a later request may have taken its place
 
     def _found_again(self, values: tuple[int, ...]) -> None:
@@ -194,7 +194,7 @@ class Safety:
                     return Wrong(
                         "TRIPPED", "nothing: latched already", str(effect), "DOL-KILL-001", "one trip an episode"
                     )
-                self.mode, self.steps.armed = KILLED, None
+                self.mode, self.steps.armed, self.emptied = KILLED, None, True
                 self.episode += 1
                 if int(effect[3]) != self.episode:
                     return Wrong("TRIPPED.episode", str(self.episode), str(effect[3]), "DOL-KILL-001", "counted by one")
@@ -208,7 +208,7 @@ class Safety:
         if before != self.posture or after == before:
             hint = "postures follow one another"
             return Wrong("MOVED.before", str(self.posture), f"{before} to {after}", "DOL-POSTURE-001", hint)
-        self.posture = after
+        self.posture, self.emptied = after, after == HIBERNATE
         if before == APEX:
             self.steps.left_apex(ts_ns)
         if after > before:
@@ -240,6 +240,8 @@ class Safety:
         wrong = self.steps.arm(body, self.mode, self.episode, self.t_ns)
         if wrong is None:
             self.mode = ARM_PENDING
+            if body.accepted == 1:
+                self.emptied = False
         return wrong
 
     def _confirmed(self, body: Any) -> Wrong | None:
@@ -331,7 +333,7 @@ class Safety:
     def _reduce(self, body: Any) -> Wrong | None:
         if not body.fx or body.fx[-1][0] != "REDUCED":
             return Wrong("fx", "a REDUCED, last", str(body.fx[-1:]), "DOL-TRIM-001", "every question is answered")
-        return gate.own(self.t_ns, body, (self.confidence, self.posture, self.mode), body.fx[-1])
+        return gate.own(self.t_ns, body, self.emptied, body.fx[-1])
 
 
 HANDLERS: Final[dict[str, Callable[[Safety, Any], Wrong | None]]] = {
