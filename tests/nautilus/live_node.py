@@ -96,7 +96,7 @@ class Trader(Strategy):
         self.events.append(event)
 
 
-def node_with(state_dir, strategy, **settings):
+def node_with(state_dir, *strategies, use_reduce_only=True, **settings):
     actor = ImportableActorConfig(
         actor_path="dolphin.app.actor:DolphinGuard",
         config_path="dolphin.app.actor:DolphinGuardConfig",
@@ -112,7 +112,7 @@ def node_with(state_dir, strategy, **settings):
             exec_clients={
                 "SIM": SandboxExecutionClientConfig(
                     venue="SIM", starting_balances=["1_000_000 USD"], base_currency="USD", account_type="MARGIN",
-                    oms_type="NETTING", default_leverage=Decimal(50),
+                    oms_type="NETTING", default_leverage=Decimal(50), use_reduce_only=use_reduce_only,
                 )
             },
             actors=[actor],
@@ -123,7 +123,8 @@ def node_with(state_dir, strategy, **settings):
     )  # fmt: skip
     node.add_data_client_factory("SIM", FeedFactory)
     node.add_exec_client_factory("SIM", SandboxLiveExecClientFactory)
-    node.trader.add_strategy(strategy)
+    for strategy in strategies:
+        node.trader.add_strategy(strategy)
     node.build()
     return node
 

@@ -110,13 +110,13 @@ class Scripted(Strategy):
 
 class Rig:
     def __init__(self, tmp_path, instrument=None, oms=OmsType.NETTING, balance=1_000_000, guard=True, leverage=50,
-                 account=AccountType.MARGIN, actor=DolphinGuard, latency=None, **settings):  # fmt: skip
+                 account=AccountType.MARGIN, actor=DolphinGuard, latency=None, simulated=None, **settings):  # fmt: skip
         self.path = tmp_path
         self.instrument = instrument or audusd()
         self.engine = BacktestEngine(BacktestEngineConfig(trader_id="T-1", logging=LOG, run_analysis=False))
         self.engine.add_venue(
             SIM, oms, account, [Money(balance, USD)], base_currency=USD, default_leverage=Decimal(leverage),
-            latency_model=latency,
+            latency_model=latency, **(simulated or {}),
         )  # fmt: skip
         self.engine.add_instrument(self.instrument)
         self.guard = None

@@ -239,7 +239,7 @@ ELSEWHERE = frozenset(
         "mailbox.post", "mailbox.send", "opening._tell_latch_file",
         # Cash accounts, shares, instruments that come later, bars without quotes.
         "Book.scaled: _cache.instrument", "Book._without_name", "Moving._by_bars",
-        "Moving._compare", "Values._amounts", "Values._portfolio_equity", "Values._rate_out", "Values._undelivered",
+        "Values._amounts", "Values._portfolio_equity", "Values._rate_out", "Values._undelivered",
         # Positions and orders that are there at the start; an envelope, a re-base, a confirm that is granted.
         "Book._claim", "Book.loaded: _cache.position_id", "Sampler._may_rise",
         # Where something else has failed already: no second fault is planted there.

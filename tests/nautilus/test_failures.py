@@ -27,7 +27,7 @@ CALLS = [
     (equity.Sampler, "event"), (guard.Guard, "judge"), (guard.Guard, "emit"), (guard.Guard, "write"),
     (own.Own, "ask"), (own.Own, "begin"), (own.Own, "displace"), (own.Own, "_send"), (killing.Killing, "all"),
     (killing.Killing, "again"), (action.Host, "shrink"), (action.Host, "cancel"), (action.Host, "deny"),
-    (action.Host, "reject_modify"), (action.Host, "reduce"), (flow.FlowOfEvents, "catch_up"),
+    (action.Host, "reject_modify"), (action.Host, "reducing"), (action.Host, "send"), (flow.FlowOfEvents, "catch_up"),
     (flow.FlowOfEvents, "order"), (flow.FlowOfEvents, "position"), (flow.FlowOfEvents, "account"),
     (flow.FlowOfEvents, "alert"), (flow.FlowOfEvents, "wake"), (flow.FlowOfEvents, "plan"),
     (flow.FlowOfEvents, "_strode"), (flow.FlowOfEvents, "finish"), (flow.FlowOfEvents, "command"),

@@ -24,12 +24,12 @@ from tests.nautilus.test_latch_restart import live_before
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(state_dir, act, seconds=0.3, trader=Trader, **settings):
+def run(state_dir, act, seconds=0.3, trader=Trader, more=(), **settings):
     strategy = trader()
     held = {}
 
     async def go():
-        node = held["node"] = node_with(state_dir, strategy, **settings)
+        node = held["node"] = node_with(state_dir, strategy, *more, **settings)
         held["guard"] = guard_of(node)
         held["result"] = await lived(node, act, seconds)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.identifiers import ClientOrderId, PositionId
 
 from dolphin.journal import encode
 from dolphin.kernel.events import Reduce, Reduced
@@ -32,6 +32,11 @@ NEVER_TRIMMED = -(1 << 62)
 ARRIVING_NS = 2 * NS_PER_S
 """So long an own order waits for a strategy's exit on its way to the venue: where reduce-only is not honoured, both
 together would cross zero. No longer: a strategy that sends exits for ever must not hold off a kill.
+"""
+
+STUCK_NS = 10 * NS_PER_S
+"""So long an own order may work unfilled: then it is cancelled, and what is left is asked for anew. One that the venue
+never answered is not sent again beside it: nobody knows whether it will fill.
 """
 
 
@@ -62,6 +67,8 @@ class Own:
         self.sent = 0
         self._refused_ns: dict[str, int] = {}
         self._arriving_ns: dict[str, int] = {}
+        self._sent_ns: dict[str, int] = {}
+        self._until_filled: set[str] = set()
 
     def begin(self) -> None:
         """Something fell, or more is held than may be: every position is asked about."""
@@ -121,6 +128,7 @@ class Own:
     def _position(self, group: Group, now_ns: int) -> None:
         sums = group.summed()
         if sums.own > 0:
+            self._stuck(group, now_ns)
             return
         if not self._fresh(group.instrument):
             return
@@ -151,6 +159,18 @@ class Own:
             return False
         self._later(until_ns)
         return True
+
+    def _stuck(self, group: Group, now_ns: int) -> None:
+        """Cancel an own order that has worked for too long."""
+        until_ns = self._sent_ns.setdefault(group.key, now_ns) + STUCK_NS
+        if now_ns < until_ns:
+            self._later(until_ns)
+            return
+        self._sent_ns[group.key] = now_ns
+        self._later(now_ns + STUCK_NS)
+        for working in list(group.orders.values()):
+            if working.own:
+                self._host.cancel(working.order)
 
     def _later(self, at_ns: int) -> None:
         if self.due_ns == ABSENT:
@@ -192,8 +212,9 @@ class Own:
             return
         self.displace(group, group.summed().resting - abs(group.lots) + answer.lots)
         self._last_ns[group.key] = now_ns
+        self._sent_ns[group.key] = now_ns
         self.sent += 1
-        name = f"{OWN_PREFIX}{self._run_id}-{self._guard.next_seq() - 1}"
+        name = self._new_name()
         self._guard.count(answer.reason.name)
         side = 1
         if group.lots > 0:
@@ -205,7 +226,25 @@ class Own:
         }  # fmt: skip
         self._guard.write(now_ns, "OWN", encode(said))
         self._book.own_ids.add(name)
-        self._host.reduce(position, side, self._quantity(position, group, answer, scale), name, tag)
+        quantity = self._quantity(position, group, answer, scale)
+        order = self._host.reducing(position, side, quantity, name, tag, group.key not in self._until_filled)
+        # Counted before it leaves: live it is only queued, and what asks meanwhile must find it.
+        self._book.seen(order, position.id)
+        try:
+            self._host.send(order, position.id)
+        except Exception:
+            self._host.deny(order, "could not be sent")  # or it would count as on its way for ever
+            raise
+
+    def _new_name(self) -> str:
+        """The number of the record that brought it; a later one where an earlier run of that name used it."""
+        seq = self._guard.next_seq() - 1
+        name = f"{OWN_PREFIX}{self._run_id}-{seq}"
+        again = 0
+        while self._cache.order(ClientOrderId(name)) is not None:
+            again += 1
+            name = f"{OWN_PREFIX}{self._run_id}-{seq}-{again}"
+        return name
 
     def _quantity(self, position: Any, group: Group, answer: Reduced, scale: Scale) -> Any:
         """The position's own quantity where all of it goes: it need not be whole lots."""
@@ -224,11 +263,15 @@ class Own:
             self._host.cancel(working.order)
 
     def ended(self, group: Group | None, rejected: bool) -> None:
-        """An own order ended: what remains is asked for, after a rejection not at this very instant."""
+        """An own order ended: what remains is asked for, after a rejection not at this very instant.
+
+        A venue that takes no market order for immediate execution is given one that stays until it is filled.
+        """
         if group is None:
             return
         if rejected:
             self._refused_ns[group.key] = self._clock.timestamp_ns()
+            self._until_filled.symmetric_difference_update((group.key,))
         self._done.discard(group.key)
         self.due = True
 

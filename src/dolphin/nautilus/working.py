@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nautilus_trader.model.enums import ContingencyType, OrderStatus, OrderType, TimeInForce
+from nautilus_trader.model.enums import ContingencyType, OrderType, TimeInForce
 from nautilus_trader.model.events import OrderAccepted, OrderFilled, OrderModifyRejected, OrderUpdated
 
 from dolphin.nautilus.translate import side_of
@@ -18,8 +18,6 @@ OWN_PREFIX = "DOLPHIN-"
 AT_ONCE = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
 """Types that execute at once or not at all; so does a limit that is immediate-or-cancel or fill-or-kill."""
 _IMMEDIATE = frozenset((TimeInForce.IOC, TimeInForce.FOK))
-_SENT = frozenset((OrderStatus.INITIALIZED, OrderStatus.RELEASED, OrderStatus.SUBMITTED))
-"""A new order is on its way to the venue."""
 _ANSWERS = (OrderAccepted, OrderUpdated, OrderModifyRejected, OrderFilled)
 """What a venue says to a new order or a new price; what a strategy asks (PENDING_CANCEL, PENDING_UPDATE) is none."""
 
@@ -282,14 +280,13 @@ class Group:
         return found
 
     def arriving(self) -> bool:
-        """Whether an exit that executes at once is on its way to the venue: filled, or refused, any moment."""
+        """Whether an exit that executes at once has left and is not done: filled, or refused, any moment."""
         for working in self.orders.values():
             if working.own:
                 continue
             if working.side * self.lots < 0:
                 if working.leaving():
-                    if working.order.status in _SENT:
-                        return True
+                    return True
         return False
 
     def increasing(self) -> list[Working]:
