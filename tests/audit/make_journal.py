@@ -134,12 +134,12 @@ class Maker:
         )  # fmt: skip
         return self.fill(-1, lots, f"DOLPHIN-TEST-1-{self.journal.head.seq - 1}")
 
-    def fill(self, side: int, lots: int, name: str = "") -> int:
+    def fill(self, side: int, lots: int, name: str = "", **more: int) -> int:
         """A fill of the last order, or of `name`, as the plug-in writes it; what is held after it."""
-        self.held += side * lots
+        self.held += side * lots * more.get("applied", 1)
         self.other(
             "FILL", id=name or f"O-{self.count}", trade=f"T-{self.count}", instrument="EURUSD.SIM", strategy=STRATEGY,
-            position=POSITION, side=side, lots=lots, price="1.00000", commission=0, currency="USD",
+            position=POSITION, side=side, lots=lots, price="1.00000", commission=0, currency="USD", **more,
         )  # fmt: skip
         return self.held
 

@@ -16,6 +16,7 @@ from dolphin.audit.replay import Auditor, audit
 from dolphin.journal import read
 from dolphin.kernel import events as ev
 from dolphin.kernel.policy import INTRADAY, Posture
+from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Mode
 from tests.audit.make_journal import MONEY, Maker, S
 from tests.audit.mutate import rechained
@@ -315,6 +316,52 @@ def test_an_own_order_is_what_reduce_answered(maker: Maker, field: dict[str, Any
     seq = last(maker) + 1
     maker.own(reduced.lots, "KILL_FLATTEN", "DOLPHIN_KILL")
     assert requirement in changed(maker, seq, **field)
+
+
+@pytest.mark.req("DOL-KILL-007")
+def test_a_fill_that_no_position_took_is_answered_by_the_latch(maker: Maker) -> None:
+    maker.order(1, 10)
+    maker.fill(1, 10, applied=0)
+    maker.event(ev.Fault(maker.now, Cause.LEDGER_DESYNC))
+    maker.fill(1, 10, applied=0)
+    maker.tick(1)
+    maker.order(-1, 10, position_lots=0)
+    assert judged(maker.path) == []
+
+
+@pytest.mark.req("DOL-KILL-007")
+def test_one_that_the_latch_does_not_answer_is_found_at_its_own_line(maker: Maker) -> None:
+    maker.order(1, 10)
+    maker.fill(1, 10, applied=0)
+    seq = last(maker)
+    maker.tick(1)
+    (found,) = judged(maker.path)
+    assert (found.requirement, found.seq) == ("DOL-KILL-007", seq)
+
+
+@pytest.mark.req("DOL-KILL-007")
+def test_a_run_does_not_end_on_one(maker: Maker) -> None:
+    maker.order(1, 10)
+    maker.fill(1, 10, applied=0)
+    maker.close()
+    assert [finding.requirement for finding in judged(maker.path)] == ["DOL-KILL-007"]
+
+
+@pytest.mark.req("DOL-KILL-007")
+def test_a_spread_s_own_fill_needs_no_answer(maker: Maker) -> None:
+    maker.order(1, 10)
+    maker.fill(1, 10, applied=0, spread=1)
+    maker.tick(1)
+    maker.order(1, 10, position_lots=0)
+    assert judged(maker.path) == []
+
+
+@pytest.mark.req("DOL-JOURNAL-009")
+@pytest.mark.parametrize("more", [{"applied": 1}, {"applied": 2}, {"applied": 0, "spread": 0}])
+def test_what_a_fill_says_of_its_position_is_one_of_its_words(maker: Maker, more: dict[str, int]) -> None:
+    maker.order(1, 10)
+    maker.fill(1, 10, **more)
+    assert [finding.requirement for finding in judged(maker.path)] == ["DOL-JOURNAL-009"]
 
 
 @pytest.mark.req("DOL-TRIM-007")

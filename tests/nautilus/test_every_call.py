@@ -252,6 +252,8 @@ ELSEWHERE = frozenset(
         "working._undoes",
         # Said when all is well again, or asked by tools.
         "Latency.percentiles", "Plug.sensor_source", "Plug.tell: log.info",
+        # A fill that no position took (test_dropped_fills.py).
+        "Fills._dropped", "Fills._of_spread", "fills._among", "took: cache.position_snapshot_bytes",
         # Configuration, and rows that are no numbers.
         "config._hibernate", "config._policy_value", "feeds._careful", "feeds._error_of",
     )

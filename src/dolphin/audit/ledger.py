@@ -38,7 +38,8 @@ COMPARED: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "FILL": frozenset(
-        {"id", "strategy", "instrument", "position", "side", "lots", "position_before", "position_after"}
+        {"id", "strategy", "instrument", "position", "side", "lots", "position_before", "position_after", "applied"}
+        | {"spread"}
     ),
     "OWN": frozenset({"id", "position", "instrument", "strategy", "lots", "side", "reason", "tag"}),
     "COMMAND": frozenset({"verb", "answer"}),
@@ -92,6 +93,7 @@ class Ledger:
         self.last: Record | None = None
         self.written = self.own = 0
         self.after_gap = False
+        self.dropped: Record | None = None
         self.checked = 0
 
     def take(self, record: Record) -> Finding | None:
@@ -115,6 +117,11 @@ class Ledger:
     def kernel(self, record: Record) -> Finding | None:
         """As `take`, for a kernel record."""
         self.last = record
+        if self.dropped is not None:
+            finding = self._unanswered(self.dropped, int(record.body.out[2]))
+            self.dropped = None
+            if finding is not None:
+                return finding
         if record.kind in READING:
             return self.take(record)
         self.written += 1
@@ -146,6 +153,7 @@ class Ledger:
         self.asked.clear()
         self.orders.clear()
         self.flat_start = False
+        self.dropped = None
 
     def book(self, key: str, instrument: str) -> Book:
         """The fold of one position."""
@@ -164,6 +172,8 @@ class Ledger:
             return Wrong("lots", "more than 0", str(lots), FIELDS, "a fill moves something")
         key, instrument = text(data, "position"), text(data, "instrument")
         book = self.book(key, instrument)
+        if "applied" in data:
+            return self._not_taken(record, side)
         if data.get("commission", 0) != 0:
             if data.get("currency") != self.money.get(instrument, data.get("currency")):
                 book.known = False
@@ -174,6 +184,24 @@ class Ledger:
         if wrong is not None:
             return wrong
         return self._arithmetic(data, book, before, side * lots)
+
+    def _not_taken(self, record: Record, side: int) -> Wrong | None:
+        """A fill that no position took moves none here. The latch answers it, but for a spread's, whose legs move."""
+        data = record.data
+        if data["applied"] != 0:
+            return Wrong("applied", "0, or no such field", str(data["applied"]), FIELDS, "only a fill that was dropped")
+        if data.get("spread", 1) != 1:
+            return Wrong("spread", "1, or no such field", str(data["spread"]), FIELDS, "only a spread's own fill")
+        if "spread" not in data:
+            self.dropped = record
+        return self._of_order(data, side)
+
+    def _unanswered(self, fill: Record, mode: int) -> Finding | None:
+        """A ledger that differs from the venue's is Category 1: the next kernel record finds the latch tripped."""
+        if mode != 0:
+            return None
+        hint = "no position took this fill, and the latch did not trip"
+        return found(self.path, fill, "applied", "a FAULT next", "0, in RUNNING", "DOL-KILL-007", hint, check=SAFETY)
 
     def _of_order(self, data: Mapping[str, Any], side: int) -> Wrong | None:
         """A fill belongs to an order that was let through, where the journal knows of it."""
@@ -336,6 +364,10 @@ class Ledger:
 
     def _close(self, record: Record) -> Wrong | None:
         data = record.data
+        if self.dropped is not None:
+            return Wrong(
+                "applied", "a FAULT", "CLOSE", "DOL-KILL-007", f"line {self.dropped.line}: no position took it"
+            )
         for name, right in (("records", self.written), ("own", self.own)):
             if name in data and integer(data[name]) != right and not self.after_gap:
                 hint = "what this writer wrote, without header, GAP and CLOSE"

@@ -1,75 +1,20 @@
-"""Money that moves: FILL records, and what comes or goes without a fill.
+"""Money that moves: what comes or goes without a fill.
 
-What belongs here: the text of a FILL, and the rule by which a change of balance is a deposit or withdrawal. A fill
-claims every change at its own time (live: within two real seconds), before it or after it. What none has claimed is a
-flow if it was announced, or if the configuration (`flows`) takes such a change for one.
+What belongs here: the rule by which a change of balance is a deposit or withdrawal. A fill claims every change at its
+own time (live: within two real seconds), before it or after it. What none has claimed is a flow if it was announced, or
+if the configuration (`flows`) takes such a change for one.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from dolphin.journal import text
 from dolphin.kernel.events import Flow
 from dolphin.kernel.units import ABSENT, NS_PER_S
 from dolphin.nautilus.config import PlugConfig
-from dolphin.nautilus.guard import Guard
-from dolphin.nautilus.translate import Scale, lots_of, units
 from dolphin.nautilus.values import Values
 
 CLAIM_LIVE_NS: Final = 2 * NS_PER_S
-
-
-class Fills:
-    """Writes FILL records."""
-
-    def __init__(self, guard: Guard, scales: dict[str, Scale]) -> None:
-        self._guard = guard
-        self._scales = scales
-        self._codes: dict[Any, str] = {}
-        self._key: tuple[Any, Any, Any] | None = None
-        self._place = ""
-
-    def record(self, event: Any, name: str, now_ns: int) -> None:
-        """One fill of the order of this name."""
-        scale = self._scales.get(event.instrument_id.value)
-        if scale is None:
-            return
-        side = -1
-        if event.is_buy:
-            side = 1
-        commission = 0
-        currency = '""'
-        paid = event.commission
-        if paid is not None:
-            currency = self._currency(paid.currency)
-            commission = units(paid, 10**paid.currency.precision)
-        where = self._where(event.instrument_id, event.strategy_id, event.position_id)
-        self._guard.write(
-            now_ns,
-            "FILL",
-            f'{{"id":{text(name)},"trade":{text(event.trade_id.value)},{where},"side":{side},'
-            f'"lots":{lots_of(event.last_qty, scale)},"price":"{event.last_px}","commission":{commission},'
-            f'"currency":{currency}}}',
-        )
-
-    def _where(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> str:
-        """Which position it changes, as JSON text; the last one's is kept, since fills come in rows."""
-        key = (instrument_id, strategy_id, position_id)
-        if key != self._key:
-            self._key = key
-            self._place = (
-                f'"instrument":{text(instrument_id.value)},"strategy":{text(strategy_id.value)},'
-                f'"position":{text(_value(position_id))}'
-            )
-        return self._place
-
-    def _currency(self, currency: Any) -> str:
-        found = self._codes.get(currency)
-        if found is None:
-            found = text(currency.code)
-            self._codes[currency] = found
-        return found
 
 
 class Balance:
@@ -172,9 +117,3 @@ class Balance:
         if last:
             return True
         return now_ns - self._flow_ns > self._claim_ns
-
-
-def _value(identifier: Any) -> str:
-    if identifier is None:
-        return ""
-    return str(identifier.value)

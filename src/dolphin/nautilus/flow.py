@@ -22,9 +22,10 @@ from nautilus_trader.model.events import (
 from dolphin.journal import encode
 from dolphin.kernel.events import Event, Seen, Tick
 from dolphin.kernel.units import ABSENT, NEVER_NS, NS_PER_S
-from dolphin.nautilus.balance import Balance, Fills
+from dolphin.nautilus.balance import Balance
 from dolphin.nautilus.commands import Commands
 from dolphin.nautilus.equity import Exposure, late, moved, second_ns
+from dolphin.nautilus.fills import Fills
 from dolphin.nautilus.moving import Moving
 from dolphin.nautilus.translate import price_units
 
@@ -58,7 +59,7 @@ class FlowOfEvents:
         self._balance = Balance(parts.values, parts.settings, parts.live)
         self.announce = self._balance.announce
         self.begin = self._balance.begin
-        self._fills = Fills(parts.guard, parts.scales)
+        self._fills = Fills(parts.guard, parts.scales, parts.cache, parts.actor.tell)
         self._commands = Commands(parts, self)
         self._moving = Moving(parts)
         self._alert_ns = NEVER_NS

@@ -1,0 +1,142 @@
+"""FILL records, and fills that Nautilus publishes and drops: a ledger that is not the venue's (DESIGN.md 2.1).
+
+What belongs here: the text of a FILL, and whether a position took the fill. Nautilus tells everybody of a fill after it
+has brought the position up to date, also where it refused to: a reduce-only fill that would open a position under
+NETTING, one of which the position has the trade id already, one whose instrument or account it does not know. The order
+is filled then, the venue has it, and no position shows it. So each fill must be found in its position; the last one is,
+but for those that a handler brought about before this one was told.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from dolphin.journal import encode, text
+from dolphin.kernel.events import Fault
+from dolphin.kernel.reasons import Cause
+from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.translate import Scale, lots_of, units
+
+RECENT: Final = 8
+"""Earlier lives of a position under NETTING that are looked through; each was closed since the fill was applied."""
+
+
+def took(cache: Any, event: Any) -> bool:
+    """Whether the position of this fill has it, or had it in a life that ended since."""
+    position = cache.position(event.position_id)
+    if position is None:
+        return False
+    if _same(position.last_event, event):
+        return True
+    if _among(position.events, event):
+        return True
+    for kept in cache.position_snapshot_bytes(event.position_id)[-RECENT:]:
+        if _among(pickle.loads(kept).events, event):
+            return True
+    return False
+
+
+def _among(fills: Iterable[Any], event: Any) -> bool:
+    for fill in fills:
+        if _same(fill, event):
+            return True
+    return False
+
+
+def _same(fill: Any, event: Any) -> bool:
+    """Whether a position's fill is this one, or one of the two into which Nautilus splits it at zero.
+
+    Trade ids alone do not tell: one trade may be of two orders.
+    """
+    if fill is None:
+        return False
+    if fill.trade_id != event.trade_id:
+        return False
+    return bool(fill.client_order_id == event.client_order_id)
+
+
+class Fills:
+    """Writes FILL records; trips the latch at a fill that no position took."""
+
+    def __init__(
+        self, guard: Guard, scales: dict[str, Scale], cache: Any, tell: Callable[[str, str], None]
+    ) -> None:  # fmt: skip
+        self._guard = guard
+        self._scales = scales
+        self._cache = cache
+        self._tell = tell
+        self._codes: dict[Any, str] = {}
+        self._key: tuple[Any, Any, Any] | None = None
+        self._place = ""
+
+    def record(self, event: Any, name: str, now_ns: int) -> None:
+        """One fill of the order of this name."""
+        if took(self._cache, event):
+            self._write(event, name, now_ns, "")
+            return
+        if self._of_spread(event):
+            self._write(event, name, now_ns, ',"applied":0,"spread":1')
+            return
+        self._write(event, name, now_ns, ',"applied":0')
+        self._dropped(event, name, now_ns)
+
+    def _of_spread(self, event: Any) -> bool:
+        """A spread's own fill moves no position: its legs' do."""
+        instrument = self._cache.instrument(event.instrument_id)
+        if instrument is None:
+            return False
+        return bool(instrument.is_spread())
+
+    def _dropped(self, event: Any, name: str, now_ns: int) -> None:
+        where = _value(event.position_id)
+        self._tell("DESYNC", f"no position took the fill {event.trade_id.value} of {name} ({where}) [DOL-KILL-007]")
+        said = {"what": "no position took this fill", "id": name, "position": where}
+        self._guard.emit(Fault(now_ns, Cause.LEDGER_DESYNC), encode(said))
+
+    def _write(self, event: Any, name: str, now_ns: int, more: str) -> None:
+        scale = self._scales.get(event.instrument_id.value)
+        if scale is None:
+            return
+        side = -1
+        if event.is_buy:
+            side = 1
+        commission = 0
+        currency = '""'
+        paid = event.commission
+        if paid is not None:
+            currency = self._currency(paid.currency)
+            commission = units(paid, 10**paid.currency.precision)
+        where = self._where(event.instrument_id, event.strategy_id, event.position_id)
+        self._guard.write(
+            now_ns,
+            "FILL",
+            f'{{"id":{text(name)},"trade":{text(event.trade_id.value)},{where},"side":{side},'
+            f'"lots":{lots_of(event.last_qty, scale)},"price":"{event.last_px}","commission":{commission},'
+            f'"currency":{currency}{more}}}',
+        )
+
+    def _where(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> str:
+        """Which position it changes, as JSON text; the last one's is kept, since fills come in rows."""
+        key = (instrument_id, strategy_id, position_id)
+        if key != self._key:
+            self._key = key
+            self._place = (
+                f'"instrument":{text(instrument_id.value)},"strategy":{text(strategy_id.value)},'
+                f'"position":{text(_value(position_id))}'
+            )
+        return self._place
+
+    def _currency(self, currency: Any) -> str:
+        found = self._codes.get(currency)
+        if found is None:
+            found = text(currency.code)
+            self._codes[currency] = found
+        return found
+
+
+def _value(identifier: Any) -> str:
+    if identifier is None:
+        return ""
+    return str(identifier.value)
