@@ -57,7 +57,7 @@ def modify(s, order, quantity=None, price=None, venue_order_id=None):
 
 def plainly(rig, s, message):
     passed = []
-    plain_gate(message, passed.append, s.cache, rig.guard.parts.host)
+    plain_gate(message, passed.append, s.cache, rig.guard.parts.host, "a test")
     return passed == [message]
 
 
@@ -91,7 +91,9 @@ def test_the_plainest_rule(tmp_path):
                 rig, s, SubmitOrderList(s.trader_id, s.id, pair, UUID4(), s.clock.timestamp_ns())
             )
             passed = []
-            plain_gate(submit(s, make_market(INS.id, SELL, q(1_000))), passed.append, None, rig.guard.parts.host)
+            plain_gate(
+                submit(s, make_market(INS.id, SELL, q(1_000))), passed.append, None, rig.guard.parts.host, "a test"
+            )
             found["no cache"] = passed != []
 
         return {2: market(BUY, X1), 4: limit(SELL, X1 // 2, 66_000), 6: act}  # fmt: skip

@@ -38,7 +38,8 @@ OUTERMOST = frozenset(
         "Plug.hear_wake", "Plug.hear_alert", "Plug.hear_timer", "Plug.hear_command", "Plug._hear",
         "Plug._handed", "Plug.gate_risk", "Plug.gate_exec", "Plug.on_start", "Plug.on_stop", "Plug.on_dispose",
         "Plug.on_reset", "Plug.wrapped",
-        "Plug.failed", "Plug.register_base", "Gates.at_risk", "Gates.at_exec", "Gates._at", "Gates._wrapped",
+        "Plug._over", "Plug.failed", "Plug.register_base", "Gates.at_risk", "Gates.at_exec", "Gates._at",
+        "Gates._wrapped",
         "Gates._fallback", "Hook.forward_risk", "Hook.forward_exec", "plain.plain_gate", "Parts._look",
         "mailbox.waiting", "plug.told",
     )

@@ -1,7 +1,8 @@
 """The core of the plug-in: one event, one step, one record, and then what is to be done about it. No Nautilus type.
 
 Rules of this file: state changes only in `emit`, and records stand in the journal in the order of the steps, so that
-the journal's fold is the state. What cannot be written is kept and written first when writing works again.
+the journal's fold is the state. What cannot be written is kept and written first when writing works again. Once the run
+is `over` nothing is stepped or written any more: state and journal stay what CLOSE left.
 
 Theory of operation. `emit` steps, encodes and records. Where the step tripped the latch or fell into HIBERNATE, the
 listener acts first, then the latch file is told, and the record follows (DESIGN.md 2.6, docs/design/latch-file.md);
@@ -76,9 +77,12 @@ class Guard:
         self._latch_file = latch_file
         # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
         self._standing = not self.running()
+        self.over = False
 
     def emit(self, event: Event, note: str = "", must: bool = False) -> Effects:
         """Step, record, act. With `must`, `acknowledged` then says whether the journal has it."""
+        if self.over:
+            return ()
         self.state, effects = step(self.policy, self.state, event)
         if type(event) is Tick:
             if not effects:
@@ -120,6 +124,8 @@ class Guard:
 
     def write(self, ts_ns: int, kind: str, data: str) -> None:
         """Record something that is no kernel event (FILL, OWN, ADOPT, COMMAND, NOTE)."""
+        if self.over:
+            return
         self._record(Waiting(ts_ns, kind, data), False)
 
     def next_seq(self) -> int:
@@ -161,12 +167,15 @@ class Guard:
         """Live, with the timer: a latch file that refused is asked again; in mode `power` what nobody waits for goes
         onto the disk too.
         """
+        if self.over:
+            return
         if self.latch_refusal:
             self._remember()
         self._synced(ts_ns)
 
     def release(self) -> None:
         """The run has ended: let go of the latch file."""
+        self.over = True
         if self._latch_file is not None:
             self._latch_file.release()
 

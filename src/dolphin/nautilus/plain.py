@@ -1,7 +1,7 @@
 """The plainest rule: what passes where the guard is not there or has failed. Exits pass, entries are denied.
 
-What belongs here: whether an order reduces, by nothing but Nautilus' cache; the gates before the start and after a
-failed one. No state of the guard's own, since that is what is in doubt.
+What belongs here: whether an order reduces, by nothing but Nautilus' cache; the gates before the start, after a failed
+one, and after the run's end. No state of the guard's own, since that is what is in doubt.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def _beside(other: Any, order: Any) -> bool:
     return bool(other.side == order.side)
 
 
-def plain_gate(command: Any, forward: Forward, cache: Any, host: Host) -> None:
-    """The gates before the start and after a failed one: entries are denied, exits pass by the plainest rule."""
-    text = text_of(Reason.INTERNAL, error="the guard has not started")
+def plain_gate(command: Any, forward: Forward, cache: Any, host: Host, why: str) -> None:
+    """The gates where no guard is at work, and why: entries are denied, exits pass by the plainest rule."""
+    text = text_of(Reason.INTERNAL, error=why)
     try:
         passed = _plainly(command, cache, host, text)
     except Exception:

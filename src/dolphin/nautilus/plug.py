@@ -26,6 +26,7 @@ from dolphin.nautilus.parts import Parts
 from dolphin.nautilus.plain import plain_gate
 from dolphin.nautilus.ports import SensorSource
 
+ENDED: Final = "the run has ended"
 TEXT_MAX: Final = 500
 """Characters of an exception's text that are kept: in the log, the journal, and the list of failures."""
 
@@ -78,7 +79,10 @@ class Plug(Actor):
         if self._handed(self.gate_risk, command):
             return
         if self.parts is None:
-            self._plainly(command, self.hook.forward_risk)
+            self._plainly(command, self.hook.forward_risk, "the guard has not started")
+            return
+        if self.parts.closed:
+            self._plainly(command, self.hook.forward_risk, ENDED)
             return
         self.parts.gates.at_risk(command, self.hook.forward_risk)
 
@@ -88,16 +92,19 @@ class Plug(Actor):
         if self._handed(self.gate_exec, command):
             return
         if self.parts is None:
-            self._plainly(command, self.hook.forward_exec)
+            self._plainly(command, self.hook.forward_exec, "the guard has not started")
+            return
+        if self.parts.closed:
+            self._plainly(command, self.hook.forward_exec, ENDED)
             return
         self.parts.gates.at_exec(command, self.hook.forward_exec)
 
-    def _plainly(self, command: Any, forward: Callable[[Any], None]) -> None:
+    def _plainly(self, command: Any, forward: Callable[[Any], None], why: str) -> None:
         assert self.hook is not None
         if self.settings.mode == "report":
             forward(command)
             return
-        plain_gate(command, forward, self.cache, Host(self.msgbus, self.cache, self.clock, self.hook))
+        plain_gate(command, forward, self.cache, Host(self.msgbus, self.cache, self.clock, self.hook), why)
 
     def _handed(self, handler: Callable[..., None], *args: Any) -> bool:
         """Whether this came on another thread and was handed to the loop, which takes what it gets in order.
@@ -193,11 +200,17 @@ class Plug(Actor):
 
     def hear_command(self, message: Any) -> None:
         """The message bus endpoint `Dolphin.command`."""
+        if self._over():
+            if isinstance(message, dict):
+                message["answer"] = {"ok": False, "error": ENDED}
+            return
         self._hear("command", lambda parts, message: parts.flow.command(message), message)
 
     def _hear(self, where: str, handle: Callable[[Parts, Any], None], message: Any) -> None:
-        """On the loop, and nothing escapes."""
+        """On the loop, and nothing escapes. What comes after CLOSE is no part of the run."""
         if self._handed(self._hear, where, handle, message):
+            return
+        if self._over():
             return
         try:
             handle(self._parts(), message)
@@ -221,6 +234,8 @@ class Plug(Actor):
     def _tick(self, event: Any) -> None:
         self._ticked = False
         if self.parts is None:  # reset since the clock called
+            return
+        if self.parts.closed:
             return
         try:
             self.parts.flow.timer(event)
@@ -259,6 +274,12 @@ class Plug(Actor):
                 callback(what, text)
             except Exception as error:
                 self.failures.append(told("callback", error))
+
+    def _over(self) -> bool:
+        """Whether the run has its CLOSE: nothing is written after it, and what it left stands."""
+        if self.parts is None:
+            return False
+        return self.parts.closed
 
     def _parts(self) -> Parts:
         if self.parts is None:
