@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -26,13 +27,24 @@ from dolphin.nautilus.guard import Guard
 from tests.audit.make_journal import Maker
 from tests.audit.mutate import rechained
 from tests.nautilus.faults import Fault, functions, watch_functions
+from tests.nautilus.live_node import Trader
 from tests.nautilus.rig import T0, S, audusd, quotes
 from tests.nautilus.test_currencies import Desk
 from tests.nautilus.test_gates import BUY, SELL, X1, denials, limit, market
 from tests.nautilus.test_kill import chain
+from tests.nautilus.test_live import run
 from tests.nautilus.test_sums import Desk as Stand
 
 INS = audusd()
+
+
+class Still(Trader):
+    """Sends nothing by itself."""
+
+    def on_quote_tick(self, tick):
+        pass
+
+
 DEEP = 10**9
 LATE_NS = 1_500_000_000
 LATE = {"latency_model": LatencyModel(base_latency_nanos=LATE_NS)}
@@ -108,6 +120,25 @@ def test_in_report_mode_it_is_journalled_and_nothing_is_changed(tmp_path):
     assert [float(position.signed_qty) for position in made.positions()] == [X1 - 1_000]
     assert denials(made.strategy) == []
     conforms(made)
+
+
+@pytest.mark.req("DOL-KILL-007")
+def test_live_two_exits_of_one_turn_that_the_sandbox_fills_both(tmp_path):
+    """In report mode, where an entry passes at a live start. The sandbox looks for the position before either fill."""
+
+    async def act(node):
+        (trader,) = node.trader.strategies()
+        market(BUY, 1_000)(trader)
+        await asyncio.sleep(0.2)
+        trader.close_all_positions(INS.id)
+        trader.close_all_positions(INS.id)
+
+    _, guard, _ = run(tmp_path, act, trader=Still, mode="report")
+    fills = [record.data for record in read(str(tmp_path / "journal.jsonl")) if record.kind == "FILL"]
+    assert [fill.get("applied", 1) for fill in fills] == [1, 1, 0]
+    assert guard.parts.guard.state.latch.cause == Cause.LEDGER_DESYNC
+    report = pipeline.audit(str(tmp_path / "journal.jsonl"))
+    assert report.findings == (), [finding.lines() for finding in report.findings]
 
 
 @pytest.mark.req("DOL-KILL-007")
