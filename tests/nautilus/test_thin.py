@@ -3,10 +3,9 @@
 import itertools
 
 import pytest
-from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.backtest.models import LatencyModel
 from nautilus_trader.model.data import BookOrder, OrderBookDelta, OrderBookDeltas
-from nautilus_trader.model.enums import BookAction, BookType, OrderStatus, TimeInForce
-from nautilus_trader.model.events import OrderCancelRejected, OrderRejected
+from nautilus_trader.model.enums import BookAction, BookType, OrderStatus
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.objects import Price, Quantity
 
@@ -32,13 +31,17 @@ def depth(at, size=100_000, levels=4):
     return OrderBookDeltas(INS.id, deltas)
 
 
-def run(tmp_path, script, venue, seconds=120, before=None):
+def empty(at):
+    """A book in which nobody buys or sells."""
+    ts = T0 + at * S + 1_000
+    return OrderBookDeltas(INS.id, [OrderBookDelta.clear(INS.id, 0, ts, ts)])
+
+
+def run(tmp_path, script, venue, seconds=120, books=None):
     strategy = make(script)
     rig = Rig(tmp_path, INS, simulated=venue).add(strategy)
-    if before is not None:
-        before(rig)
     if "book_type" in venue:
-        rig.engine.add_data([depth(at) for at in range(seconds)], sort=False)
+        rig.engine.add_data(books or [depth(at) for at in range(seconds)], sort=False)
     rig.run(quotes(INS, [65_000] * seconds, size=100_000))
     assert rig.guard.failures == []
     return rig, strategy
@@ -59,37 +62,33 @@ def test_a_flatten_goes_on_until_nothing_is_left(tmp_path):
 
 
 @pytest.mark.req("DOL-KILL-003")
-def test_a_venue_that_refuses_immediate_market_orders_gets_one_that_stays(tmp_path, monkeypatch):
-    send = action.Host.send
-
-    def refusing(self, order, position_id):
-        if order.time_in_force != TimeInForce.IOC:
-            send(self, order, position_id)
-            return
-        event = OrderRejected(
-            order.trader_id, order.strategy_id, order.instrument_id, order.client_order_id, rig_of[0].account_id(),
-            "no IOC", UUID4(), self._clock.timestamp_ns(), self._clock.timestamp_ns(),
-        )  # fmt: skip
-        rig_of[0].submitted(order)
-        self._msgbus.send("ExecEngine.process", event)
-
-    monkeypatch.setattr(action.Host, "send", refusing)
-    rig_of = []
-    rig, _ = run(tmp_path, BOUGHT | {15: command("kill")}, THIN, before=lambda rig: rig_of.append(Venue(rig)))
-    first, second = owns(rig)
-    assert (first.time_in_force, first.status) == (TimeInForce.IOC, OrderStatus.REJECTED)
-    assert (second.time_in_force, int(second.filled_qty)) == (TimeInForce.GTC, 400_000)
+def test_where_nobody_buys_the_flatten_is_asked_for_at_each_row_until_somebody_does(tmp_path):
+    books = [depth(at) for at in range(14)] + [empty(14)] + [depth(at) for at in range(60, 90)]
+    rig, _ = run(tmp_path, BOUGHT | {15: command("kill")}, THIN, books=books)
+    assert net(rig) == 0
+    refused = [order for order in owns(rig) if order.status == OrderStatus.REJECTED]
+    assert {later.ts_init - before.ts_init for before, later in itertools.pairwise(refused)} == {S}
+    assert [int(order.filled_qty) for order in owns(rig)[len(refused) :]] == [400_000, 400_000, 100_000]
 
 
 @pytest.mark.req("DOL-KILL-003")
-def test_an_own_order_that_was_never_answered_is_cancelled_and_not_sent_again_beside_it(tmp_path):
-    """The simulator leaves a market order SUBMITTED that finds nothing, and knows of none when it is cancelled."""
-    rig, _ = run(tmp_path, BOUGHT | {15: command("kill")}, USED_UP)
-    own = owns(rig)[-1]
-    assert own.status == OrderStatus.SUBMITTED
-    refused = [event.ts_event for event in own.events if isinstance(event, OrderCancelRejected)]
-    assert len(refused) > 2
-    assert {later - before for before, later in itertools.pairwise(refused)} == {10 * S}
+def test_beside_an_own_order_that_is_not_answered_no_second_one_is_sent(tmp_path, monkeypatch):
+    """Twenty-five seconds to the venue: after ten it is cancelled, and is filled before the cancel is there."""
+    cancel, asked = action.Host.cancel, []
+
+    def watched(self, order):
+        asked.append(self._clock.timestamp_ns())
+        cancel(self, order)
+
+    monkeypatch.setattr(action.Host, "cancel", watched)
+    strategy = make({3: market(BUY, 100_000), 40: command("kill")})
+    rig = Rig(tmp_path, INS, latency=LatencyModel(base_latency_nanos=25 * S)).add(strategy)
+    rig.run(quotes(INS, [65_000] * 120))
+    (own,) = owns(rig)
+    assert own.status == OrderStatus.FILLED
+    assert net(rig) == 0
+    assert rig.guard.failures == []
+    assert asked == [own.ts_init + 10 * S, own.ts_init + 20 * S]
 
 
 @pytest.mark.req("DOL-KILL-003")
@@ -111,21 +110,5 @@ def test_an_own_order_waits_for_an_exit_that_is_half_filled(tmp_path):
     """Two seconds, as for one that is still on its way: both together would cross zero at a venue that lets them."""
     sold = market(SELL, 900_000)
     rig, _ = run(tmp_path, BOUGHT | {15: sold, 16: command("kill")}, {**THIN, "use_reduce_only": False})
-    at = {record.kind: record.ts_ns for record in rig.records("COMMAND", "OWN")}
-    assert at["OWN"] - at["COMMAND"] == 2 * S
-
-
-class Venue:
-    """What a venue's own client says of an order before it refuses it."""
-
-    def __init__(self, rig):
-        self._engine = rig.engine
-
-    def account_id(self):
-        return self._engine.cache.accounts()[0].id
-
-    def submitted(self, order):
-        client = self._engine.kernel.exec_engine._clients[next(iter(self._engine.kernel.exec_engine._clients))]
-        client.generate_order_submitted(
-            order.strategy_id, order.instrument_id, order.client_order_id, self._engine.kernel.clock.timestamp_ns()
-        )
+    killed, sent = (rig.records(kind)[0].ts_ns for kind in ("COMMAND", "OWN"))
+    assert sent - killed == 2 * S

@@ -10,7 +10,7 @@ from typing import Any, Final
 from nautilus_trader.common.factories import OrderFactory
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import CancelOrder, SubmitOrder
-from nautilus_trader.model.enums import OrderSide, OrderStatus, TimeInForce, TriggerType
+from nautilus_trader.model.enums import OrderSide, OrderStatus, TriggerType
 from nautilus_trader.model.events import OrderDenied, OrderModifyRejected, OrderUpdated
 from nautilus_trader.model.identifiers import ClientOrderId
 
@@ -96,22 +96,16 @@ class Host:
             return True
         return order.emulation_trigger != TriggerType.NO_TRIGGER
 
-    def reducing(self, position: Any, side: int, quantity: Any, client_order_id: str, tag: str, once: bool) -> Any:
-        """An order of the guard's own: reduce-only, for the position's strategy and by its id. Not sent yet.
-
-        `once`: what does not fill at once is cancelled by the venue, so that the rest can be asked for.
-        """
+    def reducing(self, position: Any, side: int, quantity: Any, client_order_id: str, tag: str) -> Any:
+        """An order of the guard's own: reduce-only, for the position's strategy and by its id. Not sent yet."""
         factory = OrderFactory(
             position.trader_id, position.strategy_id, self._clock, self._cache, use_uuid_client_order_ids=True
         )
         order_side = OrderSide.SELL
         if side > 0:
             order_side = OrderSide.BUY
-        time_in_force = TimeInForce.GTC
-        if once:
-            time_in_force = TimeInForce.IOC
         order = factory.market(
-            position.instrument_id, order_side, quantity, time_in_force=time_in_force, reduce_only=True, tags=[tag],
+            position.instrument_id, order_side, quantity, reduce_only=True, tags=[tag],
             client_order_id=ClientOrderId(client_order_id),
         )  # fmt: skip
         self._msgbus.publish(f"events.order.{position.strategy_id.value}", order.init_event)

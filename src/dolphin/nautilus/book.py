@@ -200,6 +200,10 @@ class Book:
             self.moving.discard(working.cid)
         return working
 
+    def lost(self, cid: str) -> None:
+        """This order works nowhere, though nobody says that it has ended."""
+        self._forget(cid, self.working.get(cid))
+
     def _forget(self, cid: str, working: Working | None) -> None:
         self.moving.discard(cid)
         if working is None:

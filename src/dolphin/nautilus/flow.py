@@ -8,16 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from nautilus_trader.model.events import (
-    OrderCanceled,
-    OrderDenied,
-    OrderExpired,
-    OrderFilled,
-    OrderInitialized,
-    OrderModifyRejected,
-    OrderRejected,
-    OrderUpdated,
-)
+from nautilus_trader.model.events import OrderFilled, OrderInitialized, OrderModifyRejected, OrderUpdated
 
 from dolphin.journal import encode
 from dolphin.kernel.events import Event, Seen, Tick
@@ -43,8 +34,6 @@ READ_STRIDES: Final = 4
 READ_NS: Final = 250_000_000
 """Sensors sample their rows on a grid of 250 ms: feeds that were read this real time ago have nothing new to say."""
 
-_ENDS: Final = (OrderFilled, OrderRejected, OrderDenied, OrderCanceled, OrderExpired)
-_REFUSALS: Final = (OrderRejected, OrderDenied)
 _ANSWERS: Final = (OrderUpdated, OrderModifyRejected)
 
 
@@ -328,8 +317,7 @@ class FlowOfEvents:
             if isinstance(event, _ANSWERS):
                 working.answered(event)
         if name in book.own_ids:
-            if isinstance(event, _ENDS):
-                self._own_ended(order, group, isinstance(event, _REFUSALS))
+            parts.own.heard(event, order, group)
         if self._guard.emptying():
             parts.killing.again(working)
         if group is not None:
@@ -347,14 +335,6 @@ class FlowOfEvents:
             return
         if self._guard.emptying():
             self._parts.killing.all()
-
-    def _own_ended(self, order: Any, group: Any, rejected: bool) -> None:
-        parts = self._parts
-        if group is None:
-            group = parts.book.group(
-                order.instrument_id, order.strategy_id, parts.cache.position_id(order.client_order_id)
-            )
-        parts.own.ended(group, rejected)
 
     def position(self, event: Any) -> None:
         """A position opened, changed or closed."""

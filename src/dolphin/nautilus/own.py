@@ -10,6 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nautilus_trader.model.enums import OrderStatus
+from nautilus_trader.model.events import (
+    OrderCanceled,
+    OrderCancelRejected,
+    OrderDenied,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+)
 from nautilus_trader.model.identifiers import ClientOrderId, PositionId
 
 from dolphin.journal import encode
@@ -34,10 +43,13 @@ ARRIVING_NS = 2 * NS_PER_S
 together would cross zero. No longer: a strategy that sends exits for ever must not hold off a kill.
 """
 
-STUCK_NS = 10 * NS_PER_S
-"""So long an own order may work unfilled: then it is cancelled, and what is left is asked for anew. One that the venue
-never answered is not sent again beside it: nobody knows whether it will fill.
+STUCK_NS, PART_NS = 10 * NS_PER_S, NS_PER_S
+"""So long an own order may work unfilled, and half filled: then it is cancelled, and the rest is asked for anew. Live,
+no second one is sent beside one of which the venue says nothing: nobody knows whether it will fill.
 """
+
+_ENDS = (OrderFilled, OrderRejected, OrderDenied, OrderCanceled, OrderExpired)
+_REFUSALS = (OrderRejected, OrderDenied)
 
 
 class Own:
@@ -45,7 +57,7 @@ class Own:
 
     def __init__(
         self, guard: Guard, book: Book, values: Values, scales: dict[str, Scale], host: Host, cache: Any, clock: Any,
-        fresh: Callable[[str], bool], feed_of: Callable[[str], int], run_id: str,
+        fresh: Callable[[str], bool], feed_of: Callable[[str], int], run_id: str, simulated: bool,
     ) -> None:  # fmt: skip
         self._guard = guard
         self._book = book
@@ -57,6 +69,7 @@ class Own:
         self._fresh = fresh
         self._feed_of = feed_of
         self._run_id = run_id
+        self._simulated = simulated
         self._last_ns: dict[str, int] = {}
         self._asking = False
         self._again = False
@@ -68,7 +81,6 @@ class Own:
         self._refused_ns: dict[str, int] = {}
         self._arriving_ns: dict[str, int] = {}
         self._sent_ns: dict[str, int] = {}
-        self._until_filled: set[str] = set()
 
     def begin(self) -> None:
         """Something fell, or more is held than may be: every position is asked about."""
@@ -162,14 +174,17 @@ class Own:
 
     def _stuck(self, group: Group, now_ns: int) -> None:
         """Cancel an own order that has worked for too long."""
-        until_ns = self._sent_ns.setdefault(group.key, now_ns) + STUCK_NS
-        if now_ns < until_ns:
-            self._later(until_ns)
-            return
-        self._sent_ns[group.key] = now_ns
-        self._later(now_ns + STUCK_NS)
         for working in list(group.orders.values()):
             if working.own:
+                patience_ns = STUCK_NS
+                if working.order.status == OrderStatus.PARTIALLY_FILLED:
+                    patience_ns = PART_NS
+                until_ns = self._sent_ns.setdefault(group.key, now_ns) + patience_ns
+                if now_ns < until_ns:
+                    self._later(until_ns)
+                    return
+                self._sent_ns[group.key] = now_ns
+                self._later(now_ns + STUCK_NS)
                 self._host.cancel(working.order)
 
     def _later(self, at_ns: int) -> None:
@@ -227,7 +242,7 @@ class Own:
         self._guard.write(now_ns, "OWN", encode(said))
         self._book.own_ids.add(name)
         quantity = self._quantity(position, group, answer, scale)
-        order = self._host.reducing(position, side, quantity, name, tag, group.key not in self._until_filled)
+        order = self._host.reducing(position, side, quantity, name, tag)
         # Counted before it leaves: live it is only queued, and what asks meanwhile must find it.
         self._book.seen(order, position.id)
         try:
@@ -262,16 +277,22 @@ class Own:
             lots -= working.most()
             self._host.cancel(working.order)
 
-    def ended(self, group: Group | None, rejected: bool) -> None:
-        """An own order ended: what remains is asked for, after a rejection not at this very instant.
+    def heard(self, event: Any, order: Any, group: Group | None) -> None:
+        """An event of an own order. At its end what remains is asked for, after a rejection not at this very instant.
 
-        A venue that takes no market order for immediate execution is given one that stays until it is filled.
+        `group`: where it filled. A simulator that does not know an order that it is to cancel will not fill it either.
         """
-        if group is None:
+        if isinstance(event, OrderCancelRejected):
+            if not self._simulated:
+                return
+            self._book.lost(order.client_order_id.value)
+        elif not isinstance(event, _ENDS):
             return
-        if rejected:
+        if group is None:
+            position_id = self._cache.position_id(order.client_order_id)
+            group = self._book.group(order.instrument_id, order.strategy_id, position_id)
+        if isinstance(event, _REFUSALS):
             self._refused_ns[group.key] = self._clock.timestamp_ns()
-            self._until_filled.symmetric_difference_update((group.key,))
         self._done.discard(group.key)
         self.due = True
 
