@@ -8,7 +8,11 @@ import time
 
 import pytest
 
+from dolphin.audit import pipeline
 from dolphin.nautilus import mailbox
+from tests.nautilus.rig import Rig, audusd, quotes, replays
+from tests.nautilus.test_gates import BUY, X1, denials, market, net
+from tests.nautilus.test_kill import make
 
 
 def serve(state_dir, answers, stop):
@@ -135,3 +139,127 @@ def test_an_answer_that_cannot_be_written_is_false(tmp_path):
     mailbox.make(tmp_path)
     assert not mailbox.answer(tmp_path, letter, {"x": object()})
     assert os.listdir(mailbox.folder(tmp_path)) == []
+
+
+# --- what the journal could not write --------------------------------------------------------------------------------
+
+LONE = "\ud800"
+
+
+def deep(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+UNWRITABLE = {
+    "5,000 digits": (
+        {"verb": "flow", "args": {"amount": "9" * 5_000}},
+        "amount: 5000 characters; accepted at most 1000",
+    ),
+    "999 digits": (
+        {"verb": "flow", "args": {"amount": "-" + "9" * 998}},
+        "amount: a number of 3316 bits; accepted at mo",
+    ),
+    "a number of 4,000": (
+        {"verb": "arm", "args": {"episode": 10**4_000}},
+        "episode: a number of 13288 bits; accepted at",
+    ),
+    "a value": (
+        {"verb": "adopt", "args": {"position": LONE}},
+        r"position '\ud800': a lone surrogate; accepted text that",
+    ),
+    "a name": ({"verb": "kill", "args": {LONE: 1}}, r"a name in args '\ud800': a lone surrogate; accepted text that"),
+    "within": (
+        {"verb": "adopt", "args": {"position": [{"x": [LONE]}]}},
+        r"x '\ud800': a lone surrogate; accepted text t",
+    ),
+    "cause": (
+        {"verb": "kill", "args": {}, "cause": LONE},
+        r"cause '\ud800': a lone surrogate; accepted text that UTF-8",
+    ),
+    "9 levels": (
+        {"verb": "adopt", "args": {"position": deep(8)}},
+        "position: nested too deep; accepted at most 8 levels",
+    ),
+    "800 levels": ({"verb": "adopt", "args": {"position": deep(800)}}, "position: nested too deep; accepted at most 8"),
+    "of objects": (
+        {"verb": "adopt", "args": {"position": [{"a": {"b": deep(900)}}]}},
+        "nested too deep; accepted at mos",
+    ),
+}
+
+
+def refused(tmp_path, send, said):
+    """A book that holds something is sent `send(rig, strategy)`: refused, nothing done, its journal whole."""
+    answers = []
+    s = make({3: market(BUY, X1), 5: lambda s: answers.append(send(rig, s)), 8: market(BUY, 1000)})
+    rig = Rig(tmp_path, audusd()).add(s)
+    rig.run(quotes(audusd(), [65_000] * 12))
+    assert rig.guard.failures == []
+    assert denials(s) == []
+    assert net(rig) == X1 + 1000
+    assert rig.records("FAULT", "KILL", "OWN", "ARM", "FLOW") == []
+    (record,) = rig.records("COMMAND")
+    assert record.data["answer"]["ok"] is False
+    assert said in record.data["answer"]["error"]
+    replays(rig.journal)
+    assert pipeline.audit(str(rig.journal)).findings == ()
+    return answers[0], record
+
+
+@pytest.mark.req("DOL-PLUG-004")
+@pytest.mark.parametrize("case", UNWRITABLE)
+def test_a_letter_that_the_journal_could_not_write_is_refused_and_trips_nothing(tmp_path, case):
+    letter, said = UNWRITABLE[case]
+    where = mailbox.make(tmp_path)
+
+    def send(rig, s):
+        (where / "a.json").write_text(json.dumps(letter))
+        rig.guard.parts.letter_flag = True
+
+    refused(tmp_path, send, said)
+    answer = json.loads((where / "a.answer.json").read_text())
+    assert answer["ok"] is False
+    assert said in answer["error"]
+    assert os.listdir(where) == ["a.answer.json"]
+
+
+@pytest.mark.req("DOL-PLUG-004")
+@pytest.mark.parametrize("case", UNWRITABLE)
+def test_the_endpoint_refuses_it_in_the_same_words(tmp_path, case):
+    letter, said = UNWRITABLE[case]
+    message = {"verb": letter["verb"], "cause": letter.get("cause", ""), **letter["args"]}
+    answer, _ = refused(
+        tmp_path, lambda rig, s: [s.msgbus.send("Dolphin.command", message), message["answer"]][1], said
+    )
+    assert said in answer["error"]
+
+
+@pytest.mark.req("DOL-PLUG-004")
+@pytest.mark.parametrize(
+    ("args", "said", "written"),
+    [
+        ({"episode": -(10**5_000)}, "episode: a number of 16610 bits", {"episode": hex(-(10**5_000))[:1_000]}),
+        ({"episode": deep(5_000)}, "nested too deep", {"episode": [[[[[[["..."]]]]]]]}),
+        ({"verb": LONE + "x" * 999}, r"verb '\ud800", {}),
+        ({"verb": "x" * 2_000}, "verb: 2000 characters; accepted at most 1000", {}),
+        ({"cause": "x" * 1_001}, "cause: 1001 characters; accepted at most 1000", {}),
+    ],
+)
+def test_what_only_code_of_this_process_can_send_is_cut_in_the_record(tmp_path, args, said, written):
+    message = {"verb": "arm", **args}
+    _, record = refused(tmp_path, lambda rig, s: s.msgbus.send("Dolphin.command", message), said)
+    assert record.data["args"] == written
+    assert len(record.data["cause"]) <= 1_000
+    assert len(record.data["verb"]) <= 1_006
+
+
+@pytest.mark.parametrize("amount", [2**63 - 1, -(2**63 - 1), str(2**63 - 1)])
+def test_the_largest_number_is_taken(tmp_path, amount):
+    s = make({3: lambda s: s.answers.append(s.command("flow", amount=amount))})
+    rig = Rig(tmp_path, audusd()).add(s)
+    rig.run(quotes(audusd(), [65_000] * 6))
+    assert s.answers[0]["announced"] == str(amount)
+    replays(rig.journal)

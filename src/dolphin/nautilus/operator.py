@@ -35,6 +35,13 @@ from dolphin.nautilus.own import LEAVING, TAKEN, Own
 SCRIPTED: Final = ("fault", "shock", "sensor-error", "stall")
 NONCE_BITS: Final = 53
 
+NUMBER_BITS: Final = 63
+TEXT_MAX: Final = 1_000
+DEPTH_MAX: Final = 8
+"""What a command may hold, so that its record can be written and read: bits of a number besides its sign, characters
+of a text, levels of nesting.
+"""
+
 
 class Refused(ValueError):
     """A command that means nothing; the text says what is accepted."""
@@ -78,14 +85,17 @@ class Operator:
         now_ns = self._clock.timestamp_ns()
         answer: dict[str, Any]
         try:
+            _legible("verb", verb)
+            _legible("cause", cause)
+            _legible_all("args", args, 1)
             handler = self._verbs.get(verb)
             if handler is None:
                 raise Refused(f"verb {verb!r}; accepted {', '.join(self._verbs)}")
             answer = {"ok": True, "verb": verb, **handler(args)}
         except Refused as error:
-            answer = {"ok": False, "verb": verb, "error": str(error)}
+            answer = {"ok": False, "verb": _text(verb), "error": str(error)}
         if verb != "status":
-            said = {"verb": verb, "args": _plain(args), "cause": cause, "answer": _plain(answer)}
+            said = {"verb": _text(verb), "args": _plain(args), "cause": _text(cause), "answer": answer}
             self._guard.write(now_ns, "COMMAND", encode(said))
         return answer
 
@@ -252,7 +262,9 @@ def _whole(args: Mapping[str, Any], name: str, default: int) -> int:
         return value
     if isinstance(value, str):
         if value.removeprefix("-").isdecimal():
-            return int(value)
+            number = int(value)
+            _legible(name, number)
+            return number
     raise Refused(f"{name} {value!r}; accepted a whole number")
 
 
@@ -263,12 +275,55 @@ def _needed(args: Mapping[str, Any], name: str, which: str) -> int:
     return _whole(args, name, 0)
 
 
-def _plain(value: Any) -> Any:
-    """What the journal can write: text for whatever else a caller sent."""
+def _legible(field: str, value: Any, depth: int = 1) -> None:
+    """Refused where the journal could not write this, or could not be read for it; nothing has been done then."""
+    if isinstance(value, int):
+        if value.bit_length() > NUMBER_BITS:
+            raise Refused(f"{field}: a number of {value.bit_length()} bits; accepted at most {NUMBER_BITS}")
+        return
+    if isinstance(value, str):
+        if len(value) > TEXT_MAX:
+            raise Refused(f"{field}: {len(value)} characters; accepted at most {TEXT_MAX}")
+        if _text(value) != value:
+            raise Refused(f"{field} {value!r}: a lone surrogate; accepted text that UTF-8 can write")
+        return
+    _legible_all(field, value, depth)
+
+
+def _legible_all(field: str, value: Any, depth: int) -> None:
+    """Refused where a member of this mapping or list is not legible; a member of a mapping goes by its own name."""
+    if not isinstance(value, Mapping | list | tuple):
+        return
+    if depth > DEPTH_MAX:
+        raise Refused(f"{field}: nested too deep; accepted at most {DEPTH_MAX} levels")
     if isinstance(value, Mapping):
-        return {str(key): _plain(member) for key, member in value.items()}
-    if isinstance(value, bool | int | str | None):
+        for key, member in value.items():
+            _legible(f"a name in {field}", str(key))
+            _legible(str(key), member, depth + 1)
+        return
+    for member in value:
+        _legible(field, member, depth + 1)
+
+
+def _text(value: str) -> str:
+    """Text that the journal can write: of bounded length, what UTF-8 has no form of by its number."""
+    return value[:TEXT_MAX].encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain(value: Any, depth: int = 1) -> Any:
+    """What the journal can write, of whatever a caller sent: what is not legible is cut, what is no JSON is text."""
+    if isinstance(value, bool | None):
         return value
+    if isinstance(value, int):
+        if value.bit_length() > NUMBER_BITS:
+            return _text(hex(value))  # a decimal form is bounded, and takes time with the square of its length
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if depth > DEPTH_MAX:
+        return "..."
+    if isinstance(value, Mapping):
+        return {_text(str(key)): _plain(member, depth + 1) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(member) for member in value]
-    return repr(value)[:200]
+        return [_plain(member, depth + 1) for member in value]
+    return _text(repr(value)[:200])
