@@ -244,9 +244,10 @@ ELSEWHERE = frozenset(
         # Positions and orders that are there at the start; an envelope, a re-base, a confirm that is granted.
         "Book._claim", "Book.loaded: _cache.position_id", "Sampler._may_rise",
         # Where something else has failed already: no second fault is planted there.
-        "Own.heard: _cache.position_id", "Own.heard: _clock.timestamp_ns", "Book.lost",
-        "Gates._fallback: _cache.order", "Guard._put: journal.append", "Parts.not_as_measured", "Parts.note", "Plug._plainly",
-        "Waiting.bare", "_closed: journal.release", "_resumed: journal.release", "opened: journal.release",
+        "Own.heard: _cache.position_id", "Book.lost",
+        "Gates._fallback: _cache.order", "Guard._put: journal.append", "Parts.not_as_measured", "Parts.note",
+        "Plug._plainly", "Waiting.bare", "_closed: journal.release", "_resumed: journal.release",
+        "opened: journal.release",
         "plain._beside", "plain._plainly", "plainly_reduces: position.is_opposite_side",
         # Orders of other makes: an algorithm's, emulated and released, one with the guard's name.
         "Gates._refuse", "Host.cancel: _msgbus.send", "Host.deny: _cache.add_order", "Host.shrink: _cache.add_order",

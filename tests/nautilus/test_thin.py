@@ -37,9 +37,11 @@ def empty(at):
     return OrderBookDeltas(INS.id, [OrderBookDelta.clear(INS.id, 0, ts, ts)])
 
 
-def run(tmp_path, script, venue, seconds=120, books=None):
+def run(tmp_path, script, venue, seconds=120, books=None, told=None):
     strategy = make(script)
     rig = Rig(tmp_path, INS, simulated=venue).add(strategy)
+    if told is not None:
+        rig.guard.on_change.append(lambda what, text: told.append(what))
     if "book_type" in venue:
         rig.engine.add_data(books or [depth(at) for at in range(seconds)], sort=False)
     rig.run(quotes(INS, [65_000] * seconds, size=100_000))
@@ -62,12 +64,17 @@ def test_a_flatten_goes_on_until_nothing_is_left(tmp_path):
 
 
 @pytest.mark.req("DOL-KILL-003")
-def test_where_nobody_buys_the_flatten_is_asked_for_at_each_row_until_somebody_does(tmp_path):
+def test_where_nobody_buys_the_flatten_is_asked_for_ever_more_seldom_until_somebody_does(tmp_path):
+    """At each row at first, at last every five seconds; and somebody is told."""
+    told = []
     books = [depth(at) for at in range(14)] + [empty(14)] + [depth(at) for at in range(60, 90)]
-    rig, _ = run(tmp_path, BOUGHT | {15: command("kill")}, THIN, books=books)
+    rig, _ = run(tmp_path, BOUGHT | {15: command("kill")}, THIN, books=books, told=told)
     assert net(rig) == 0
     refused = [order for order in owns(rig) if order.status == OrderStatus.REJECTED]
-    assert {later.ts_init - before.ts_init for before, later in itertools.pairwise(refused)} == {S}
+    pauses = [later.ts_init - before.ts_init for before, later in itertools.pairwise(refused)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (S, 6 * S)
+    assert [what for what in told if what == "NOT FILLED"] == ["NOT FILLED"]
     assert [int(order.filled_qty) for order in owns(rig)[len(refused) :]] == [400_000, 400_000, 100_000]
 
 

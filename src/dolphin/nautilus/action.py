@@ -97,23 +97,22 @@ class Host:
         return order.emulation_trigger != TriggerType.NO_TRIGGER
 
     def reducing(self, position: Any, side: int, quantity: Any, client_order_id: str, tag: str) -> Any:
-        """An order of the guard's own: reduce-only, for the position's strategy and by its id. Not sent yet."""
+        """An order of the guard's own: reduce-only, for the position's strategy. Nobody has heard of it yet."""
         factory = OrderFactory(
             position.trader_id, position.strategy_id, self._clock, self._cache, use_uuid_client_order_ids=True
         )
         order_side = OrderSide.SELL
         if side > 0:
             order_side = OrderSide.BUY
-        order = factory.market(
+        return factory.market(
             position.instrument_id, order_side, quantity, reduce_only=True, tags=[tag],
             client_order_id=ClientOrderId(client_order_id),
         )  # fmt: skip
-        self._msgbus.publish(f"events.order.{position.strategy_id.value}", order.init_event)
-        self._cache.add_order(order, position.id, None)
-        return order
 
     def send(self, order: Any, position_id: Any) -> None:
-        """Send an order of the guard's own past every gate."""
+        """Make an order of the guard's own known, and send it past every gate, by its position's id."""
+        self._msgbus.publish(f"events.order.{order.strategy_id.value}", order.init_event)
+        self._cache.add_order(order, position_id, None)
         command = SubmitOrder(
             order.trader_id, order.strategy_id, order, UUID4(), self._clock.timestamp_ns(), position_id
         )

@@ -295,11 +295,14 @@ class Book:
         return found
 
     def flat(self) -> bool:
-        """No position, and nothing in flight."""
+        """No position, nothing in flight, and no order of the guard's own left."""
         if self.moving:
             return False
         if self.nameless:
             return False
+        for cid in self.own_ids:  # it may open a position where reduce-only is not honoured
+            if cid in self.working:
+                return False
         return not self.held()
 
     def holding(self) -> int:

@@ -344,7 +344,7 @@ class FlowOfEvents:
         parts.values.changed()
         if group is not None:
             if group.lots == 0:
-                parts.own.adopted.pop(group.key, None)
+                parts.own.gone(group)
         if parts.own.due:
             self._read(self._clock.timestamp_ns())
             self.due()

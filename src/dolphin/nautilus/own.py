@@ -8,6 +8,7 @@ is asked for again, by the next event or row, until nothing is due.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from nautilus_trader.model.enums import OrderStatus
@@ -48,8 +49,24 @@ STUCK_NS, PART_NS = 10 * NS_PER_S, NS_PER_S
 no second one is sent beside one of which the venue says nothing: nobody knows whether it will fill.
 """
 
+PAUSE_NS, PAUSE_STEPS, QUICK = 20_000_000, 8, 2
+"""After more own orders in a row than `QUICK` that filled nothing: a pause that doubles with each, to five seconds. A
+venue that refuses each at once must not be sent hundreds.
+"""
+
 _ENDS = (OrderFilled, OrderRejected, OrderDenied, OrderCanceled, OrderExpired)
-_REFUSALS = (OrderRejected, OrderDenied)
+
+
+@dataclass(slots=True)
+class Tried:
+    """What was tried with one position, in real ns: when the last own order left, and since when an exit is awaited; no
+    new one before `not_before_ns`; `in_vain`: own orders in a row that filled nothing.
+    """
+
+    sent_ns: int
+    arriving_ns: int = ABSENT
+    not_before_ns: int = NEVER_TRIMMED
+    in_vain: int = 0
 
 
 class Own:
@@ -58,6 +75,7 @@ class Own:
     def __init__(
         self, guard: Guard, book: Book, values: Values, scales: dict[str, Scale], host: Host, cache: Any, clock: Any,
         fresh: Callable[[str], bool], feed_of: Callable[[str], int], run_id: str, simulated: bool,
+        tell: Callable[[str, str], None],
     ) -> None:  # fmt: skip
         self._guard = guard
         self._book = book
@@ -70,6 +88,7 @@ class Own:
         self._feed_of = feed_of
         self._run_id = run_id
         self._simulated = simulated
+        self._tell = tell
         self._last_ns: dict[str, int] = {}
         self._asking = False
         self._again = False
@@ -78,9 +97,7 @@ class Own:
         self.due = False
         self.due_ns = ABSENT
         self.sent = 0
-        self._refused_ns: dict[str, int] = {}
-        self._arriving_ns: dict[str, int] = {}
-        self._sent_ns: dict[str, int] = {}
+        self._tries: dict[str, Tried] = {}
 
     def begin(self) -> None:
         """Something fell, or more is held than may be: every position is asked about."""
@@ -114,7 +131,7 @@ class Own:
     def _round(self) -> None:
         now_ns = self._clock.timestamp_ns()
         self.due_ns = ABSENT
-        left = False
+        left = self._pointless(now_ns)
         for group in self._largest_first():
             if group.key in self._done:
                 continue
@@ -122,6 +139,30 @@ class Own:
             self._position(group, now_ns)
         if not left:
             self._rest()
+
+    def _tried(self, key: str, now_ns: int) -> Tried:
+        found = self._tries.get(key)
+        if found is None:
+            found = Tried(now_ns)
+            self._tries[key] = found
+        return found
+
+    def _pointless(self, now_ns: int) -> bool:
+        """Whether own orders work whose position is gone, or that name none: they are cancelled, and again."""
+        found = False
+        for group in list(self._book.groups.values()):
+            if group.lots == 0:
+                if group.summed().own > 0:
+                    found = True
+                    self._stuck(group, now_ns, 0)
+        return found
+
+    def gone(self, group: Group) -> None:
+        """A position was closed: what was known of it does not hold for the next of its name."""
+        self.adopted.pop(group.key, None)
+        self._tries.pop(group.key, None)
+        if group.summed().own > 0:
+            self.due = True
 
     def _rest(self) -> None:
         """Nothing to ask about: while a target of zero holds, a late fill may bring something."""
@@ -140,13 +181,16 @@ class Own:
     def _position(self, group: Group, now_ns: int) -> None:
         sums = group.summed()
         if sums.own > 0:
-            self._stuck(group, now_ns)
+            self._stuck(group, now_ns, STUCK_NS)
+            return
+        if self._nameless(group):
             return
         if not self._fresh(group.instrument):
             return
-        if self._refused_ns.get(group.key, NEVER_TRIMMED) == now_ns:
+        tried = self._tried(group.key, now_ns)
+        if now_ns < tried.not_before_ns:
             return
-        if self._waits(group, now_ns):
+        if self._waits(group, tried, now_ns):
             return
         last_ns = self._last_ns.get(group.key, NEVER_TRIMMED)
         if not self._guard.emptying():
@@ -161,29 +205,41 @@ class Own:
         if answer.reason in (Reason.NOTHING_TO_DO, Reason.MODE_OFF, Reason.ADOPTED):
             self._done.add(group.key)
 
-    def _waits(self, group: Group, now_ns: int) -> bool:
+    def _nameless(self, group: Group) -> bool:
+        """Whether an own order of an earlier run works here that came back without its position: it must go first."""
+        for other in self._book.groups.values():
+            if other.lots == 0:
+                if (other.instrument, other.strategy) == (group.instrument, group.strategy):
+                    if other.summed().own > 0:
+                        return True
+        return False
+
+    def _waits(self, group: Group, tried: Tried, now_ns: int) -> bool:
         """Whether a strategy's own exit is on its way, and not for too long yet."""
         if not group.arriving():
-            self._arriving_ns.pop(group.key, None)
+            tried.arriving_ns = ABSENT
             return False
-        until_ns = self._arriving_ns.setdefault(group.key, now_ns) + ARRIVING_NS
+        if tried.arriving_ns == ABSENT:
+            tried.arriving_ns = now_ns
+        until_ns = tried.arriving_ns + ARRIVING_NS
         if now_ns >= until_ns:
             return False
         self._later(until_ns)
         return True
 
-    def _stuck(self, group: Group, now_ns: int) -> None:
-        """Cancel an own order that has worked for too long."""
+    def _stuck(self, group: Group, now_ns: int, patience_ns: int) -> None:
+        """Cancel an own order that has worked for too long; again after a while."""
+        if group.key in self._tries:
+            patience_ns = STUCK_NS
+        tried = self._tried(group.key, now_ns)
         for working in list(group.orders.values()):
             if working.own:
-                patience_ns = STUCK_NS
                 if working.order.status == OrderStatus.PARTIALLY_FILLED:
-                    patience_ns = PART_NS
-                until_ns = self._sent_ns.setdefault(group.key, now_ns) + patience_ns
-                if now_ns < until_ns:
-                    self._later(until_ns)
+                    patience_ns = min(patience_ns, PART_NS)
+                if now_ns < tried.sent_ns + patience_ns:
+                    self._later(tried.sent_ns + patience_ns)
                     return
-                self._sent_ns[group.key] = now_ns
+                tried.sent_ns = now_ns
                 self._later(now_ns + STUCK_NS)
                 self._host.cancel(working.order)
 
@@ -227,7 +283,7 @@ class Own:
             return
         self.displace(group, group.summed().resting - abs(group.lots) + answer.lots)
         self._last_ns[group.key] = now_ns
-        self._sent_ns[group.key] = now_ns
+        self._tried(group.key, now_ns).sent_ns = now_ns
         self.sent += 1
         name = self._new_name()
         self._guard.count(answer.reason.name)
@@ -243,7 +299,7 @@ class Own:
         self._book.own_ids.add(name)
         quantity = self._quantity(position, group, answer, scale)
         order = self._host.reducing(position, side, quantity, name, tag)
-        # Counted before it leaves: live it is only queued, and what asks meanwhile must find it.
+        # Counted before anybody hears of it: live it is only queued, and what asks meanwhile must find it.
         self._book.seen(order, position.id)
         try:
             self._host.send(order, position.id)
@@ -291,10 +347,24 @@ class Own:
         if group is None:
             position_id = self._cache.position_id(order.client_order_id)
             group = self._book.group(order.instrument_id, order.strategy_id, position_id)
-        if isinstance(event, _REFUSALS):
-            self._refused_ns[group.key] = self._clock.timestamp_ns()
+        self._in_vain(group.key, order)
         self._done.discard(group.key)
         self.due = True
+
+    def _in_vain(self, key: str, order: Any) -> None:
+        """After one that filled nothing not at this very instant; after several of them a pause."""
+        now_ns = self._clock.timestamp_ns()
+        tried = self._tried(key, now_ns)
+        if order.filled_qty.as_double() > 0:
+            tried.in_vain = 0
+            return
+        tried.in_vain += 1
+        pause_ns = 1
+        if tried.in_vain > QUICK:
+            pause_ns = PAUSE_NS << min(tried.in_vain - QUICK, PAUSE_STEPS)
+        tried.not_before_ns = now_ns + pause_ns
+        if tried.in_vain == QUICK + 1:
+            self._tell("NOT FILLED", f"{tried.in_vain} own orders for {key} filled nothing: look at the venue")
 
     def waiting(self) -> list[str]:
         """The positions that wait for the operator."""

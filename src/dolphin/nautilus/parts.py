@@ -98,7 +98,7 @@ class Parts:
         self.killing = Killing(self.guard, self.book, self.host)
         self.own = Own(
             self.guard, self.book, self.values, self.scales, self.host, self.cache, actor.clock, self.fresh,
-            self.feed_of, settings.run_id, not live,
+            self.feed_of, settings.run_id, not live, actor.tell,
         )  # fmt: skip
         self.flow = FlowOfEvents(self)
         self.asker = Asker(
