@@ -28,6 +28,7 @@ from dolphin.kernel.state import FeedKind, Latch, State
 from dolphin.kernel.units import FULL_MS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.config import PlugConfig
+from dolphin.nautilus.decided import Decided
 from dolphin.nautilus.ports import FeedSpec
 from dolphin.nautilus.translate import Scale
 from dolphin.nautilus.values import Values
@@ -41,14 +42,14 @@ PACKAGES = ("dolphin-survival", "nautilus_trader", "arch", "exchange_calendars")
 class Opened(NamedTuple):
     """A journal that is being written, and the state that it stands for. `resumed`: it was there before.
 
-    `adopted`: the positions that an earlier run wrote ADOPT for and nobody has decided on. `held`: a kill that the
+    `decided`: the positions that wait for the operator, and those that he wants gone. `held`: a kill that the
     journal does not know stands, and the run has to begin with its FAULT.
     """
 
     journal: Journal
     state: State
     resumed: bool
-    adopted: tuple[str, ...]
+    decided: Decided
     latch_file: LatchFile
     held: Held | None
 
@@ -279,7 +280,7 @@ def opened(
             os.unlink(path)
         journal.release()
         raise
-    return Opened(journal, begin(header).state, False, (), latch_file, held)
+    return Opened(journal, begin(header).state, False, Decided(), latch_file, held)
 
 
 class _Fold:
@@ -289,7 +290,7 @@ class _Fold:
         self.policy: Policy | None = None
         self.state: State | None = None
         self.header: Mapping[str, Any] = {}
-        self.adopted: dict[str, int] = {}
+        self.decided = Decided()
 
     def each(self, record: Any) -> None:
         """Take one record."""
@@ -297,35 +298,24 @@ class _Fold:
             self.header = record.data
             self.policy, self.state = begin(record.data)
             return
-        if record.kind == "ADOPT":
-            self.adopted = dict.fromkeys(record.data.get("positions", ()), 0)
-            return
-        if record.kind == "COMMAND":
-            self._decided(record.data)
-            return
+        self.decided.each(record.kind, record.data)
         if record.kind in EVENTS:
             assert self.policy is not None
             assert self.state is not None
             event = decode(record.kind, record.ts_ns, record.data)
             self.state, _ = step(self.policy, self.state, event)
 
-    def _decided(self, data: Mapping[str, Any]) -> None:
-        if data.get("verb") not in ("adopt", "flatten"):
-            return
-        for name in data.get("answer", {}).get("positions", ()):
-            self.adopted.pop(name, None)
 
-
-def fold(path: str) -> tuple[Any, State, dict[str, int], Mapping[str, Any]]:
-    """Recovery, state, undecided positions and header of the journal at `path`. JournalError."""
+def fold(path: str) -> tuple[Any, State, Decided, Mapping[str, Any]]:
+    """Recovery, state, what was decided on positions and header of the journal at `path`. JournalError."""
     made = _Fold()
     recovery = recover(path, each=made.each)
     assert made.state is not None
-    return recovery, made.state, made.adopted, made.header
+    return recovery, made.state, made.decided, made.header
 
 
 def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any) -> Opened:
-    recovery, state, adopted, was = fold(str(path))
+    recovery, state, decided, was = fold(str(path))
     before = [(feed["name"], feed["kind"]) for feed in was["feeds"]]
     now = [(feed["name"], feed["kind"]) for feed in header["feeds"]]
     if before != now:
@@ -339,4 +329,4 @@ def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int,
     except BaseException:
         journal.release()
         raise
-    return Opened(journal, state, True, tuple(adopted), latch_file, held)
+    return Opened(journal, state, True, decided, latch_file, held)

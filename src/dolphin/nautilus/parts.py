@@ -21,6 +21,7 @@ from dolphin.nautilus.action import Host
 from dolphin.nautilus.asking import NO_FEED, Asker
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.config import PlugConfig
+from dolphin.nautilus.decided import take_up
 from dolphin.nautilus.ending import ended
 from dolphin.nautilus.equity import Sampler
 from dolphin.nautilus.feeds import Feeds
@@ -84,7 +85,7 @@ class Parts:
         self.status_file = StatusFile(Path(settings.state_dir))
         self.status_file.remove()
         self.resumed = found.resumed
-        self.undecided = found.adopted
+        self.decided = found.decided
         self.held = found.held
         self.guard = Guard(
             self.policy,
@@ -185,8 +186,7 @@ class Parts:
 
     def _adopt(self, now_ns: int) -> None:
         """Positions that a first live start finds wait for the operator; those of an earlier run are known."""
-        for name in self.undecided:
-            self.own.adopted[name] = WAITING
+        take_up(self.decided, self.own, self.book, self.guard, self.actor.tell, now_ns)
         if not self.live:
             return
         if self.resumed:
