@@ -175,10 +175,6 @@ UNWRITABLE = {
         {"verb": "adopt", "args": {"position": [{"x": [LONE]}]}},
         r"x '\ud800': a lone surrogate; accepted text t",
     ),
-    "cause": (
-        {"verb": "kill", "args": {}, "cause": LONE},
-        r"cause '\ud800': a lone surrogate; accepted text that UTF-8",
-    ),
     "9 levels": (
         {"verb": "adopt", "args": {"position": deep(8)}},
         "position: nested too deep; accepted at most 8 levels",
@@ -245,7 +241,6 @@ def test_the_endpoint_refuses_it_in_the_same_words(tmp_path, case):
         ({"episode": deep(5_000)}, "nested too deep", {"episode": [[[[[[["..."]]]]]]]}),
         ({"verb": LONE + "x" * 999}, r"verb '\ud800", {}),
         ({"verb": "x" * 2_000}, "verb: 2000 characters; accepted at most 1000", {}),
-        ({"cause": "x" * 1_001}, "cause: 1001 characters; accepted at most 1000", {}),
     ],
 )
 def test_what_only_code_of_this_process_can_send_is_cut_in_the_record(tmp_path, args, said, written):
@@ -254,6 +249,20 @@ def test_what_only_code_of_this_process_can_send_is_cut_in_the_record(tmp_path, 
     assert record.data["args"] == written
     assert len(record.data["cause"]) <= 1_000
     assert len(record.data["verb"]) <= 1_006
+
+
+@pytest.mark.req("DOL-KILL-001")
+@pytest.mark.parametrize(("cause", "written"), [(LONE + "found", r"\ud800found"), ("x" * 5_000, "x" * 1_000)])
+def test_no_kill_is_refused_for_the_words_of_its_cause(tmp_path, cause, written):
+    """A terminal of another encoding makes such words of an argument; they are written as far as they can be."""
+    message = {"verb": "kill", "cause": cause}
+    rig = Rig(tmp_path, audusd()).add(make({3: lambda s: s.msgbus.send("Dolphin.command", message)}))
+    rig.run(quotes(audusd(), [65_000] * 6))
+    assert message["answer"]["mode"] == "KILLED"
+    (record,) = rig.records("COMMAND")
+    assert record.data["cause"] == written
+    assert rig.guard.failures == []
+    replays(rig.journal)
 
 
 @pytest.mark.parametrize("amount", [2**63 - 1, -(2**63 - 1), str(2**63 - 1)])

@@ -86,7 +86,6 @@ class Operator:
         answer: dict[str, Any]
         try:
             _legible("verb", verb)
-            _legible("cause", cause)
             _legible_all("args", args, 1)
             handler = self._verbs.get(verb)
             if handler is None:
