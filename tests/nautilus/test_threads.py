@@ -20,20 +20,19 @@ from tests.nautilus.live_node import INS, Trader, guard_of
 from tests.nautilus.rig import replays
 from tests.nautilus.test_live import run
 
-TIMERS = 4
+TIMERS, EACH = 4, 30
 SMALL = Quantity.from_int(1_000)
 FAR = Price(0.6, 5)
 
 
 class TimedTrader(Trader):
-    """Sends from Nautilus' clock: four timers of 10 ms, each call on a thread of its own, until `told` is set."""
+    """Sends from Nautilus' clock: four timers of 10 ms, each call on a thread of its own, `EACH` times each."""
 
     def __init__(self):
         super().__init__()
         self.threads = set()
         self.sent = Counter()
         self.resting = None
-        self.told = False
 
     def on_start(self):
         super().on_start()
@@ -44,10 +43,10 @@ class TimedTrader(Trader):
         pass
 
     def on_timer(self, event):
-        if self.told:
+        at = int(event.name[1:])
+        if self.sent[at] == EACH:
             return
         self.threads.add(threading.get_ident())
-        at = int(event.name[1:])
         self.sent[at] += 1
         if at < 2:
             side = (OrderSide.BUY, OrderSide.SELL)[at]
@@ -155,11 +154,10 @@ def heard(monkeypatch):
 @pytest.mark.parametrize("mode", ["guard", "report"])
 def test_live_orders_from_a_strategys_timers_meet_the_gates_on_the_loop(tmp_path, heard, mode):
     async def act(node):
-        await asyncio.sleep(1.0)
-        node.trader.strategies()[0].told = True
-        for _ in range(100):  # a busy machine needs its time
+        for _ in range(300):  # a busy machine needs its time
             await asyncio.sleep(0.1)
-            if all(order.is_closed or order.status_string() == "ACCEPTED" for order in node.cache.orders()):
+            ended = [order for order in node.cache.orders() if order.is_closed or order.status_string() == "ACCEPTED"]
+            if len(ended) == TIMERS * EACH:
                 break
         ends = Counter((order.client_order_id.value[:2], order.status_string()) for order in node.cache.orders())
         return threading.get_ident(), ends
@@ -173,7 +171,7 @@ def test_live_orders_from_a_strategys_timers_meet_the_gates_on_the_loop(tmp_path
     assert verify(path).closed
     assert replays(path) > 0
     judged = Counter(record.kind for record in read(path))
-    assert judged["ORDER"] == sum(strategy.sent.values()) > 100
+    assert judged["ORDER"] == TIMERS * EACH
     rested = ends.pop(("T3", "ACCEPTED"), 0)  # a cancel that overtakes its order is refused, by plain Nautilus too
     if mode == "guard":  # a live guard starts at HIBERNATE and denies entries
         assert ends == {(f"T{at}", "DENIED"): strategy.sent[at] for at in range(TIMERS)}
