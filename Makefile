@@ -73,7 +73,7 @@ bench: $(STAMP) ## ratios and latencies of this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 # Raise this when docs/assurance/nautilus-coverage.md, which lists what is missing, gets shorter.
-NAUTILUS_COVERAGE := 95.5
+NAUTILUS_COVERAGE := 96.5
 COVERED := kernel journal nautilus
 
 coverage: $(STAMP) ## the test suite with its branch coverage: 100 % of kernel and journal, the ratchet of nautilus
