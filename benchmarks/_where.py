@@ -28,7 +28,7 @@ FORWARD = "Nautilus behind the gates (in a plain run, too)"
 def _table() -> list[tuple[str, Any, tuple[str, ...]]]:
     """What is wrapped, and under which line it counts."""
     from dolphin.journal import Journal
-    from dolphin.nautilus import asking, balance, book, equity, feeds, flow, gates, guard, hook, plug, values
+    from dolphin.nautilus import asking, balance, book, equity, feeds, fills, flow, gates, guard, hook, plug, values
 
     handlers = ("hear_order", "hear_account", "hear_position", "hear_alert", "hear_wake")
     return [
@@ -42,9 +42,9 @@ def _table() -> list[tuple[str, Any, tuple[str, ...]]]:
         (SAMPLE, values.Values, ("sample", "worth")),
         (ASK, asking.Asker, ("submit",)),
         (ASK, values.Values, ("working",)),
-        (BOOK, book.Book, ("settle", "seen", "again", "refresh", "announced")),
+        (BOOK, book.Book, ("settle", "seen", "again", "refresh", "filled", "announced")),
         (BOOK, balance.Balance, ("account", "filled")),
-        (FILL, balance.Fills, ("record",)),
+        (FILL, fills.Fills, ("record",)),
         (EMIT, guard.Guard, ("emit", "write")),
         (STEP, guard, ("step",)),
         (ENCODE, guard, ("encode",)),

@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
         def timed(self) -> None:
             parts = guard.parts
             marks: dict[str, int] = {}
-            cancel, step_done, reduce = parts.host.cancel, parts.react, parts.host.reduce
+            cancel, step_done, send = parts.host.cancel, parts.react, parts.host.send
 
             def cancelling(order) -> None:
                 cancel(order)
@@ -79,12 +79,11 @@ def main(argv: list[str] | None = None) -> int:
                 marks.setdefault("latch", time.perf_counter_ns())
                 step_done(event, effects)
 
-            def reducing(*given):
-                made = reduce(*given)
+            def sending(*given) -> None:
+                send(*given)
                 marks["flat"] = time.perf_counter_ns()
-                return made
 
-            parts.host.cancel, parts.guard.listener, parts.host.reduce = cancelling, reacting, reducing
+            parts.host.cancel, parts.guard.listener, parts.host.send = cancelling, reacting, sending
             begin = time.perf_counter_ns()
             self.msgbus.send("Dolphin.command", {"verb": "kill", "cause": "benchmark"})
             latched.append((marks["latch"] - begin) / 1e3)
