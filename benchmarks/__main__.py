@@ -28,7 +28,9 @@ def main() -> int:
     failed = []
     for name in asked:
         print(f"\n== {name}", flush=True)
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], env=environment, check=False)
+        # Nautilus warns of a coming pandas at every run of an engine.
+        command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}"]
+        done = subprocess.run(command, env=environment, check=False)
         if done.returncode != 0:
             failed.append(name)
     if failed:
