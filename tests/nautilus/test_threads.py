@@ -16,7 +16,7 @@ from nautilus_trader.model.objects import Price, Quantity
 from dolphin.journal import read, verify
 from dolphin.kernel.state import Mode
 from dolphin.nautilus import flow, gates, guard
-from tests.nautilus.live_node import INS, Trader, guard_of
+from tests.nautilus.live_node import INS, Trader
 from tests.nautilus.rig import replays
 from tests.nautilus.test_live import run
 
@@ -113,14 +113,18 @@ def test_a_loop_that_is_behind_finds_one_tick_and_not_a_row_of_them(tmp_path, mo
     assert after - before <= 2
 
 
-def test_a_tick_after_the_loop_is_closed_is_nothing(tmp_path):
-    held = []
+def ended(tmp_path):
+    """The guard of a live run that is over."""
 
     async def act(node):
-        held.append(guard_of(node))
+        await asyncio.sleep(0)
 
-    run(tmp_path, act, seconds=0.1)
-    plug = held[0]
+    _, plug, _ = run(tmp_path, act, seconds=0.1)
+    return plug
+
+
+def test_a_tick_after_the_loop_is_closed_is_nothing(tmp_path):
+    plug = ended(tmp_path)
     plug._loop = asyncio.new_event_loop()
     plug._loop.close()
     plug._ticked = False
@@ -211,13 +215,7 @@ def test_live_a_kill_from_a_strategys_timer_is_acted_on_and_answered_on_the_loop
 
 
 def test_what_comes_on_another_thread_after_the_loop_is_closed_is_handled_where_it_came(tmp_path):
-    held = []
-
-    async def act(node):
-        held.append(guard_of(node))
-
-    run(tmp_path, act, seconds=0.1)
-    plug = held[0]
+    plug = ended(tmp_path)
     plug._loop = asyncio.new_event_loop()
     plug._loop.close()
     plug.parts.closed = False  # as where the loop ends before the run does
@@ -230,13 +228,7 @@ def test_what_comes_on_another_thread_after_the_loop_is_closed_is_handled_where_
 
 
 def test_a_tick_after_a_reset_is_nothing(tmp_path):
-    held = []
-
-    async def act(node):
-        held.append(guard_of(node))
-
-    run(tmp_path, act, seconds=0.1)
-    plug = held[0]
+    plug = ended(tmp_path)
     plug.parts = None
     plug._ticked = True
     plug._tick(None)
