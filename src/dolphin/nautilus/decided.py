@@ -13,7 +13,7 @@ from dolphin.journal import encode
 from dolphin.journal.codec import integer
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
-from dolphin.nautilus.own import LEAVING, WAITING, Own
+from dolphin.nautilus.own import LEAVING, WAITING, Own, named
 
 WHAT: Final = "wanted gone"
 """What the NOTE of a start says: `positions` are those that are still to go; of earlier ones none is."""
@@ -48,11 +48,7 @@ class Decided:
 
     def leaving(self) -> list[str]:
         """The positions that he wants gone."""
-        found = []
-        for name, standing in self.standing.items():
-            if standing == LEAVING:
-                found.append(name)
-        return found
+        return named(self.standing, LEAVING)
 
     def _said(self, data: Mapping[str, Any]) -> None:
         verb = data.get("verb")

@@ -57,6 +57,15 @@ venue that refuses each at once must not be sent hundreds.
 _ENDS = (OrderFilled, OrderRejected, OrderDenied, OrderCanceled, OrderExpired)
 
 
+def named(standings: dict[str, int], which: int) -> list[str]:
+    """The positions of this standing."""
+    found = []
+    for name, standing in standings.items():
+        if standing == which:
+            found.append(name)
+    return found
+
+
 @dataclass(slots=True)
 class Tried:
     """What was tried with one position, in real ns: when the last own order left, and since when an exit is awaited; no
@@ -147,15 +156,21 @@ class Own:
             self._tries[key] = found
         return found
 
-    def _pointless(self, now_ns: int) -> bool:
-        """Whether own orders work whose position is gone, or that name none: they are cancelled, and again."""
-        found = False
-        for group in list(self._book.groups.values()):
+    def _leftover(self) -> list[Group]:
+        """Where own orders work whose position is gone, or that name none."""
+        found = []
+        for group in self._book.groups.values():
             if group.lots == 0:
                 if group.summed().own > 0:
-                    found = True
-                    self._stuck(group, now_ns, 0)
+                    found.append(group)
         return found
+
+    def _pointless(self, now_ns: int) -> bool:
+        """Whether own orders are left over: they are cancelled, and again."""
+        found = self._leftover()
+        for group in found:
+            self._stuck(group, now_ns, 0)
+        return len(found) > 0
 
     def gone(self, group: Group) -> None:
         """A position was closed: what was known of it does not hold for the next of its name."""
@@ -207,11 +222,9 @@ class Own:
 
     def _nameless(self, group: Group) -> bool:
         """Whether an own order of an earlier run works here that came back without its position: it must go first."""
-        for other in self._book.groups.values():
-            if other.lots == 0:
-                if (other.instrument, other.strategy) == (group.instrument, group.strategy):
-                    if other.summed().own > 0:
-                        return True
+        for other in self._leftover():
+            if (other.instrument, other.strategy) == (group.instrument, group.strategy):
+                return True
         return False
 
     def _waits(self, group: Group, tried: Tried, now_ns: int) -> bool:
@@ -368,11 +381,7 @@ class Own:
 
     def waiting(self) -> list[str]:
         """The positions that wait for the operator."""
-        found = []
-        for name, standing in self.adopted.items():
-            if standing == WAITING:
-                found.append(name)
-        return found
+        return named(self.adopted, WAITING)
 
     def positions(self) -> list[str]:
         """The keys of all positions that are held."""
