@@ -42,7 +42,9 @@ def text(given: str) -> str:
 
     A kill must not fail for a letter of its cause.
     """
-    return given.encode("utf-8", errors="backslashreplace").decode("utf-8")
+    from dolphin.journal import writable
+
+    return writable(given)
 
 
 def whole(text: str) -> int:

@@ -4,7 +4,7 @@
 form. docs/journal-format.md says what is in the file.
 """
 
-from dolphin.journal.encoding import Head, anchor, decode, encode, integer, number, text
+from dolphin.journal.encoding import Head, anchor, decode, encode, integer, number, text, writable
 from dolphin.journal.errors import (
     JournalBroken,
     JournalError,
@@ -52,4 +52,5 @@ __all__ = [
     "text",
     "verify",
     "whole",
+    "writable",
 ]

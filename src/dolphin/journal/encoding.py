@@ -107,6 +107,11 @@ def text(value: str) -> str:
     return _encode(value).decode()
 
 
+def writable(value: str) -> str:
+    """Text that a journal can write, of what a terminal or an exception gave: what UTF-8 has no form of is spelled."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def encode(fields: Mapping[str, object]) -> str:
     """Compact JSON text of an object, as `append` takes it: for what is not hot (headers, notes, commands).
 

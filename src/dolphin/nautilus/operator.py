@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dolphin.journal import encode
+from dolphin.journal import encode, writable
 from dolphin.kernel.events import (
     Answer,
     Arm,
@@ -306,7 +306,7 @@ def _legible_all(field: str, value: Any, depth: int) -> None:
 
 def _text(value: str) -> str:
     """Text that the journal can write: of bounded length, what UTF-8 has no form of by its number."""
-    return value[:TEXT_MAX].encode("utf-8", "backslashreplace").decode("utf-8")
+    return writable(value[:TEXT_MAX])
 
 
 def _plain(value: Any, depth: int = 1) -> Any:

@@ -19,6 +19,7 @@ from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.enums import LogColor
 
+from dolphin.journal import writable
 from dolphin.nautilus.action import Host
 from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.hook import COMMAND, PRIORITY, Hook
@@ -38,7 +39,7 @@ def told(where: str, error: BaseException) -> str:
     except Exception:
         text = "(its text cannot be had)"
     line = f"{where}: {type(error).__name__}: {text}"
-    return line[:TEXT_MAX].encode("utf-8", "backslashreplace").decode("utf-8")
+    return writable(line[:TEXT_MAX])
 
 
 class Plug(Actor):
