@@ -18,6 +18,8 @@ from dolphin.app.book import folded
 from dolphin.app.cli import main
 from dolphin.app.state_dir import checked, holder
 from dolphin.journal import Journal, verify
+from dolphin.journal.files import PORT, RESUME
+from dolphin.journal.lock import locked
 from dolphin.journal.recovery import recover
 from dolphin.kernel.events import Equity, Fault, Kill
 from dolphin.kernel.policy import DAY_NS, INTRADAY
@@ -379,6 +381,20 @@ def test_two_operators_at_once(book: Book, capsys: pytest.CaptureFixture[str]) -
     # Who comes a moment later waits for his turn: a kill must not be refused because somebody looks in.
     threading.Timer(0.2, first.release).start()
     assert main(["kill", "--state", str(book.path)]) == 0
+
+
+@pytest.mark.parametrize("stands", [None, '{"pid": 4711, "instance": "of a guard that died"}'])
+def test_a_lock_that_is_not_signed_yet_is_no_running_book(book: Book, stands: str | None) -> None:
+    """Seen under load: four kills at once, and one wrote a letter to another that had locked and not yet signed."""
+    book.close()
+    path = str(book.path / "journal.jsonl")
+    fd = locked(path, RESUME, PORT)
+    if stands is not None:
+        Path(f"{path}.lock").write_text(stands)
+    threading.Timer(0.3, os.close, [fd]).start()
+    assert main(["kill", "--state", str(book.path), "--cause", "drill"]) == 0
+    assert [data["cause"] for kind, data in said(book.path) if kind == "COMMAND"] == ["drill"]
+    assert list((book.path / "mailbox").iterdir()) == []
 
 
 def test_many_operators_at_once_all_get_their_turn(book: Book) -> None:

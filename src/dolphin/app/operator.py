@@ -25,6 +25,8 @@ EXIT_SILENT: Final = 3
 """A running book did not answer in time: whether it acted is in its journal."""
 
 _POLL_S: Final = 0.02
+_LETTER_S: Final = 0.05
+"""A letter lies at least this long, however little of the wait is left."""
 _SIMULATED_NS: Final = 3_600 * 10**9
 """A running book whose clock is further than this from ours lives in simulated time."""
 
@@ -90,7 +92,9 @@ def ask(state: StateDir, verb: str, said: Mapping[str, Any], cause: str, timeout
             if answer is not None:
                 return answer
         elif not who.operator:
-            return _posted(state, who, verb, said, cause, timeout_s)
+            answer = _posted(state, who, verb, said, cause, until_s - time.monotonic())
+            if answer is not None:
+                return answer
         # Another operator holds the journal for a few records: wait for him rather than refuse a kill.
         if time.monotonic() >= until_s:
             raise UserError(
@@ -117,14 +121,23 @@ def _acted(state: StateDir, verb: str, said: Mapping[str, Any], cause: str) -> d
 
 def _posted(
     state: StateDir, who: Holder, verb: str, said: Mapping[str, Any], cause: str, timeout_s: float
-) -> dict[str, Any]:
-    from dolphin.nautilus.mailbox import MailboxError, post
+) -> dict[str, Any] | None:
+    """Answered by the running book; None where there is none: it ended, or it was an operator who had not signed yet.
+
+    Between taking the journal's lock and signing it, and while it is given back, nobody's name or an earlier one stands
+    on it, so who seems to run the book is looked at again while the letter lies there.
+    """
+    from dolphin.nautilus.mailbox import MailboxError, post_while
+
+    def runs() -> bool:
+        now = holder(state)
+        return now is not None and not now.operator
 
     try:
-        return post(state.path, verb, said, cause, timeout_s)
+        return post_while(state.path, verb, said, cause, max(timeout_s, _LETTER_S), runs)
     except MailboxError as error:
         raise UserError(
-            f"process {who.pid} runs this book and does not answer: {error}",
+            f"{f'process {who.pid}' if who.pid else 'an unnamed process'} runs this book and does not answer: {error}",
             path=state.path,
             fix=f"look at that process; if it hangs, end it and repeat the command: a stopped book obeys at once"
             f" ({verb} is then in its journal before the next start)",

@@ -13,7 +13,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +25,8 @@ VERBS: Final = (
 LETTER_BYTES_MAX: Final = 65_536
 ID_CHARS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyz-")
 POLL_S: Final = 0.002
+LOOK_S: Final = 0.1
+"""How often who waits looks whether the reader of letters is still there."""
 
 
 class MailboxError(Exception):
@@ -76,10 +78,29 @@ def post(
     A letter that was not taken is withdrawn, so that it is not acted upon later, when nobody expects it; also where who
     waits is interrupted.
     """
+    found = post_while(state_dir, verb, args, cause, timeout_s, _always)
+    assert found is not None
+    return found
+
+
+def _always() -> bool:
+    return True
+
+
+def post_while(
+    state_dir: str | os.PathLike[str],
+    verb: str,
+    args: Mapping[str, Any],
+    cause: str,
+    timeout_s: float,
+    there: Callable[[], bool],
+) -> dict[str, Any] | None:
+    """As `post`; None where `there` says that nobody reads letters (any more) and this one was withdrawn untaken."""
     name = send(state_dir, verb, args, cause)
     where = folder(state_dir)
+    until_s = time.monotonic() + timeout_s
     try:
-        found = _awaited(where, name, time.monotonic() + timeout_s)
+        found = _awaited(where, name, until_s, there)
     except (ValueError, RecursionError) as error:
         raise MailboxError(f"{verb}: its answer cannot be read ({error}); see the journal for what was done") from error
     except KeyboardInterrupt:
@@ -88,19 +109,37 @@ def post(
         raise MailboxError(f"{verb}: interrupted, but it was taken; see the journal for what was done") from None
     if found is not None:
         return found
-    if _withdrawn(where, name):
-        raise MailboxError(f"{verb}: nobody took it within {timeout_s:g} s, withdrawn; is the book running?")
-    raise MailboxError(f"{verb}: taken but not answered within {timeout_s:g} s; see the journal for what was done")
+    waited = f"{round(timeout_s, 2):g} s"
+    if not _withdrawn(where, name):
+        raise MailboxError(f"{verb}: taken but not answered within {waited}; see the journal for what was done")
+    if time.monotonic() < until_s:
+        return None
+    raise MailboxError(f"{verb}: nobody took it within {waited}, withdrawn; is the book running?")
 
 
-def _awaited(where: Path, name: str, until_s: float) -> dict[str, Any] | None:
-    """The answer, once there is one; None if there was none in time. ValueError, RecursionError: it is no answer."""
+def _awaited(where: Path, name: str, until_s: float, there: Callable[[], bool]) -> dict[str, Any] | None:
+    """The answer, once there is one; None if there was none in time, or the letter lies where nobody reads it.
+
+    ValueError, RecursionError: it is no answer.
+    """
+    look_s = time.monotonic() + LOOK_S
     while time.monotonic() < until_s:
         found = _answer_in(where / f"{name}.answer.json")
         if found is not None:
             return found
+        if time.monotonic() >= look_s:
+            look_s += LOOK_S
+            if _in_vain(where / f"{name}.json", there):
+                return None
         time.sleep(POLL_S)
     return None
+
+
+def _in_vain(letter: Path, there: Callable[[], bool]) -> bool:
+    """Whether nobody will take the letter. One that was taken is awaited, whoever holds the journal now."""
+    if not letter.exists():
+        return False
+    return not there()
 
 
 def _withdrawn(where: Path, name: str) -> bool:
