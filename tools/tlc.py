@@ -23,6 +23,8 @@ from dolphin.audit.trace_tla import TlcFailed, TlcVerdict, check
 from tools.trace_reference import trace
 
 SPEC = Path(__file__).resolve().parent.parent / "spec"
+SCALED = "Scaled.cfg"
+"""The policy, divided: put before the cfg of every model of Posture.tla, and of no other."""
 KINDS = ("pass", "reach", "flaw")
 FLAW_BUDGET_S = 180
 TRACE_BUDGET_S = 60
@@ -45,7 +47,7 @@ class Model(NamedTuple):
     @property
     def temporal(self) -> bool:
         """Whether `theorem` is one of liveness, whose name TLC does not print."""
-        return self.module == "MCLive" and self.kind != "pass"
+        return self.kind != "pass" and is_temporal(self.module, self.theorem)
 
 
 class Result(NamedTuple):
@@ -94,9 +96,11 @@ def theorems(cfg: str) -> list[str]:
 
 
 def cfg_of(model: Model) -> str:
-    """The whole cfg: the scaled policy, the model's own, and for a reach or flaw only its property (and TypeOK)."""
+    """The whole cfg: for Posture.tla the scaled policy, the model's own, and for a reach or flaw only its property (and
+    TypeOK).
+    """
     own = (SPEC / "MC" / model.cfg).read_text(encoding="utf-8")
-    policy = policy_of(own)
+    policy = policy_of(own) if "Posture" in modules_of(model.module) else ""
     if model.kind == "pass":
         return policy + own
     kept: list[str] = []
@@ -109,26 +113,53 @@ def cfg_of(model: Model) -> str:
     override = f"CONSTANT {model.override}\n" if model.override else ""
     typed = "" if model.temporal else "INVARIANT TypeOK\n"
     # PROPERTY takes invariants too, and then reports them as the property's violation.
-    word = "INVARIANT" if is_invariant(model.theorem) else "PROPERTY"
+    word = "INVARIANT" if is_invariant(model.module, model.theorem) else "PROPERTY"
     return f"{policy}{chr(10).join(kept)}\n{override}{typed}{word} {model.theorem}\n"
 
 
 def policy_of(own: str) -> str:
     """The scaled policy, without the constants that a model's own cfg gives another value."""
-    text = (SPEC / "MC" / "Scaled.cfg").read_text(encoding="utf-8")
+    text = (SPEC / "MC" / SCALED).read_text(encoding="utf-8")
     given = {line.split()[0] for line in own.splitlines() if line.startswith("    ")}
     return "".join(line for line in text.splitlines(keepends=True) if not given.intersection(line.split()[:1]))
 
 
-def is_invariant(name: str) -> bool:
-    """Whether `name` is a state predicate: its definition in MCPosture.tla has no temporal operator."""
-    text = (SPEC / "MC" / "MCPosture.tla").read_text(encoding="utf-8")
-    start = text.find(f"\n{name} ==")
-    if start < 0:
-        return False
-    body = text[start : text.find("\n\n", start)]
-    end = body.find("==", body.find("==") + 2)
-    return "[][" not in (body if end < 0 else body[:end])
+def modules_of(name: str) -> dict[str, str]:
+    """The texts of a module and of those of spec/ that it extends, by name."""
+    found: dict[str, str] = {}
+    wanted = [name]
+    while wanted:
+        module = wanted.pop()
+        for path in (SPEC / "MC" / f"{module}.tla", SPEC / f"{module}.tla"):
+            if path.is_file() and module not in found:
+                found[module] = path.read_text(encoding="utf-8")
+                for line in found[module].splitlines():
+                    if line.startswith("EXTENDS "):
+                        wanted += line.removeprefix("EXTENDS ").replace(",", " ").split()
+    return found
+
+
+def definition(module: str, name: str) -> str:
+    """The body of `name` in `module` or in one that it extends; empty if it is nowhere."""
+    for text in modules_of(module).values():
+        start = text.find(f"\n{name} ==")
+        if start >= 0:
+            body = text[start : text.find("\n\n", start)]
+            end = body.find("==", body.find("==") + 2)
+            return body if end < 0 else body[:end]
+    return ""
+
+
+def is_invariant(module: str, name: str) -> bool:
+    """Whether `name` is a state predicate: its definition has no temporal operator."""
+    body = definition(module, name)
+    return bool(body) and "[][" not in body and not is_temporal(module, name)
+
+
+def is_temporal(module: str, name: str) -> bool:
+    """Whether `name` says what must happen at last."""
+    body = definition(module, name)
+    return "~>" in body or "<>" in body
 
 
 def surprise(model: Model, run: TlcRun) -> str:
@@ -151,7 +182,7 @@ def surprise(model: Model, run: TlcRun) -> str:
 
 def run_model(model: Model, jar: Path, java: str, workers: int) -> Result:
     """Run one model. Passing ones get all workers, the short ones one each."""
-    sources = [SPEC / "Posture.tla", *sorted((SPEC / "MC").glob("*.tla"))]
+    sources = [*sorted(SPEC.glob("*.tla")), *sorted((SPEC / "MC").glob("*.tla"))]
     run = run_tlc(
         model.module, cfg_of(model), sources, jar=jar, java=java,
         workers=workers if model.kind == "pass" else 1, timeout_s=model.budget_s, short=model.kind != "pass",
