@@ -1,0 +1,59 @@
+"""A TradingNode with Nautilus' own Binance adapter and an unchanged strategy, guarded, on the loopback exchange."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from nautilus_trader.model.enums import OrderStatus
+
+from dolphin.app.cli import trace_audit_main
+from dolphin.nautilus import mailbox
+from tests.loopback import Exchange
+from tests.loopback.node import BTC, BUY, SELL, Idle, run, until
+from tests.nautilus.rig import replays
+
+
+@pytest.fixture
+def exchange():
+    with Exchange() as started:
+        started.pump(20)
+        yield started
+
+
+async def letter(path, verb, **more):
+    return await asyncio.get_running_loop().run_in_executor(None, mailbox.post, path, verb, more, "drill", 5)
+
+
+def audited(path):
+    assert replays(path / "journal.jsonl") > 0
+    assert trace_audit_main([str(path / "journal.jsonl")]) == 0
+
+
+@pytest.mark.req("DOL-PLUG-004")
+def test_it_trades_and_a_kill_flattens_and_cancels_at_the_venue(exchange, tmp_path):
+    strategy = Idle()
+
+    async def act(node):
+        assert await until(lambda: node.cache.quote_tick(BTC) is not None)
+        first = strategy.market(BUY, "0.5")
+        assert await until(lambda: first.status == OrderStatus.FILLED)
+        rest = strategy.limit(BUY, "0.1", "40000")
+        assert await until(lambda: rest.status == OrderStatus.ACCEPTED)
+        stop = strategy.stop_market(SELL, "0.5", "45000", reduce_only=True)
+        assert await until(lambda: stop.status == OrderStatus.ACCEPTED)
+        part = strategy.market(SELL, "0.2", reduce_only=True)
+        assert await until(lambda: part.status == OrderStatus.FILLED)
+        assert exchange.net() == Decimal("0.3")
+        await letter(tmp_path, "kill")
+        assert await until(lambda: exchange.net() == 0 and exchange.working() == [])
+        late = strategy.market(BUY, "0.1")
+        assert await until(lambda: late.status == OrderStatus.DENIED)
+
+    run(exchange, tmp_path, [strategy], act)
+    assert [(side, size) for _, side, size in exchange.tape.fills()] == [
+        ("BUY", "0.500"),
+        ("SELL", "0.200"),
+        ("SELL", "0.300"),
+    ]
+    assert [reason.split()[0] for reason in strategy.denials()] == ["KILLED"]
+    audited(tmp_path)
