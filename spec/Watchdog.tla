@@ -1,0 +1,148 @@
+------------------------------ MODULE Watchdog ------------------------------
+(* A trading process, an independent watchdog, and the venue's own countdown: who cancels what a dead or hung process has  *)
+(* left, and why one that wakes finds itself killed. docs/design/watchdog.md says what each thing is in the code.          *)
+(*                                                                                                                         *)
+(* Rules of this file                                                                                                      *)
+(*  1. Definitions only; the theorems, and the history that they need, are in MC/MCWatchdog.tla.                           *)
+(*  2. One entry stands for all: `pipe` is an entry that has passed the gates and is not at the venue yet (Nautilus'       *)
+(*     queues, a socket), `working` one that rests there. No gate is asked again in between.                               *)
+(*  3. Time is Tick: the watchdog's polls and the beats that were due. Everything else happens between two of them.        *)
+EXTENDS Integers
+
+CONSTANTS
+    Missed,                                               \* so many beats that did not come are a hang
+    Countdown                                             \* ticks until the venue cancels by itself
+
+VARIABLES
+    process,                                              \* "up", "held" (blocked or stopped), "dead"
+    late,                                                 \* beats that were due since the last one came, at most Missed
+    killed,                                               \* the latch in the process' memory
+    kept,                                                 \* the latch where a restart finds it: journal and latch file
+    file,                                                 \* the file KILL lies in the state directory
+    taken,                                                \* it was moved away before the latch was tripped (a flaw)
+    pipe, working,
+    dog,                                                  \* "on", "dead"
+    looked,                                               \* the watchdog was awake through the last tick
+    tripped,                                              \* it has acted, and goes on sweeping
+    armed, left                                           \* the venue's countdown: whether it runs, ticks left
+
+vars == <<process, late, killed, kept, file, taken, pipe, working, dog, looked, tripped, armed, left>>
+theProcess == <<killed, kept, file, taken, pipe>>
+theVenue == <<working, armed, left>>
+theDog == <<dog, looked, tripped>>
+
+Less(n) == IF n = 0 THEN 0 ELSE n - 1
+One(n) == IF n = Missed THEN n ELSE n + 1
+
+TypeOK ==
+    /\ process \in {"up", "held", "dead"} /\ late \in 0 .. Missed
+    /\ {killed, kept, file, taken, pipe, working, looked, tripped, armed} \subseteq BOOLEAN
+    /\ dog \in {"on", "dead"} /\ left \in 0 .. Countdown
+
+Init ==
+    /\ process = "up" /\ late = 0 /\ killed = FALSE /\ kept = FALSE /\ file = FALSE /\ taken = FALSE
+    /\ pipe = FALSE /\ working = FALSE
+    /\ dog = "on" /\ looked = FALSE /\ tripped = FALSE
+    /\ armed = TRUE /\ left = Countdown
+------------------------------------------------------------------------------
+(* What a flawed variant replaces. *)
+
+SeesTheFile == file                                       \* asked at each decision of the gate
+Latched == /\ killed' = TRUE /\ kept' = TRUE              \* the latch first,
+           /\ UNCHANGED <<file, taken>>
+MayMoveTheFile == killed                                  \* then the file is moved away
+MayBeGone == late = Missed /\ looked
+FileAtTheTrip == TRUE                                     \* the watchdog writes KILL before its first cancel
+MayWriteLater == ~FileAtTheTrip
+Sweeps == tripped                                         \* again and again, not once
+Refreshes == dog = "on" /\ late < Missed /\ ~tripped
+WakesUnsure == FALSE                                      \* whether a watchdog that slept has looked
+------------------------------------------------------------------------------
+(* Time *)
+
+Beats == IF process = "up" THEN {0} \cup ({late + 1} \ {Missed, Missed + 1}) ELSE {One(late)} \* one that is up may be slow
+Tick ==
+    /\ late' \in Beats
+    /\ looked' = (dog = "on")
+    /\ IF Refreshes THEN left' = Countdown /\ armed' = TRUE ELSE left' = Less(left) /\ UNCHANGED armed
+    /\ UNCHANGED <<process, theProcess, working, dog, tripped>>
+MachineSleeps ==                                          \* a suspended machine: nobody ran, every beat is late
+    /\ late' = Missed /\ looked' = WakesUnsure
+    /\ left' = 0
+    /\ UNCHANGED <<process, theProcess, working, armed, dog, tripped>>
+CountdownEnds ==                                          \* once: a countdown that has fired has to be armed again
+    /\ armed /\ left = 0
+    /\ working' = FALSE /\ armed' = FALSE
+    /\ UNCHANGED <<process, late, theProcess, left, theDog>>
+------------------------------------------------------------------------------
+(* The trading process *)
+
+Enter ==
+    /\ process = "up" /\ ~killed /\ ~SeesTheFile /\ ~pipe
+    /\ pipe' = TRUE
+    /\ UNCHANGED <<process, late, killed, kept, file, taken, theVenue, theDog>>
+Send ==
+    /\ process = "up" /\ pipe
+    /\ pipe' = FALSE /\ working' = TRUE
+    /\ UNCHANGED <<process, late, killed, kept, file, taken, armed, left, theDog>>
+Latch ==
+    /\ process = "up" /\ (file \/ taken) /\ ~killed
+    /\ Latched
+    /\ UNCHANGED <<process, late, pipe, theVenue, theDog>>
+MoveTheFile ==
+    /\ process = "up" /\ file /\ MayMoveTheFile
+    /\ file' = FALSE /\ taken' = ~killed
+    /\ UNCHANGED <<process, late, killed, kept, pipe, theVenue, theDog>>
+GuardCancels ==
+    /\ process = "up" /\ killed /\ working
+    /\ working' = FALSE
+    /\ UNCHANGED <<process, late, theProcess, armed, left, theDog>>
+Confirm ==                                                \* the operator's two steps, in one
+    /\ process = "up" /\ killed /\ ~file
+    /\ killed' = FALSE /\ kept' = FALSE
+    /\ UNCHANGED <<process, late, file, taken, pipe, theVenue, theDog>>
+Hang ==
+    /\ process = "up" /\ process' = "held"
+    /\ UNCHANGED <<late, theProcess, theVenue, theDog>>
+Wake ==
+    /\ process = "held" /\ process' = "up"
+    /\ UNCHANGED <<late, theProcess, theVenue, theDog>>
+Die ==
+    /\ process # "dead" /\ process' = "dead"
+    /\ killed' = FALSE /\ taken' = FALSE /\ pipe' = FALSE
+    /\ UNCHANGED <<late, kept, file, theVenue, theDog>>
+Start ==
+    /\ process = "dead" /\ process' = "up"
+    /\ killed' = kept
+    /\ UNCHANGED <<late, kept, file, taken, pipe, theVenue, theDog>>
+------------------------------------------------------------------------------
+(* The watchdog *)
+
+Trip ==
+    /\ dog = "on" /\ ~tripped /\ MayBeGone
+    /\ tripped' = TRUE /\ file' = (file \/ FileAtTheTrip)
+    /\ UNCHANGED <<process, late, killed, kept, taken, pipe, theVenue, dog, looked>>
+WriteLater ==
+    /\ dog = "on" /\ tripped /\ MayWriteLater /\ ~working
+    /\ file' = TRUE
+    /\ UNCHANGED <<process, late, killed, kept, taken, pipe, theVenue, theDog>>
+Sweep ==
+    /\ dog = "on" /\ Sweeps /\ working
+    /\ working' = FALSE
+    /\ UNCHANGED <<process, late, theProcess, armed, left, theDog>>
+Rest ==                                                   \* beats come, the kill was taken, nothing is left: watch again
+    /\ dog = "on" /\ tripped /\ late = 0 /\ ~file /\ ~working
+    /\ tripped' = FALSE
+    /\ UNCHANGED <<process, late, theProcess, theVenue, dog, looked>>
+DogDies ==
+    /\ dog = "on" /\ dog' = "dead" /\ tripped' = FALSE /\ looked' = FALSE
+    /\ UNCHANGED <<process, late, theProcess, theVenue>>
+DogStarts ==
+    /\ dog = "dead" /\ dog' = "on"
+    /\ UNCHANGED <<process, late, theProcess, theVenue, looked, tripped>>
+------------------------------------------------------------------------------
+Next ==
+    \/ Tick \/ MachineSleeps \/ CountdownEnds
+    \/ Enter \/ Send \/ Latch \/ MoveTheFile \/ GuardCancels \/ Confirm \/ Hang \/ Wake \/ Die \/ Start
+    \/ Trip \/ WriteLater \/ Sweep \/ Rest \/ DogDies \/ DogStarts
+==============================================================================
