@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dolphin.kernel import events as ev
-from dolphin.kernel import machine, orders, sizer
+from dolphin.kernel import machine, orders, sizer, trimming
 from dolphin.kernel.policy import INTRADAY, TRIM_GAP_NS, Hibernate, Policy, Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.state import FeedKind, State
@@ -39,7 +39,7 @@ def judge(standing: orders.Standing, order: ev.Order, **fields: int) -> tuple[in
 
 
 def reduce(standing: orders.Standing, policy: Policy = INTRADAY, t_ns: int = T0, **fields: int) -> tuple[int, Reason]:
-    return tuple(orders.reduce(policy, standing, ASK._replace(**fields), t_ns))
+    return tuple(trimming.reduce(policy, standing, ASK._replace(**fields), t_ns))
 
 
 # --- Entries --------------------------------------------------------------------------------------------------------
@@ -212,9 +212,9 @@ def test_the_whole_excess_is_trimmed_once_it_passes_the_band() -> None:
     assert reduce(TURTLE) == (550, Reason.TRIM), "0.25 of 6.0x"
     assert reduce(TURTLE, l_raw_bp=0) == (550, Reason.TRIM), "no estimate does not liquidate"
     assert reduce(GOOD, value_u=0) == (700, Reason.TRIM), "unpriced: all of it"
-    assert orders.certified_lots_over(100, 5, 9, -1) == 9
-    assert orders.certified_lots_over(100, 5, 9, 3) == 9
-    assert orders.certified_lots_over(100, 0, 9, 3) == 9
+    assert trimming.certified_lots_over(100, 5, 9, -1) == 9
+    assert trimming.certified_lots_over(100, 5, 9, 3) == 9
+    assert trimming.certified_lots_over(100, 0, 9, 3) == 9
 
 
 @pytest.mark.req("DOL-TRIM-004")
@@ -265,9 +265,9 @@ def test_the_modes_of_trimming_and_of_hibernate() -> None:
 
 @pytest.mark.req("DOL-TRIM-001", "DOL-SIZE-001")
 def test_one_allowed_leverage() -> None:
-    assert orders.held_limit(INTRADAY, GOOD, 10_000, 60_000) == 60_000
-    assert orders.held_limit(INTRADAY, HIBERNATE, 10_000, 60_000) == 0
-    assert orders.held_limit(INTRADAY, GOOD, -1, 60_000) == 0
+    assert trimming.held_limit(INTRADAY, GOOD, 10_000, 60_000) == 60_000
+    assert trimming.held_limit(INTRADAY, HIBERNATE, 10_000, 60_000) == 0
+    assert trimming.held_limit(INTRADAY, GOOD, -1, 60_000) == 0
     assert sizer.allowed_entry_bp(INTRADAY, Posture.STALKER, FULL_MS, 10_000) == 10_000
     assert sizer.target_lots(INTRADAY, Posture.APEX, FULL_MS, 10_000, 100 * MICRO, 60_000) == 600
     assert sizer.target_lots(INTRADAY, Posture.TURTLE, FULL_MS, 10_000, 100 * MICRO, 60_000) == 0
