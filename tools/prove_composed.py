@@ -201,7 +201,15 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "contract:orders.used",
         "contract:sizer.allowed_entry_bp",
         "contract:sizer.fit",
+        "contract:orders.capped",
         "test:test_theorems.py::test_no_accepted_order_leaves_leverage_above_the_allowed",
+        "test:test_orders.py::test_a_limit_caps_the_entry_part_alone",
+    ),
+    "orders.parts": (
+        "contract:orders.opposes",
+        "contract:orders.split",
+        "contract:orders.remaining",
+        "test:test_theorems.py::test_a_truly_reducing_order_passes_whole_in_every_state",
     ),
     "orders.settle": (
         "contract:orders.leaving",

@@ -56,6 +56,23 @@ def test_an_entry_is_shrunk_to_the_allowed_leverage() -> None:
     assert judge(GOOD._replace(instrument_bp=2_000), BUY, lots=600) == (120, 0, 0, Reason.LEVERAGE)
 
 
+@pytest.mark.req("DOL-LIMIT-001", "DOL-EXIT-001")
+def test_a_limit_caps_the_entry_part_alone() -> None:
+    assert judge(GOOD, BUY, lots=600, cap_lots=ABSENT) == (600, 0, 0, Reason.PASSED)
+    assert judge(GOOD, BUY, lots=600, cap_lots=600, cap=1) == (600, 0, 0, Reason.PASSED)
+    assert judge(GOOD, BUY, lots=600, cap_lots=599, cap=1) == (599, 0, 0, Reason.LIMIT)
+    assert judge(GOOD, BUY, lots=700, cap_lots=599, cap=1) == (599, 0, 0, Reason.LIMIT)
+    assert judge(GOOD, BUY, lots=700, cap_lots=650, cap=1) == (600, 0, 0, Reason.LEVERAGE), "the kernel leaves less"
+    assert judge(GOOD, BUY, cap_lots=0, cap=1) == (0, 0, 0, Reason.LIMIT)
+    assert judge(GOOD, BUY, cap_lots=-7, cap=1) == (0, 0, 0, Reason.LIMIT), "no number of lots: nothing enters"
+    assert judge(GOOD, BUY, cap_lots=9, cap=1, whole=1) == (0, 0, 0, Reason.LIMIT)
+    assert judge(GOOD, BUY, cap_lots=3, cap=1, min_lots=5) == (0, 0, 0, Reason.BELOW_MINIMUM)
+    assert judge(TURTLE, BUY, cap_lots=0, cap=1) == (0, 0, 0, Reason.POSTURE_NO_ENTRY), "what is worse is said first"
+    for standing in BOOKS:
+        assert judge(standing, SELL, cap_lots=0, cap=1) == (10, 10, 0, Reason.REDUCING), "exits are sacred"
+    assert judge(GOOD, SELL, lots=14, cap_lots=3, cap=1) == (13, 10, 0, Reason.LIMIT), "through zero: 10 out, 3 in"
+
+
 @pytest.mark.req("DOL-ORDER-003")
 def test_what_is_left_below_the_minimum_is_denied() -> None:
     assert judge(GOOD, BUY, lots=700, min_lots=600) == (600, 0, 0, Reason.LEVERAGE)

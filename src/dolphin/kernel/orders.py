@@ -5,7 +5,8 @@ are earned (every doubt denies them). It knows only what the event says and the 
 
 Theory of operation. `split` cuts an order into the lots that reduce the position it names, those that the guard's own
 working order covers already, and the rest, which is an entry. `bar` says what forbids entries altogether, worst first;
-`room` how much leverage is left. A contingent list or a modify (`whole`) is taken or refused undivided.
+`enter` how much leverage and the pre-trade limits leave. A contingent list or a modify (`whole`) is taken or refused
+undivided.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dolphin.kernel.policy import Policy, Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.sizer import allowed_entry_bp, fit, limit
 from dolphin.kernel.survival import least
-from dolphin.kernel.units import MICRO, MS_PER_BP, new, positive
+from dolphin.kernel.units import ABSENT, MICRO, MS_PER_BP, new, positive
 
 
 class Standing(NamedTuple):
@@ -128,6 +129,17 @@ def used(gross: int, working: int, exit_lots: int, value_u: int, taking: int) ->
     return positive(positive(gross) - positive(exit_lots * value_u // MICRO)) + positive(working)
 
 
+@ensure(lambda lots, result: result <= lots or lots < 0)
+@ensure(lambda lots, result: result >= 0 or lots < 0)
+@ensure(lambda cap_lots, result: cap_lots == ABSENT or result <= positive(cap_lots))
+@ensure(lambda lots, cap_lots, result: cap_lots != ABSENT or result == lots)
+def capped(lots: int, cap_lots: int) -> int:
+    """What the pre-trade limits leave of an entry of `lots`: all of it where none binds, nothing below zero."""
+    if cap_lots == ABSENT:
+        return lots
+    return least(lots, positive(cap_lots))
+
+
 def enter(policy: Policy, standing: Standing, order: Order, cut: Split) -> Entry:
     """How much of the entry part may leave. Composed: `fit` divides by the value of a lot, and is certified.
 
@@ -146,7 +158,10 @@ def enter(policy: Policy, standing: Standing, order: Order, cut: Split) -> Entry
     if order.equity <= 0:
         return Entry(0, allowed_bp, Reason.UNPRICED)
     taken = used(order.gross, order.working, cut.exit, order.value_u, order.taking)
-    lots = least(cut.entry, fit(limit(order.equity, allowed_bp) - taken, order.value_u))
+    room = least(cut.entry, fit(limit(order.equity, allowed_bp) - taken, order.value_u))
+    lots = capped(room, order.cap_lots)
+    if lots < room:
+        return new(Entry, (lots, allowed_bp, Reason.LIMIT))
     if lots == cut.entry:
         return new(Entry, (lots, allowed_bp, Reason.PASSED))
     return new(Entry, (lots, allowed_bp, Reason.LEVERAGE))
@@ -227,16 +242,20 @@ def remaining(size: int, leaving: int, reduce_only: int) -> int:
     return positive(size - positive(leaving))
 
 
+def parts(order: Order) -> Split:
+    """What an order is made of: its exit, what the guard covers of it, and its entry. Composed of `split`."""
+    if opposes(order.side, order.position_lots, order.named):
+        size = remaining(abs(order.position_lots), order.leaving_lots, order.reduce_only)
+        return split(order.lots, size, order.own_lots, order.resting_lots, order.taking)
+    return new(Split, (0, 0, positive(order.lots), 0))
+
+
 def judge(policy: Policy, standing: Standing, order: Order) -> Verdict:
-    """The verdict on one order. Composed of `split`, `enter` and `settle`; total for every integer."""
+    """The verdict on one order. Composed of `parts`, `enter` and `settle`; total for every integer."""
     lots = order.lots
     if lots <= 0:
         return Verdict(0, 0, 0, 0, Reason.BELOW_MINIMUM)
-    if opposes(order.side, order.position_lots, order.named):
-        size = remaining(abs(order.position_lots), order.leaving_lots, order.reduce_only)
-        cut = split(lots, size, order.own_lots, order.resting_lots, order.taking)
-    else:
-        cut = new(Split, (0, 0, lots, 0))
+    cut = parts(order)
     if cut.entry == 0:
         return settle(cut, Entry(0, 0, Reason.PASSED), lots, order.whole, order.min_lots, order.named)
     return settle(cut, enter(policy, standing, order, cut), lots, order.whole, order.min_lots, order.named)
