@@ -124,8 +124,8 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "test:test_machine.py::test_a_kill_or_fault_latches_in_the_same_step_and_a_second_one_changes_nothing",
     ),
     "handlers.consequences": (
-        "contract:orders.excess",
-        "contract:orders.held_limit",
+        "contract:trimming.excess",
+        "contract:trimming.held_limit",
         "test:test_orders.py::test_excess_is_judged_by_the_posture_that_the_sample_led_to",
     ),
     "machine._moved": (
@@ -201,7 +201,15 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "contract:orders.used",
         "contract:sizer.allowed_entry_bp",
         "contract:sizer.fit",
+        "contract:orders.capped",
         "test:test_theorems.py::test_no_accepted_order_leaves_leverage_above_the_allowed",
+        "test:test_orders.py::test_a_limit_caps_the_entry_part_alone",
+    ),
+    "orders.parts": (
+        "contract:orders.opposes",
+        "contract:orders.split",
+        "contract:orders.remaining",
+        "test:test_theorems.py::test_a_truly_reducing_order_passes_whole_in_every_state",
     ),
     "orders.settle": (
         "contract:orders.leaving",
@@ -216,15 +224,15 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "test:test_theorems.py::test_no_accepted_order_leaves_leverage_above_the_allowed",
         "test:test_theorems.py::test_a_truly_reducing_order_passes_whole_in_every_state",
     ),
-    "orders.reduce": (
-        "contract:orders.emptying",
+    "trimming.reduce": (
+        "contract:trimming.emptying",
         "test:test_orders.py::test_when_no_own_order_leaves",
         "test:test_orders.py::test_hibernate_and_a_kill_hold_nothing_after_a_fall",
     ),
-    "orders.trim": (
-        "contract:orders.excess",
-        "contract:orders.lots_over",
-        "contract:orders.too_soon",
+    "trimming.trim": (
+        "contract:trimming.excess",
+        "contract:trimming.lots_over",
+        "contract:trimming.too_soon",
         "test:test_orders.py::test_the_whole_excess_is_trimmed_once_it_passes_the_band",
     ),
     "policy.problems": (

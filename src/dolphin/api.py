@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from dolphin.journal import Journal
 from dolphin.journal.codec import encode, policy_hash, policy_object
-from dolphin.kernel import handlers, machine, orders, sizer
+from dolphin.kernel import handlers, machine, sizer, trimming
 from dolphin.kernel.events import (
     KIND,
     Answer,
@@ -376,8 +376,8 @@ class RiskGate:
         standing = handlers.standing(book.state, -1)
         if standing.unreadable:
             found.append(f"readings: unreadable, no entry [{REQUIREMENT[Reason.SENSOR_ERROR]}]")
-        most = orders.held_limit(book.policy, standing, equity, wanted)
-        if orders.excess(book.policy, most, gross) > 0:
+        most = trimming.held_limit(book.policy, standing, equity, wanted)
+        if trimming.excess(book.policy, most, gross) > 0:
             found.append(f"held: {gross}, allowed {most} and the band [{REQUIREMENT[Reason.TRIM]}]")
         return tuple(found)
 

@@ -183,6 +183,7 @@ def scripted(path: Path, policy: Policy = INTRADAY, *, gap: bool = False) -> Hea
     m.order(-1, 30, position_lots=held, gross=gross, own_lots=90, reduce_only=1)
     m.order(-1, 30, position_lots=held, gross=gross, named=0)
     m.order(1, 1, position_lots=held, gross=gross, min_lots=5, whole=1, working=59_999_000)
+    m.order(1, 10, position_lots=held, gross=gross, cap_lots=7, cap=3)  # a limit leaves less
     m.order(1, 10, feed=9)
     m.reduce(held, gross=gross)
     m.wait(1)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dolphin.journal import codec
+from dolphin.journal.kinds import CHECKERS
 from dolphin.kernel import machine
-from dolphin.kernel.events import EFFECTS, EVENTS, KIND, Moved, Verdict
+from dolphin.kernel.events import EFFECTS, EVENTS, KIND, Moved, Order, Verdict
 from dolphin.kernel.policy import DAILY, INTRADAY, Hibernate, Posture
 from dolphin.kernel.reasons import Cause, Reason
 from dolphin.kernel.state import FeedKind, outcome
@@ -56,6 +57,30 @@ def test_every_event_comes_back_as_it_was(event: Any) -> None:
     assert codec.claimed(data).outcome == tuple(outcome(state))
     for value in data.values():
         assert not isinstance(value, int) or abs(value) <= 2**53, "a number that a JSON reader may round"
+
+
+@pytest.mark.req("DOL-LIMIT-001", "DOL-JOURNAL-001")
+@pytest.mark.parametrize("cap", [0, 5, HUGE])
+@pytest.mark.parametrize("cap_lots", [-1, 0, 7, -HUGE])
+def test_a_cap_is_written_where_there_is_one_and_nowhere_else(cap_lots: int, cap: int) -> None:
+    order = Order(1, *range(17), cap_lots, cap)
+    text = codec.encode(order, (), machine.start(INTRADAY, 0, (FeedKind.DATA,)))
+    data = json.loads(text)
+    assert ("cap_lots" in data, "cap" in data) == (cap_lots != -1, cap != 0)
+    assert codec.decode("ORDER", 1, data) == order
+    body = CHECKERS["ORDER"](text.encode())
+    assert (int(body.cap_lots), int(body.cap)) == (cap_lots, cap)
+
+
+@pytest.mark.req("DOL-JOURNAL-001")
+@pytest.mark.parametrize("field", ['"cap_lots":-1,', '"cap":0,'])
+def test_an_order_without_a_cap_has_one_spelling_that_of_before(field: str) -> None:
+    """A journal of before these fields is canonical to the byte; one that spells them out is not."""
+    text = codec.encode(Order(1, *range(17)), (), machine.start(INTRADAY, 0, (FeedKind.DATA,)))
+    assert '"leaving_lots":16,"out":' in text
+    CHECKERS["ORDER"](text.encode())
+    with pytest.raises(ValueError, match="not canonical"):
+        CHECKERS["ORDER"](text.replace('"out":', f'{field}"out":', 1).encode())
 
 
 @given(st.lists(NUMBERS, min_size=4, max_size=4))

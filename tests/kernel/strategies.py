@@ -74,7 +74,7 @@ def order(rng: Random, t_ns: int) -> ev.Order:
         integer(rng, -20, 20), integer(rng, 0, 20),
         rng.choice((0, 0, 0, integer(rng, 0, 9))), integer(rng, 0, 3), integer(rng, 0, 5 * 10**9),
         integer(rng, 0, 10**5), integer(rng, 0, 10**4), integer(rng, 0, 10**5), integer(rng, 0, 60_000),
-        rng.choice((0, 0, integer(rng, 0, 20))),
+        rng.choice((0, 0, integer(rng, 0, 20))), rng.choice((-1, -1, -1, integer(rng, 0, 20))), integer(rng, 0, 25),
     )  # fmt: skip
 
 

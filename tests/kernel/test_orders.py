@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dolphin.kernel import events as ev
-from dolphin.kernel import machine, orders, sizer
+from dolphin.kernel import machine, orders, sizer, trimming
 from dolphin.kernel.policy import INTRADAY, TRIM_GAP_NS, Hibernate, Policy, Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.state import FeedKind, State
@@ -39,7 +39,7 @@ def judge(standing: orders.Standing, order: ev.Order, **fields: int) -> tuple[in
 
 
 def reduce(standing: orders.Standing, policy: Policy = INTRADAY, t_ns: int = T0, **fields: int) -> tuple[int, Reason]:
-    return tuple(orders.reduce(policy, standing, ASK._replace(**fields), t_ns))
+    return tuple(trimming.reduce(policy, standing, ASK._replace(**fields), t_ns))
 
 
 # --- Entries --------------------------------------------------------------------------------------------------------
@@ -54,6 +54,23 @@ def test_an_entry_is_shrunk_to_the_allowed_leverage() -> None:
     assert judge(GOOD, BUY, gross=60_000) == (0, 0, 0, Reason.LEVERAGE)
     assert judge(GOOD, BUY, l_raw_bp=0) == (0, 0, 0, Reason.LEVERAGE), "no sample: no entry"
     assert judge(GOOD._replace(instrument_bp=2_000), BUY, lots=600) == (120, 0, 0, Reason.LEVERAGE)
+
+
+@pytest.mark.req("DOL-LIMIT-001", "DOL-EXIT-001")
+def test_a_limit_caps_the_entry_part_alone() -> None:
+    assert judge(GOOD, BUY, lots=600, cap_lots=ABSENT) == (600, 0, 0, Reason.PASSED)
+    assert judge(GOOD, BUY, lots=600, cap_lots=600, cap=1) == (600, 0, 0, Reason.PASSED)
+    assert judge(GOOD, BUY, lots=600, cap_lots=599, cap=1) == (599, 0, 0, Reason.LIMIT)
+    assert judge(GOOD, BUY, lots=700, cap_lots=599, cap=1) == (599, 0, 0, Reason.LIMIT)
+    assert judge(GOOD, BUY, lots=700, cap_lots=650, cap=1) == (600, 0, 0, Reason.LEVERAGE), "the kernel leaves less"
+    assert judge(GOOD, BUY, cap_lots=0, cap=1) == (0, 0, 0, Reason.LIMIT)
+    assert judge(GOOD, BUY, cap_lots=-7, cap=1) == (0, 0, 0, Reason.LIMIT), "no number of lots: nothing enters"
+    assert judge(GOOD, BUY, cap_lots=9, cap=1, whole=1) == (0, 0, 0, Reason.LIMIT)
+    assert judge(GOOD, BUY, cap_lots=3, cap=1, min_lots=5) == (0, 0, 0, Reason.BELOW_MINIMUM)
+    assert judge(TURTLE, BUY, cap_lots=0, cap=1) == (0, 0, 0, Reason.POSTURE_NO_ENTRY), "what is worse is said first"
+    for standing in BOOKS:
+        assert judge(standing, SELL, cap_lots=0, cap=1) == (10, 10, 0, Reason.REDUCING), "exits are sacred"
+    assert judge(GOOD, SELL, lots=14, cap_lots=3, cap=1) == (13, 10, 0, Reason.LIMIT), "through zero: 10 out, 3 in"
 
 
 @pytest.mark.req("DOL-ORDER-003")
@@ -212,9 +229,9 @@ def test_the_whole_excess_is_trimmed_once_it_passes_the_band() -> None:
     assert reduce(TURTLE) == (550, Reason.TRIM), "0.25 of 6.0x"
     assert reduce(TURTLE, l_raw_bp=0) == (550, Reason.TRIM), "no estimate does not liquidate"
     assert reduce(GOOD, value_u=0) == (700, Reason.TRIM), "unpriced: all of it"
-    assert orders.certified_lots_over(100, 5, 9, -1) == 9
-    assert orders.certified_lots_over(100, 5, 9, 3) == 9
-    assert orders.certified_lots_over(100, 0, 9, 3) == 9
+    assert trimming.certified_lots_over(100, 5, 9, -1) == 9
+    assert trimming.certified_lots_over(100, 5, 9, 3) == 9
+    assert trimming.certified_lots_over(100, 0, 9, 3) == 9
 
 
 @pytest.mark.req("DOL-TRIM-004")
@@ -265,9 +282,9 @@ def test_the_modes_of_trimming_and_of_hibernate() -> None:
 
 @pytest.mark.req("DOL-TRIM-001", "DOL-SIZE-001")
 def test_one_allowed_leverage() -> None:
-    assert orders.held_limit(INTRADAY, GOOD, 10_000, 60_000) == 60_000
-    assert orders.held_limit(INTRADAY, HIBERNATE, 10_000, 60_000) == 0
-    assert orders.held_limit(INTRADAY, GOOD, -1, 60_000) == 0
+    assert trimming.held_limit(INTRADAY, GOOD, 10_000, 60_000) == 60_000
+    assert trimming.held_limit(INTRADAY, HIBERNATE, 10_000, 60_000) == 0
+    assert trimming.held_limit(INTRADAY, GOOD, -1, 60_000) == 0
     assert sizer.allowed_entry_bp(INTRADAY, Posture.STALKER, FULL_MS, 10_000) == 10_000
     assert sizer.target_lots(INTRADAY, Posture.APEX, FULL_MS, 10_000, 100 * MICRO, 60_000) == 600
     assert sizer.target_lots(INTRADAY, Posture.TURTLE, FULL_MS, 10_000, 100 * MICRO, 60_000) == 0

@@ -209,7 +209,7 @@ def test_a_time_fault_or_a_bad_number_never_raises_confidence(rng: Random, polic
         assert with_.filter.posture >= without.filter.posture
 
 
-@pytest.mark.req("DOL-ORDER-001", "DOL-ORDER-002", "DOL-ORDER-007", "DOL-KILL-002", "DOL-POSTURE-003")
+@pytest.mark.req("DOL-ORDER-001", "DOL-ORDER-002", "DOL-ORDER-007", "DOL-KILL-002", "DOL-POSTURE-003", "DOL-LIMIT-001")
 @given(sq.randoms, sq.policies)
 def test_no_accepted_order_leaves_leverage_above_the_allowed(rng: Random, policy: Policy) -> None:
     state, events = sq.sequence(rng, policy, 8)
@@ -238,6 +238,7 @@ def test_no_accepted_order_leaves_leverage_above_the_allowed(rng: Random, policy
         exposure = max(max(order.gross, 0) - freed, Fraction(0)) + max(order.working, 0)
         exposure += Fraction(entering * order.value_u, MICRO)
         assert exposure * BP <= order.equity * verdict.allowed_bp
+        assert order.cap_lots == -1 or entering <= max(order.cap_lots, 0)
 
 
 def _healthy(policy: Policy) -> State:

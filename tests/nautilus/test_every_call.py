@@ -236,8 +236,9 @@ ELSEWHERE = frozenset(
         # Live, or the other side of the mailbox: the timer catches as every handler does (test_live.py). A start that
         # begins anew: what fails there denies entries, as at any start (test_latch_restart.py).
         "FlowOfEvents._stepped_back", "FlowOfEvents.timer", "Guard.settle", "Parts.begin: clock.set_timer_ns",
-        "Parts.check_hook", "Plug._tick", "mailbox._answer_in", "mailbox._awaited", "mailbox._withdrawn",
-        "mailbox.post", "mailbox.send", "opening._tell_latch_file",
+        "Parts.check_hook", "Plug._tick", "mailbox._always", "mailbox._answer_in", "mailbox._awaited",
+        "mailbox._in_vain", "mailbox._withdrawn", "mailbox.post", "mailbox.post_while", "mailbox.send",
+        "opening._tell_latch_file",
         # Cash accounts, shares, instruments that come later, bars without quotes.
         "Book.scaled: _cache.instrument", "Book._without_name", "Moving._by_bars",
         "Values._amounts", "Values._portfolio_equity", "Values._rate_out", "Values._undelivered",

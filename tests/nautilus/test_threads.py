@@ -180,7 +180,7 @@ def test_live_orders_from_a_strategys_timers_meet_the_gates_on_the_loop(tmp_path
     if mode == "guard":  # a live guard starts at HIBERNATE and denies entries
         assert ends == {(f"T{at}", "DENIED"): strategy.sent[at] for at in range(TIMERS)}
         return
-    assert ends.pop(("T3", "CANCELED")) == strategy.sent[3] - rested
+    assert ends.pop(("T3", "CANCELED"), 0) == strategy.sent[3] - rested
     assert ends == {
         ("T0", "FILLED"): strategy.sent[0],
         ("T1", "FILLED"): strategy.sent[1],

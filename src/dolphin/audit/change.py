@@ -112,6 +112,12 @@ def _leverage(case: Case) -> list[str]:
     return said
 
 
+def _limit(case: Case) -> list[str]:
+    order = case.event
+    assert isinstance(order, Order)
+    return [f"limit {order.cap}: it leaves {max(order.cap_lots, 0):,} lots of the entry; dolphin limits show"]
+
+
 def _killed(case: Case) -> list[str]:
     latch = case.state.latch
     if latch.mode == Mode.ARM_PENDING:
@@ -250,6 +256,7 @@ CHANGE: Final[dict[Reason, Callable[[Case], list[str]]]] = {
     Reason.REBASED: _say("nothing"),
     Reason.ADOPTED: _say("dolphin adopt --state DIR: adopt, or flatten"),
     Reason.LAPSED: _say("a new request: repeat the first step"),
+    Reason.LIMIT: _limit,
     Reason.CHANGED: _say("a flat book; or arm again with --accept-position, which takes over what is held now"),
 }
 assert set(CHANGE) == set(Reason)

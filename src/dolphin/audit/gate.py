@@ -18,6 +18,7 @@ TRIM_GAP_NS: Final = 60_000_000_000
 RUNNING: Final = 0
 APEX, STALKER, TURTLE, HIBERNATE = range(4)
 TRIM: Final = 25
+NO_CAP: Final = -1
 EMPTIES: Final = (26, 27)
 """FLATTEN and KILL_FLATTEN: a fall into HIBERNATE and a kill leave nothing, also of what waits for the operator."""
 
@@ -148,6 +149,12 @@ def _entry(
             "VERDICT.allowed_bp", f"at most min(ceiling {ceiling}, share * l_raw {share})", str(allowed),
             "DOL-ORDER-001", "allowed leverage = min(ceiling(posture), share * l_raw)",
         )  # fmt: skip
+    if int(body.cap_lots) != NO_CAP:
+        if lots - exit_lots > max(int(body.cap_lots), 0):
+            return Wrong(
+                "VERDICT.lots", f"at most {exit_lots + max(int(body.cap_lots), 0)}", str(lots), "DOL-LIMIT-001",
+                f"limit {body.cap} leaves {body.cap_lots} lots of the entry",
+            )  # fmt: skip
     entering = -(-(lots - exit_lots) * value_u // MICRO)
     leaving = 0
     if body.taking == 1:

@@ -26,7 +26,7 @@ from dolphin.journal import Record
 from dolphin.journal.encoding import TAIL_BYTES
 from dolphin.journal.files import PORT
 from dolphin.journal.kinds import CHECKERS as FULL
-from dolphin.journal.kinds import KERNEL, KINDS
+from dolphin.journal.kinds import KERNEL, KINDS, OMITTED
 from dolphin.journal.reader import Source
 from dolphin.kernel.events import EVENTS, Event
 
@@ -44,7 +44,9 @@ def _reader(kind: str) -> Callable[[int, bytes], Event]:
     new = tuple.__new__
     if not names:
         return lambda ts_ns, raw: new(made, (ts_ns,))
-    shape = msgspec.defstruct(kind, [(name, int) for name in names], gc=False)
+    omitted = OMITTED.get(kind, {})
+    fields: list[Any] = [(name, int, omitted[name]) if name in omitted else (name, int) for name in names]
+    shape = msgspec.defstruct(kind, fields, gc=False)
     decode = msgspec.json.Decoder(shape, strict=False).decode
     if len(names) == 1:
         one: Callable[[Any], Any] = attrgetter(*names)

@@ -51,6 +51,7 @@ RULE: Final[dict[Reason, str]] = {
     Reason.ADOPTED: "positions found at a first live start wait for the operator",
     Reason.LAPSED: "a request lapses after a real day, on daily bars after thirty",
     Reason.CHANGED: "a confirm needs a book that is flat, or holds just what its request took over",
+    Reason.LIMIT: "no more of an entry leaves than the pre-trade limit that leaves least; exits pass every limit",
 }
 assert set(RULE) == set(Reason)
 

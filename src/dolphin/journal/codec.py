@@ -2,7 +2,8 @@
 
 What belongs here: the text of `data` for every kernel kind, and what a HEADER says of a run's first state. Written by
 hand rather than by `json.dumps`, since an order's record is on the order's way out. Rules: fields named `*_ns` are
-decimal strings, since they pass 2^53; any other integer is a number unless it is beyond 2^53. docs/journal-format.md.
+decimal strings, since they pass 2^53; any other integer is a number unless it is beyond 2^53. Of an order that no limit
+binds, the cap is left out (kinds.OMITTED). docs/journal-format.md.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from dolphin.journal.kinds import OMITTED
 from dolphin.kernel import machine
 from dolphin.kernel.events import EFFECTS, EVENTS, KIND, Effect, Event
 from dolphin.kernel.policy import VERSION, Hibernate, Policy, Posture, Profile
@@ -48,12 +50,17 @@ def _plain(names: tuple[str, ...]) -> Callable[[tuple[int, ...]], tuple[int, ...
     return itemgetter(*places)
 
 
-_EVENT_FORMAT: Final = {
-    kind: "".join(f'"{name}":{_slot(name)},' for name in kind._fields[1:]) for kind in EVENTS.values()
-}
+def _always(name: str, kind: type[NamedTuple]) -> tuple[str, ...]:
+    """The fields of this kind that are written whatever their value; those that may be left out come after them."""
+    return kind._fields[1 : len(kind._fields) - len(OMITTED.get(name, {}))]
+
+
+_LEFT_OUT: Final = {EVENTS[name]: tuple(fields.values()) for name, fields in OMITTED.items()}
+_ALWAYS: Final = {kind: _always(name, kind) for name, kind in EVENTS.items()}
+_EVENT_FORMAT: Final = {kind: "".join(f'"{name}":{_slot(name)},' for name in names) for kind, names in _ALWAYS.items()}
 _EFFECT_FORMAT: Final = {kind: f'["{KIND[kind]}",{_format(kind._fields)}]' for kind in EFFECTS.values()}
 _OUT_FORMAT: Final = f"[{_format(Outcome._fields)}]"
-_EVENT_PLAIN: Final = {kind: _plain(kind._fields[1:]) for kind in EVENTS.values()}
+_EVENT_PLAIN: Final = {kind: _plain(names) for kind, names in _ALWAYS.items()}
 _EFFECT_PLAIN: Final = {kind: _plain(kind._fields) for kind in EFFECTS.values()}
 _TYPES: Final[dict[str, type]] = {"cause": Cause, "reason": Reason, "before": Posture, "after": Posture}
 
@@ -83,10 +90,24 @@ def _texts(names: tuple[str, ...], values: tuple[int, ...]) -> list[str]:
 def _event_text(event: Event) -> str:
     kind = type(event)
     values: tuple[int, ...] = event[1:]
+    left_out = _LEFT_OUT.get(kind)
+    if left_out is not None:
+        if values[-len(left_out) :] != left_out:
+            return _spelled(kind, values)
+        values = values[: -len(left_out)]
     if _exact(_EVENT_PLAIN[kind](values)):
         return _EVENT_FORMAT[kind] % values
-    names = kind._fields[1:]
-    return "".join(f'"{name}":{text},' for name, text in zip(names, _texts(names, values), strict=True))
+    return _spelled(kind, values)
+
+
+def _spelled(kind: type, values: tuple[int, ...]) -> str:
+    """Field by field: numbers beyond 2^53 as strings, and nothing of what is left out at its value."""
+    omitted = OMITTED.get(KIND[kind], {})
+    found = []
+    for name, value in zip(EVENTS[KIND[kind]]._fields[1:], values, strict=False):
+        if omitted.get(name) != value:
+            found.append(f'"{name}":{_text(name, value)},')
+    return "".join(found)
 
 
 def _effect_text(effect: Effect) -> str:
@@ -156,11 +177,15 @@ def decode(kind: str, ts_ns: int, data: Mapping[str, Any]) -> Event:
         if name not in names:
             if name not in ("out", "fx", "x"):
                 raise Malformed(name, "no such field", data[name])
+    omitted = OMITTED.get(kind, {})
     values = []
     for name in names:
-        if name not in data:
+        if name in data:
+            values.append(_member(name, integer(name, data[name])))
+        elif name in omitted:
+            values.append(omitted[name])
+        else:
             raise Malformed(name, "a field", "nothing")
-        values.append(_member(name, integer(name, data[name])))
     made: Event = event_type(ts_ns, *values)
     return made
 

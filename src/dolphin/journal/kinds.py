@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from dolphin.journal.encoding import decode
-from dolphin.kernel.events import EVENTS
+from dolphin.kernel.events import EVENTS, Order
 
 HEADER: Final = "HEADER"
 GAP: Final = "GAP"
@@ -24,6 +24,12 @@ OTHER: Final = (HEADER, "FILL", "OWN", "ADOPT", "COMMAND", NOTE, GAP, CLOSE)
 """Kinds that are no kernel event."""
 
 KERNEL: Final[dict[str, tuple[str, ...]]] = {kind: (*event._fields[1:], "out", "fx") for kind, event in EVENTS.items()}
+OMITTED: Final[dict[str, dict[str, int]]] = {
+    "ORDER": {name: Order._field_defaults[name] for name in ("cap_lots", "cap")},
+}
+"""Fields, the last of their kind, that are not written where they have this value. They came after the format: a
+journal of before them is, byte for byte, what is written today of an order without a cap.
+"""
 KINDS: Final[dict[bytes, str]] = {kind.encode(): kind for kind in (*KERNEL, *OTHER)}
 GAP_FIELDS: Final = ("from", "count", "since_ns", "error", "unsynced")
 
@@ -46,9 +52,17 @@ def _checker(shape: Any) -> Callable[[bytes], Any]:
 def _kernel_shape(kind: str, fields: tuple[str, ...]) -> Any:
     number: Any = int | str
     types: dict[str, Any] = {"out": list[number], "fx": list[list[number]]}
-    plain = [(name, types.get(name, number)) for name in fields]
+    omitted = OMITTED.get(kind, {})
+    plain: list[Any] = []
+    for name in fields:
+        if name in omitted:
+            plain.append((name, number, omitted[name]))
+        else:
+            plain.append((name, types.get(name, number)))
     notes = ("x", dict[str, Any] | msgspec.UnsetType, msgspec.UNSET)
-    return msgspec.defstruct(kind, [*plain, notes], forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct(
+        kind, [*plain, notes], forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False
+    )
 
 
 def _gap_shape() -> Any:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Cause, Reason
+from dolphin.kernel.units import ABSENT
 
 
 class Tick(NamedTuple):
@@ -144,7 +145,8 @@ class Order(NamedTuple):
     position; `own_lots`: what the guard's own working order covers. `value_u`: micro-units of money a lot.
     `leaving_lots`: exits of that position that execute at once and are on their way: they will have been filled before
     this order, so that what it can still shrink is the rest (a reduce-only order cannot do more, whatever it says).
-    `working`: value of all other working entries. `own` 1: one of the guard's own orders (flatten, trim).
+    `working`: value of all other working entries. `cap_lots`: how much of the entry part the pre-trade limits leave
+    (ABSENT: none of them binds), and `cap` the code of the one that binds (`dolphin.limits.codes`; 0: none).
     """
 
     ts_ns: int
@@ -165,6 +167,8 @@ class Order(NamedTuple):
     equity: int
     l_raw_bp: int
     leaving_lots: int = 0
+    cap_lots: int = ABSENT
+    cap: int = 0
 
 
 class Reduce(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dolphin.kernel import capital as capitals
 from dolphin.kernel import events as ev
-from dolphin.kernel import killswitch, orders, sensing, timing
+from dolphin.kernel import killswitch, orders, sensing, timing, trimming
 from dolphin.kernel.contracts import ensure
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.reasons import Cause, Reason
@@ -186,7 +186,7 @@ def _order(policy: Policy, state: State, event: ev.Order) -> Effects:
 
 
 def _reduce(policy: Policy, state: State, event: ev.Reduce) -> Effects:
-    return (orders.reduce(policy, standing(state, event.feed), event, state.clock.t_ns),)
+    return (trimming.reduce(policy, standing(state, event.feed), event, state.clock.t_ns),)
 
 
 def _tick(policy: Policy, state: State, event: ev.Tick) -> Effects:
@@ -264,8 +264,8 @@ def consequences(policy: Policy, state: State, event: ev.Event) -> Effects:
         return ()
     if event.gross <= 0:
         return ()
-    most = orders.held_limit(policy, standing(state, -1), event.equity, policy.l_raw_bp)
-    over = orders.excess(policy, most, event.gross)
+    most = trimming.held_limit(policy, standing(state, -1), event.equity, policy.l_raw_bp)
+    over = trimming.excess(policy, most, event.gross)
     if over > 0:
         return (ev.Excess(over),)
     return ()

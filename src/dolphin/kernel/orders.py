@@ -1,11 +1,12 @@
-"""What an order may do: which part of it reduces, how much of the rest may enter, and what the guard sends itself.
+"""What an order may do: which part of it reduces, and how much of the rest may enter.
 
 Rules of this file: exits are sacred (the reducing part passes whole, in every posture, whatever else is wrong), entries
 are earned (every doubt denies them). It knows only what the event says and the book's standing; DESIGN.md 2.3, 2.4.
 
 Theory of operation. `split` cuts an order into the lots that reduce the position it names, those that the guard's own
 working order covers already, and the rest, which is an entry. `bar` says what forbids entries altogether, worst first;
-`room` how much leverage is left. A contingent list or a modify (`whole`) is taken or refused undivided.
+`enter` how much leverage and the pre-trade limits leave. A contingent list or a modify (`whole`) is taken or refused
+undivided.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dolphin.kernel.contracts import ensure
-from dolphin.kernel.events import Order, Reduce, Reduced, Verdict
-from dolphin.kernel.policy import TRIM_GAP_NS, Hibernate, Policy, Posture
+from dolphin.kernel.events import Order, Verdict
+from dolphin.kernel.policy import Policy, Posture
 from dolphin.kernel.reasons import Reason
-from dolphin.kernel.sizer import allowed_entry_bp, allowed_held_bp, fit, limit, share_of
+from dolphin.kernel.sizer import allowed_entry_bp, fit, limit
 from dolphin.kernel.survival import least
-from dolphin.kernel.units import ABSENT, BP, MICRO, MS_PER_BP, NS_PER_S, clamp, new, positive
+from dolphin.kernel.units import ABSENT, MICRO, MS_PER_BP, new, positive
 
 
 class Standing(NamedTuple):
@@ -128,6 +129,17 @@ def used(gross: int, working: int, exit_lots: int, value_u: int, taking: int) ->
     return positive(positive(gross) - positive(exit_lots * value_u // MICRO)) + positive(working)
 
 
+@ensure(lambda lots, result: result <= lots or lots < 0)
+@ensure(lambda lots, result: result >= 0 or lots < 0)
+@ensure(lambda cap_lots, result: cap_lots == ABSENT or result <= positive(cap_lots))
+@ensure(lambda lots, cap_lots, result: cap_lots != ABSENT or result == lots)
+def capped(lots: int, cap_lots: int) -> int:
+    """What the pre-trade limits leave of an entry of `lots`: all of it where none binds, nothing below zero."""
+    if cap_lots == ABSENT:
+        return lots
+    return least(lots, positive(cap_lots))
+
+
 def enter(policy: Policy, standing: Standing, order: Order, cut: Split) -> Entry:
     """How much of the entry part may leave. Composed: `fit` divides by the value of a lot, and is certified.
 
@@ -146,7 +158,10 @@ def enter(policy: Policy, standing: Standing, order: Order, cut: Split) -> Entry
     if order.equity <= 0:
         return Entry(0, allowed_bp, Reason.UNPRICED)
     taken = used(order.gross, order.working, cut.exit, order.value_u, order.taking)
-    lots = least(cut.entry, fit(limit(order.equity, allowed_bp) - taken, order.value_u))
+    room = least(cut.entry, fit(limit(order.equity, allowed_bp) - taken, order.value_u))
+    lots = capped(room, order.cap_lots)
+    if lots < room:
+        return new(Entry, (lots, allowed_bp, Reason.LIMIT))
     if lots == cut.entry:
         return new(Entry, (lots, allowed_bp, Reason.PASSED))
     return new(Entry, (lots, allowed_bp, Reason.LEVERAGE))
@@ -227,171 +242,20 @@ def remaining(size: int, leaving: int, reduce_only: int) -> int:
     return positive(size - positive(leaving))
 
 
+def parts(order: Order) -> Split:
+    """What an order is made of: its exit, what the guard covers of it, and its entry. Composed of `split`."""
+    if opposes(order.side, order.position_lots, order.named):
+        size = remaining(abs(order.position_lots), order.leaving_lots, order.reduce_only)
+        return split(order.lots, size, order.own_lots, order.resting_lots, order.taking)
+    return new(Split, (0, 0, positive(order.lots), 0))
+
+
 def judge(policy: Policy, standing: Standing, order: Order) -> Verdict:
-    """The verdict on one order. Composed of `split`, `enter` and `settle`; total for every integer."""
+    """The verdict on one order. Composed of `parts`, `enter` and `settle`; total for every integer."""
     lots = order.lots
     if lots <= 0:
         return Verdict(0, 0, 0, 0, Reason.BELOW_MINIMUM)
-    if opposes(order.side, order.position_lots, order.named):
-        size = remaining(abs(order.position_lots), order.leaving_lots, order.reduce_only)
-        cut = split(lots, size, order.own_lots, order.resting_lots, order.taking)
-    else:
-        cut = new(Split, (0, 0, lots, 0))
+    cut = parts(order)
     if cut.entry == 0:
         return settle(cut, Entry(0, 0, Reason.PASSED), lots, order.whole, order.min_lots, order.named)
     return settle(cut, enter(policy, standing, order, cut), lots, order.whole, order.min_lots, order.named)
-
-
-@ensure(lambda result: result >= 0)
-@ensure(lambda equity, result: equity > 0 or result == 0)
-@ensure(
-    lambda policy, standing, result: (
-        standing.posture != Posture.HIBERNATE or policy.hibernate == Hibernate.GLIDE or result == 0
-    )
-)
-def held_limit(policy: Policy, standing: Standing, equity: int, l_raw_bp: int) -> int:
-    """Exposure in minor units that may be held now."""
-    if standing.posture == Posture.HIBERNATE:
-        return limit(equity, hibernate_bp(policy, standing, l_raw_bp))
-    return limit(equity, allowed_held_bp(policy, standing.posture, standing.confidence_ms, l_raw_bp))
-
-
-@ensure(lambda result: result >= 0)
-@ensure(lambda policy, result: policy.hibernate == Hibernate.GLIDE or result == 0)
-def hibernate_bp(policy: Policy, standing: Standing, l_raw_bp: int) -> int:
-    """Leverage that HIBERNATE leaves: share * l_raw when gliding, else nothing."""
-    if policy.hibernate == Hibernate.GLIDE:
-        return share_of(standing.confidence_ms, l_raw_bp)
-    return 0
-
-
-@ensure(lambda result: result >= 0)
-@ensure(lambda limit_minor, gross, result: result == 0 or gross > limit_minor)
-@ensure(lambda limit_minor, gross, result: result == 0 or result == gross - positive(limit_minor))
-def excess(policy: Policy, limit_minor: int, gross: int) -> int:
-    """What is held above the limit, once above it by more than the band: the whole, not the part past the band."""
-    allowed = positive(limit_minor)
-    if BP * gross <= allowed * (BP + clamp(policy.trim_band_bp, 0, BP)):
-        return 0
-    return positive(gross - allowed)
-
-
-@ensure(lambda left, result: left < 0 or result >= 0)
-@ensure(lambda left, result: left < 0 or result <= left)
-@ensure(lambda value_u, left, result: left < 0 or value_u > 0 or result == left)
-@ensure(
-    lambda excess_minor, value_u, left, quotient, result: (
-        left < 0 or result == left or result * value_u >= excess_minor * MICRO
-    )
-)
-def certified_lots_over(excess_minor: int, value_u: int, left: int, quotient: int) -> int:
-    """`quotient` lots if they are worth the excess, else all that is `left`: the check of `lots_over`'s division."""
-    if value_u <= 0:
-        return left
-    if quotient < 0:
-        return left
-    if quotient * value_u < excess_minor * MICRO:
-        return left
-    return least(quotient, left)
-
-
-@ensure(lambda left, result: left < 0 or result >= 0)
-@ensure(lambda left, result: left < 0 or result <= left)
-@ensure(lambda value_u, left, result: left < 0 or value_u > 0 or result == left)
-@ensure(
-    lambda excess_minor, value_u, left, result: left < 0 or result == left or result * value_u >= excess_minor * MICRO
-)
-def lots_over(excess_minor: int, value_u: int, left: int) -> int:
-    """Lots to sell so that `excess_minor` is gone, at most `left`; all where unpriced."""
-    if value_u <= 0:
-        return left
-    return certified_lots_over(excess_minor, value_u, left, -(-excess_minor * MICRO // value_u))
-
-
-@ensure(lambda standing, result: result != Reason.KILL_FLATTEN or not standing.running)
-@ensure(lambda standing, result: result not in (Reason.KILL_FLATTEN, Reason.FLATTEN) or standing.fell)
-@ensure(lambda standing, result: standing.running or not standing.fell or result == Reason.KILL_FLATTEN)
-@ensure(lambda standing, result: result != Reason.FLATTEN or standing.posture == Posture.HIBERNATE)
-@ensure(lambda policy, result: result != Reason.FLATTEN or policy.hibernate == Hibernate.FLATTEN)
-@ensure(
-    lambda policy, standing, result: result != Reason.TRIM or policy.trim == 1 or standing.posture == Posture.HIBERNATE
-)
-def emptying(policy: Policy, standing: Standing) -> Reason:
-    """KILL_FLATTEN or FLATTEN where nothing may be held, MODE_OFF or NOTHING_TO_DO where that is left, else TRIM.
-
-    A kill flattens in every mode; a book that did not fall there (a first start, an accepted position) is left alone.
-    """
-    if not standing.running:
-        if standing.fell:
-            return Reason.KILL_FLATTEN
-        return Reason.NOTHING_TO_DO
-    if standing.posture != Posture.HIBERNATE:
-        if policy.trim == 1:
-            return Reason.TRIM
-        return Reason.MODE_OFF
-    if not standing.fell:
-        return Reason.NOTHING_TO_DO
-    if policy.hibernate == Hibernate.HOLD:
-        return Reason.MODE_OFF
-    if policy.hibernate == Hibernate.GLIDE:
-        return Reason.TRIM
-    return Reason.FLATTEN
-
-
-def reduce(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduced:
-    """What the guard may send on one position now: never more than the position, nothing beside a working own order.
-
-    A position that waits to be adopted is protected from the posture of the start, not from a kill or a fall after it.
-    """
-    if ask.position_lots == 0:
-        return Reduced(0, Reason.NOTHING_TO_DO)
-    if ask.own_lots > 0:
-        return Reduced(0, Reason.WORKING)
-    why = wanted(policy, standing, ask.adopted)
-    if why == Reason.ADOPTED:
-        return Reduced(0, why)
-    if ask.fresh != 1:
-        return Reduced(0, Reason.NOT_FRESH)
-    if why == Reason.TRIM:
-        return trim(policy, standing, ask, t_ns)
-    if why == Reason.FLATTEN:
-        return Reduced(abs(ask.position_lots), why)
-    if why == Reason.KILL_FLATTEN:
-        return Reduced(abs(ask.position_lots), why)
-    return Reduced(0, why)
-
-
-@ensure(lambda policy, standing, result: standing.running or not standing.fell or result == Reason.KILL_FLATTEN)
-@ensure(lambda adopted, result: result != Reason.ADOPTED or adopted == 0)
-def wanted(policy: Policy, standing: Standing, adopted: int) -> Reason:
-    """Why an own order would leave: a kill or a fall first, then what the operator said of one found."""
-    why = emptying(policy, standing)
-    if why == Reason.KILL_FLATTEN:
-        return why
-    if why == Reason.FLATTEN:
-        return why
-    if adopted == 2:
-        return Reason.FLATTEN
-    if adopted == 0:
-        return Reason.ADOPTED
-    return why
-
-
-@ensure(lambda last_ns, result: not result or last_ns != ABSENT)
-@ensure(lambda t_ns, last_ns, result: not result or t_ns - last_ns < 60 * NS_PER_S)
-@ensure(lambda t_ns, last_ns, result: result or last_ns == ABSENT or t_ns - last_ns >= 60 * NS_PER_S)
-def too_soon(t_ns: int, last_ns: int) -> bool:
-    """Whether the last own trim of this position is less than a real minute old."""
-    if last_ns == ABSENT:
-        return False
-    return t_ns - last_ns < TRIM_GAP_NS
-
-
-def trim(policy: Policy, standing: Standing, ask: Reduce, t_ns: int) -> Reduced:
-    """The whole excess on the largest position, at most once a real minute. Composed."""
-    over = excess(policy, held_limit(policy, standing, ask.equity, ask.l_raw_bp), ask.gross)
-    if over == 0:
-        return Reduced(0, Reason.NOTHING_TO_DO)
-    if too_soon(t_ns, ask.last_ns):
-        return Reduced(0, Reason.TOO_SOON)
-    return Reduced(lots_over(over, ask.value_u, abs(ask.position_lots)), Reason.TRIM)

@@ -52,6 +52,7 @@ class Reason(IntEnum):
     ADOPTED = 36  # own order: positions found at a first live start wait for the operator
     LAPSED = 37  # confirm, re-base: the request is too old
     CHANGED = 38  # confirm: what is held is neither nothing nor what the request took over
+    LIMIT = 39  # a pre-trade limit leaves less: which one, the order's `cap` says
 
 
 class Cause(IntEnum):
@@ -109,4 +110,5 @@ REQUIREMENT: Final[dict[Reason, str]] = {
     Reason.ADOPTED: "DOL-TRIM-007",
     Reason.LAPSED: "DOL-REARM-006",
     Reason.CHANGED: "DOL-REARM-007",
+    Reason.LIMIT: "DOL-LIMIT-001",
 }

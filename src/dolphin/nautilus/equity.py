@@ -12,11 +12,11 @@ from __future__ import annotations
 from dolphin.kernel.capital import drawdown
 from dolphin.kernel.events import Counted, Equity, Event
 from dolphin.kernel.handlers import standing
-from dolphin.kernel.orders import excess, held_limit
 from dolphin.kernel.policy import MARK_WINDOW_NS, Policy, Profile
 from dolphin.kernel.sizer import limit
 from dolphin.kernel.state import Feed, Filter, State
 from dolphin.kernel.timing import DAILY_NS_PER_MS
+from dolphin.kernel.trimming import excess, held_limit
 from dolphin.kernel.units import ABSENT, BP, MS_PER_S, NS_PER_S
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.feeds import Feeds
