@@ -1,13 +1,21 @@
-"""Where commands come from: the message bus endpoint, and letters from outside.
+"""Where commands come from: the message bus endpoint, letters from outside, the file KILL, a signal.
 
 What belongs here: the shape of a message, what is read before a command acts, its answer; no verb.
+
+The file KILL (docs/design/watchdog.md) is looked for before each verdict and with each look for letters, so that a
+process that was stopped and wakes is killed before it enters. The latch trips first, then the file is moved away; one
+that cannot be moved stands: the book is killed for as long as it lies there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dolphin.journal import killfile
 from dolphin.nautilus import mailbox
 
 if TYPE_CHECKING:
@@ -23,6 +31,8 @@ class Commands:
     def __init__(self, parts: Parts, flow: FlowOfEvents) -> None:
         self._parts = parts
         self._flow = flow
+        self._kill = os.path.join(parts.settings.state_dir, killfile.NAME)
+        self._stuck = False
 
     def told(self, message: Any) -> None:
         """A dict with verb, cause and the verb's arguments; the answer is the journal's, and `message["answer"]`."""
@@ -43,6 +53,7 @@ class Commands:
         """Take all letters that wait."""
         parts = self._parts
         parts.letter_flag = False
+        self.kill_file()
         for letter in mailbox.take(parts.settings.state_dir):
             if letter.error:
                 mailbox.answer(parts.settings.state_dir, letter, {"ok": False, "error": letter.error})
@@ -51,3 +62,52 @@ class Commands:
             answer = parts.operator.act(letter.verb, letter.args, letter.cause)
             mailbox.answer(parts.settings.state_dir, letter, answer)
             self._flow.due()
+
+    def kill_file(self) -> None:
+        """KILL lies in the state directory: kill, then move it away."""
+        if not killfile.lies(self._kill):
+            return
+        parts = self._parts
+        if self._stuck:
+            if not parts.guard.running():
+                self._take({})
+                return
+        self._take(parts.operator.act("kill", {}, killfile.cause_of(self._kill)))
+
+    def signal(self, name: str) -> None:
+        """A signal that kills came; heard on the event loop."""
+        self._parts.actor.wrapped(self._flow.catch_up)
+        self._parts.operator.act("kill", {}, f"signal {name}")
+        self._flow.due()
+
+    def _take(self, answer: dict[str, Any]) -> None:
+        try:
+            killfile.take(self._kill, answer)
+        except OSError as error:
+            if not self._stuck:
+                text = f"{self._kill}: {error} [DOL-WATCH-005]: killed for as long as it lies there; remove it yourself"
+                self._parts.actor.tell("KILL", text)
+            self._stuck = killfile.lies(self._kill)
+        else:
+            self._stuck = False
+
+
+def listen(loop: asyncio.AbstractEventLoop, name: str, handler: Callable[[], None]) -> str:
+    """Have `handler` called on the loop when the signal comes; why not, or nothing.
+
+    Not from a handler of the signal itself: there an order, a lock or a write might be cut in half. One that the host
+    listens to already is left to it.
+    """
+    number = signal.Signals[name]
+    if signal.getsignal(number) != signal.SIG_DFL:
+        return "the host listens to it already"
+    try:
+        loop.add_signal_handler(number, handler)
+    except (ValueError, RuntimeError, OSError) as error:
+        return str(error)
+    return ""
+
+
+def deaf(loop: asyncio.AbstractEventLoop, name: str) -> None:
+    """Listen no more: the signal does again what it does by default."""
+    loop.remove_signal_handler(signal.Signals[name])

@@ -20,6 +20,7 @@ _CHOICES: Final = {
     "durability": ("write", "power"),
     "resume": ("auto", "always", "never"),
     "flows": ("deposits", "all", "announced"),
+    "kill_signal": ("", "SIGUSR1", "SIGUSR2", "SIGHUP"),
 }
 
 
@@ -36,6 +37,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     earlier journal in `state_dir` is taken up (`auto`: live yes; a backtest sets it aside). `sensors`: settings of the
     sensors. `seed`: a backtest draws the nonces of re-arms from it. `envelope`: category 2 is configured.
     `flows`: which changes of the balance without a fill are deposits or withdrawals, beside those announced.
+    `kill_signal`: live, this signal to the process is a kill; empty: none is.
     """
 
     state_dir: str
@@ -51,6 +53,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     seed: int = 0
     envelope: bool = False
     flows: str = "deposits"
+    kill_signal: str = "SIGUSR1"
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:

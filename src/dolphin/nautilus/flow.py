@@ -50,6 +50,8 @@ class FlowOfEvents:
         self.begin = self._balance.begin
         self._fills = Fills(parts.guard, parts.scales, parts.cache, parts.actor.tell)
         self._commands = Commands(parts, self)
+        self.kill_file = self._commands.kill_file
+        self.signal = self._commands.signal
         self._moving = Moving(parts)
         self._alert_ns = NEVER_NS
         self._awake = False
@@ -67,6 +69,7 @@ class FlowOfEvents:
     def catch_up(self) -> None:
         """Before a verdict or any other event: what the feeds said, what the account is worth."""
         now_ns = self._clock.timestamp_ns()
+        self._commands.kill_file()
         self._letters()
         if self._late(now_ns):
             self._read(now_ns)

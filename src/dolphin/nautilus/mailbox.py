@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from dolphin.journal import killfile
+
 VERBS: Final = (
     "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status", "flow",
 )  # fmt: skip
@@ -163,7 +165,9 @@ def send(state_dir: str | os.PathLike[str], verb: str, args: Mapping[str, Any], 
 
 
 def waiting(state_dir: str | os.PathLike[str]) -> bool:
-    """Whether there is a letter: one listing, for a watcher that runs often."""
+    """Whether there is a letter, or the file KILL: two looks, for a watcher that runs often."""
+    if killfile.lies(os.path.join(state_dir, killfile.NAME)):
+        return True
     try:
         names = os.listdir(folder(state_dir))
     except OSError:

@@ -19,6 +19,7 @@ from dolphin.kernel.units import ABSENT, NEVER_NS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.action import Host
 from dolphin.nautilus.asking import NO_FEED, Asker
+from dolphin.nautilus.beating import Beating
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.config import PlugConfig
 from dolphin.nautilus.decided import take_up
@@ -96,6 +97,7 @@ class Parts:
             found.latch_file,
             self.reacted,
         )  # fmt: skip
+        self.beating = Beating(settings.state_dir, found.journal.instance, actor.tell)
         self.killing = Killing(self.guard, self.book, self.host)
         self.own = Own(
             self.guard, self.book, self.values, self.scales, self.host, self.cache, actor.clock, self.fresh,
@@ -138,10 +140,12 @@ class Parts:
         self.book.loaded()
         self.flow.begin()
         self._adopt(now_ns)
+        self.flow.kill_file()
         self._emptied_before()
         self._watch()
         if self.live:
             actor.clock.set_timer_ns(TIMER, TIMER_NS, 0, 0, actor.hear_timer)
+            self.beating.tick(not self.guard.running())
         self.flow.plan()
         self.write_status(True)
 
@@ -358,6 +362,8 @@ class Parts:
             self.flow.catch_up()
         finally:
             self.flow.ended = True
+            if self.live:
+                self.beating.ending(not self.guard.running())
 
     def try_close(self) -> None:
         """Close once everything has ended and nothing is in flight."""
@@ -380,6 +386,7 @@ class Parts:
         else:
             self.actor.log.info(f"journal {self.settings.state_dir} ends at {head}")
         self.write_status(True)
+        self.beating.end(not self.guard.running())
 
     def unsubscribe(self) -> None:
         """Hear nothing any more: before another run of the same engine."""

@@ -21,6 +21,7 @@ from nautilus_trader.common.enums import LogColor
 
 from dolphin.journal import writable
 from dolphin.nautilus.action import Host
+from dolphin.nautilus.commands import deaf, listen
 from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.hook import COMMAND, PRIORITY, Hook
 from dolphin.nautilus.parts import Parts
@@ -55,6 +56,7 @@ class Plug(Actor):
         self.on_change: list[Callable[[str, str], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
+        self._signal = ""
         self._ticked = False
 
     def sensor_source(self, settings: dict[str, Any]) -> SensorSource:
@@ -136,8 +138,30 @@ class Plug(Actor):
             assert self.hook is not None
             self.parts = Parts(self, self.settings, self.hook, live)
             self.parts.begin()
+            self._listen()
         except Exception as error:
             self.failed("start", error)
+
+    def _listen(self) -> None:
+        """Live: the signal that kills."""
+        name = self.settings.kill_signal
+        if self._loop is None:
+            return
+        if not name:
+            return
+        why_not = listen(self._loop, name, self.hear_signal)
+        if why_not:
+            self.tell("SIGNAL", f"{name} does not kill [DOL-WATCH-005]: {why_not}")
+        else:
+            self._signal = name
+
+    def _deafen(self) -> None:
+        name = self._signal
+        if not name:
+            return
+        self._signal = ""
+        assert self._loop is not None
+        deaf(self._loop, name)
 
     def on_stop(self) -> None:
         """Strategies may still send their last exits: the journal is closed when the ExecEngine has stopped."""
@@ -146,6 +170,7 @@ class Plug(Actor):
     def _stopping(self) -> None:
         if self.parts is not None:
             self.parts.stopping()
+        self._deafen()
 
     def on_dispose(self) -> None:
         """The last chance to close."""
@@ -207,6 +232,10 @@ class Plug(Actor):
             return
         self._hear("command", lambda parts, message: parts.flow.command(message), message)
 
+    def hear_signal(self) -> None:
+        """The signal that kills came; the loop calls this in its turn."""
+        self._hear("signal", lambda parts, name: parts.flow.signal(name), self._signal)
+
     def _hear(self, where: str, handle: Callable[[Parts, Any], None], message: Any) -> None:
         """On the loop, and nothing escapes. What comes after CLOSE is no part of the run."""
         if self._handed(self._hear, where, handle, message):
@@ -240,6 +269,7 @@ class Plug(Actor):
             return
         try:
             self.parts.flow.timer(event)
+            self.parts.beating.tick(not self.parts.guard.running())
             self.parts.guard.settle(self.clock.timestamp_ns())
         except Exception as error:
             self.failed("timer", error)

@@ -1,0 +1,70 @@
+"""The guard's heartbeat, on the event loop: who looks on from outside sees a loop that is blocked, stopped or dead.
+
+What belongs here: when a beat is due, and what is done about one that cannot be written; the file's form is in
+journal/beat.py. A beat that fails is said once and tried again: nothing is judged by it in this process, and who looks
+on will take the silence for a hang, which is the safe side.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from dolphin.journal.beat import HEARTBEAT, PERIOD_MS, BeatState, Heart
+
+PERIOD_NS: Final = PERIOD_MS * 1_000_000
+SLACK_NS: Final = 5_000_000
+"""The timer that beats comes every 10 ms: one that is a little early must not wait for the next."""
+
+
+class Beating:
+    """The beats of one live run. `told`: a log line and the callbacks."""
+
+    def __init__(self, state_dir: str, instance: str, told: Callable[[str, str], None]) -> None:
+        self._path = os.path.join(state_dir, HEARTBEAT)
+        self._instance = instance
+        self._told = told
+        self._heart: Heart | None = None
+        self._due_ns = 0
+        self._state = BeatState.BEATS
+        self.failed = ""
+
+    def tick(self, killed: bool) -> None:
+        """Beat, if one is due. Called on the event loop, every 10 ms."""
+        now_ns = time.monotonic_ns()
+        if now_ns < self._due_ns:
+            return
+        self._due_ns = now_ns + PERIOD_NS - SLACK_NS
+        try:
+            if self._heart is None:
+                self._heart = Heart.create(self._path, self._instance)
+            self._heart.beat(killed, self._state)
+        except OSError as error:
+            self._failed(error)
+        else:
+            self.failed = ""
+
+    def ending(self, killed: bool) -> None:
+        """The run begins to end in good order: its beats may stop now, and it may not die before it has ended."""
+        self._state = BeatState.ENDING
+        self._due_ns = 0
+        self.tick(killed)
+
+    def end(self, killed: bool) -> None:
+        """The run has ended in good order."""
+        heart = self._heart
+        if heart is None:
+            return
+        self._heart = None
+        try:
+            heart.end(killed)
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        if self.failed:
+            return
+        self.failed = str(error)
+        self._told("HEARTBEAT", f"{self.failed} [DOL-WATCH-001]: who looks on will take this process for a hung one")

@@ -1,0 +1,258 @@
+"""What a watchdog needs of the guard: beats that stop with the loop, a file and a signal that kill."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from dolphin.journal import killfile, read
+from dolphin.journal.beat import BeatState, Heart, read_beat
+from dolphin.journal.files import PORT
+from dolphin.kernel.state import Mode
+from dolphin.nautilus import commands, parts
+from dolphin.nautilus.beating import Beating
+from tests.nautilus.rig import Rig, audusd, quotes, replays
+from tests.nautilus.test_gates import BUY, X1, limit, market
+from tests.nautilus.test_kill import chain, command, make
+from tests.nautilus.test_live import run
+
+ROOT = Path(__file__).resolve().parents[2]
+INS = audusd()
+
+
+def put(path, cause):
+    return lambda s: killfile.put(str(path / killfile.NAME), cause)
+
+
+def kills(path):
+    return [record.data for record in read(str(path / "journal.jsonl")) if record.kind == "COMMAND"]
+
+
+# --- the file, in a backtest --------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-WATCH-005", "DOL-WATCH-003")
+def test_a_file_kills_at_the_next_decision_and_is_answered(tmp_path):
+    entry = chain(put(tmp_path, "fills do not match"), market(BUY, X1))
+    s = make({2: market(BUY, X1), 3: limit(BUY, 1_000, 64_000), 5: entry, 8: market(BUY, X1)})
+    rig = Rig(tmp_path, INS).add(s)
+    rig.run(quotes(INS, [65_000] * 12))
+    assert rig.guard.failures == []
+    statuses = [order.status_string() for order in s.cache.orders() if not order.is_reduce_only]
+    assert sorted(statuses) == ["CANCELED", "DENIED", "DENIED", "FILLED"]
+    assert s.cache.positions_open() == []
+    assert not killfile.lies(str(tmp_path / "KILL"))
+    assert json.loads((tmp_path / killfile.ANSWER).read_text())["mode"] == "KILLED"
+    (said,) = kills(tmp_path)
+    assert (said["verb"], said["cause"]) == ("kill", "fills do not match")
+    replays(tmp_path / "journal.jsonl")
+
+
+@pytest.mark.req("DOL-WATCH-005", "DOL-WATCH-003")
+def test_a_file_that_lies_there_at_the_start_kills_before_anything(tmp_path):
+    killfile.put(str(tmp_path / "KILL"), "put there while stopped")
+    s = make({0: market(BUY, X1)})
+    rig = Rig(tmp_path, INS).add(s)
+    rig.run(quotes(INS, [65_000] * 4))
+    assert [order.status_string() for order in s.cache.orders()] == ["DENIED"]
+    assert kills(tmp_path)[0]["cause"] == "put there while stopped"
+    assert rig.guard.parts.guard.state.latch.mode == Mode.KILLED
+
+
+@pytest.mark.req("DOL-WATCH-005")
+def test_a_book_stays_killed_while_the_file_cannot_be_moved(tmp_path):
+    (tmp_path / killfile.TAKEN).mkdir()  # no file can be renamed onto a directory
+    said = []
+    acts = {
+        2: put(tmp_path, "stuck"),
+        3: market(BUY, 1_000),
+        4: command("arm", episode=1, observed_flat=1),
+        66: lambda s: s.answers.append(s.command("confirm", nonce=s.answers[-1]["nonce"])),
+        70: market(BUY, 1_000),
+        72: lambda s: (tmp_path / killfile.TAKEN).rmdir(),
+        74: market(BUY, 1_000),
+    }
+    s = make(acts)
+    rig = Rig(tmp_path, INS).add(s)
+    rig.guard.on_change.append(lambda what, text: said.append(what))
+    rig.run(quotes(INS, [65_000] * 80))
+    assert rig.guard.failures == []
+    assert [order.status_string() for order in s.cache.orders()] == ["DENIED"] * 3
+    assert said.count("KILL") == 1
+    assert not killfile.lies(str(tmp_path / "KILL"))
+    modes = [answer.get("mode") for answer in s.answers]
+    assert modes[1] == "RUNNING"  # the confirm was granted, and what lies there killed again at once
+    assert [each["verb"] for each in kills(tmp_path)] == ["kill", "arm", "confirm", "kill"]
+    replays(tmp_path / "journal.jsonl")
+
+
+@pytest.mark.req("DOL-WATCH-005")
+def test_a_quiet_backtest_sees_it_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "WATCH_S", 0.01)
+
+    def wait(s):
+        put(tmp_path, "nobody trades")(s)
+        until_s = time.monotonic() + 10
+        while not rig.guard.parts.letter_flag:
+            assert time.monotonic() < until_s
+            time.sleep(0.001)
+
+    s = make({3: wait})
+    rig = Rig(tmp_path, INS).add(s)
+    rig.run(quotes(INS, [65_000] * 6))
+    assert kills(tmp_path)[0]["cause"] == "nobody trades"
+
+
+# --- live ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-WATCH-005", "DOL-WATCH-001")
+@pytest.mark.parametrize("how", ["file", "signal"])
+def test_a_live_book_is_killed_from_outside_and_beats_until_it_ends(tmp_path, how):
+    async def act(node):
+        await asyncio.sleep(0.3)
+        before = read_beat(str(tmp_path / "heartbeat"))
+        if how == "file":
+            (tmp_path / "KILL").touch()
+        else:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.sleep(0.4)
+        return before, read_beat(str(tmp_path / "heartbeat"))
+
+    _, guard, (before, after) = run(tmp_path, act)
+    assert (before.state, before.killed, after.killed) == (BeatState.BEATS, False, True)
+    assert after.seq > before.seq
+    assert before.who.pid == os.getpid()
+    assert before.instance == guard.parts.guard.journal.instance
+    cause = {"file": killfile.NO_CAUSE, "signal": "signal SIGUSR1"}[how]
+    assert [(each["verb"], each["cause"]) for each in kills(tmp_path)] == [("kill", cause)]
+    assert read_beat(str(tmp_path / "heartbeat")).state == BeatState.ENDED
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+    replays(tmp_path / "journal.jsonl")
+
+
+@pytest.mark.req("DOL-WATCH-001")
+def test_a_blocked_loop_does_not_beat_and_one_that_ends_says_so(tmp_path):
+    heartbeat = str(tmp_path / "heartbeat")
+
+    async def act(node):
+        await asyncio.sleep(0.2)
+        beats = []
+        stop = threading.Event()
+
+        def look():
+            while not stop.wait(0.01):
+                beats.append(read_beat(heartbeat).seq)
+
+        time.sleep(0.05)
+        thread = threading.Thread(target=look)
+        thread.start()
+        time.sleep(0.5)  # the loop is blocked
+        stop.set()
+        thread.join()
+        return beats
+
+    _, _, beats = run(tmp_path, act, kill_signal="")
+    assert len(set(beats)) == 1
+    assert read_beat(heartbeat).state == BeatState.ENDED
+
+
+@pytest.mark.req("DOL-WATCH-003")
+def test_a_process_that_was_stopped_and_wakes_is_killed_before_it_enters(tmp_path):
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    child = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.nautilus.live_node", str(tmp_path), "2"],
+        cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert child.stdout.readline().strip() == "running"
+        time.sleep(0.3)
+        child.send_signal(signal.SIGSTOP)
+        killfile.put(str(tmp_path / "KILL"), "no beat")
+        time.sleep(0.2)
+        stopped_ns = time.time_ns()
+        child.send_signal(signal.SIGCONT)
+        child.wait(30)
+    finally:
+        child.kill()
+        child.wait()
+    records = list(read(str(tmp_path / "journal.jsonl")))
+    after = [record for record in records if record.ts_ns >= stopped_ns]
+    assert next(record.kind for record in after if record.kind in ("KILL", "ORDER")) == "KILL"
+    replays(tmp_path / "journal.jsonl")
+
+
+# --- what cannot be had -------------------------------------------------------------------------------------------
+
+
+def test_a_beat_that_cannot_be_written_is_said_once_and_tried_again(tmp_path, monkeypatch):
+    said = []
+    beating = Beating(str(tmp_path / "gone"), "i", lambda what, text: said.append((what, text)))
+    beating.end(False)
+    for _ in range(3):
+        beating._due_ns = 0
+        beating.tick(False)
+    assert [what for what, _ in said] == ["HEARTBEAT"]
+    assert "DOL-WATCH-001" in said[0][1]
+    (tmp_path / "gone").mkdir()
+    beating._due_ns = 0
+    beating.tick(True)
+    beating.tick(False)  # not due
+    assert beating.failed == ""
+    assert read_beat(str(tmp_path / "gone" / "heartbeat")).killed
+
+    def full(fd, content, where):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Heart, "beat", lambda self, killed, state: self._port.pwrite(0, b"", 0))
+    beating._heart._port = PORT._replace(pwrite=full)
+    beating.end(False)
+    assert len(said) == 2
+
+
+def test_a_signal_that_the_host_listens_to_is_left_to_it():
+    loop = asyncio.new_event_loop()
+    kept = signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        assert "already" in commands.listen(loop, "SIGUSR2", lambda: None)
+    finally:
+        signal.signal(signal.SIGUSR2, kept)
+        loop.close()
+
+
+def test_a_loop_that_is_not_the_main_threads_hears_no_signal():
+    said = []
+
+    def elsewhere():
+        loop = asyncio.new_event_loop()
+        said.append(commands.listen(loop, "SIGUSR2", lambda: None))
+        loop.close()
+        commands.deaf(loop, "SIGUSR2")
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert "main thread" in said[0]
+
+
+def test_where_no_signal_can_be_had_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(commands.signal, "getsignal", lambda number: print)
+    told = []
+
+    async def act(node):
+        from tests.nautilus.live_node import guard_of
+
+        guard = guard_of(node)
+        guard.on_change.append(lambda what, text: told.append(what))
+        guard._listen()
+        await asyncio.sleep(0.1)
+
+    run(tmp_path, act)
+    assert told.count("SIGNAL") == 1
