@@ -128,6 +128,19 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "contract:trimming.held_limit",
         "test:test_orders.py::test_excess_is_judged_by_the_posture_that_the_sample_led_to",
     ),
+    "ledger_books.booked": (
+        "contract:ledger.posted",
+        "contract:ledger.merged",
+        "test:test_ledger.py::test_the_books_hold_what_each_position_would_hold_alone",
+    ),
+    "ledger_books.charged": ("test:test_ledger.py::test_fees_are_kept_by_currency_and_rebates_are_negative",),
+    "ledger_books.deposited": ("test:test_ledger.py::test_money_is_capital_less_fees_and_what_was_paid",),
+    "ledger_books.by_instrument": (
+        "contract:ledger.merged",
+        "test:test_ledger.py::test_the_books_hold_what_each_position_would_hold_alone",
+    ),
+    "ledger_books.canonical": ("test:test_ledger.py::test_other_books_have_another_text_and_equal_ones_the_same",),
+    "ledger_books._numbers": ("test:test_ledger.py::test_other_books_have_another_text_and_equal_ones_the_same",),
     "machine._moved": (
         "contract:posture.move",
         "contract:machine.moved_to",
