@@ -45,7 +45,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 	@echo "setup: done"
 
-.PHONY: run test lint tlc prove pythons bench coverage requirements lock clean ci
+.PHONY: run test lint tlc prove pythons bench coverage scenarios requirements lock clean ci
 run: $(STAMP) ## the main job: twenty years, guarded and not, audited (ARGS="--help" for more)
 	@$(BIN)/dolphin run $(ARGS)
 
@@ -80,6 +80,9 @@ coverage: $(STAMP) ## the test suite with its branch coverage: 100 % of kernel a
 	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest -n $(WORKERS) $(COVERED:%=--cov=src/dolphin/%) --cov-report= --cov-fail-under=0 $(ARGS)
 	@$(BIN)/coverage report --include='src/dolphin/kernel/*,src/dolphin/journal/*'
 	@$(BIN)/coverage report --include='src/dolphin/nautilus/*' --fail-under=$(NAUTILUS_COVERAGE)
+
+scenarios: $(STAMP) ## famous failures as data, run: one line each (ARGS="S3 --seen" for one, with all that was seen)
+	@$(BIN)/python -m tools.scenarios $(ARGS)
 
 requirements: $(STAMP) ## requirements.toml against tests, contracts and models (ARGS="--matrix" or "--strict")
 	@$(BIN)/python -m tools.requirements_check $(ARGS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from dolphin.kernel.events import EVENTS
+from dolphin.kernel.state import Outcome
 from tests.nautilus.rig import T0, Rig, S, Scripted, audusd, quotes, replays
 from tests.nautilus.test_gates import BUY, X1, market
 
@@ -77,3 +79,13 @@ def test_a_move_of_less_than_10_bp_waits_for_its_stride(tmp_path):
     asked = rig.records("ORDER")[-1]
     told = [record for record in rig.records("EQUITY") if record.ts_ns == asked.ts_ns]
     assert told == []
+
+
+@pytest.mark.req("DOL-SENSE-003")
+def test_rows_that_come_in_time_are_never_silence(tmp_path):
+    """A row each second: one that comes at the very second in which silence is believed hid those before it."""
+    strategy = Scripted(INS, {10: market(BUY, 1_000)})
+    rig = Rig(tmp_path, INS, sensors={"sessions": "24/7"}).add(strategy)
+    rig.run(quotes(INS, [65_000] * 120))
+    r3 = Outcome._fields.index("r3_bp")
+    assert {record.data["out"][r3] for record in rig.records(*EVENTS)} == {10_000}

@@ -209,7 +209,7 @@ class FlowOfEvents:
         parts.values.changed()
         if now_ns - self._read_ns >= READ_STRIDES * self._stride_ns:
             self._read(now_ns)
-        elif now_ns > self._due_ns:
+        elif now_ns >= self._due_ns:  # a second after it, silence is believed: a row of that very instant is too late
             self._read(now_ns)
         self._sample(now_ns, stood=False)
         parts.killing.calm()

@@ -210,6 +210,8 @@ class Own:
         last_ns = self._last_ns.get(group.key, NEVER_TRIMMED)
         if not self._guard.emptying():
             if self.adopted.get(group.key, TAKEN) == TAKEN:
+                if self._values.sample().error == 1:  # a trim is judged by equity: one bad tick elsewhere sells nothing
+                    return
                 if now_ns - last_ns < TRIM_GAP_NS:
                     self._later(last_ns + TRIM_GAP_NS)
                     return

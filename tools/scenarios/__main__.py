@@ -1,0 +1,140 @@
+"""`python -m tools.scenarios`: run the scenarios, a line each; exit code 1 where one is not as its file says.
+
+What belongs here: which files, in which order, and what is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_USAGE, UserError
+from tools.scenarios import judge
+from tools.scenarios.engines import ENGINES
+from tools.scenarios.form import Scenario, read
+from tools.scenarios.seen import Seen
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "scenarios"
+EXCUSED: Final = "not-built.toml"
+"""Scenarios whose absence does not make the exit code negative, each with the reason."""
+
+
+class Done(NamedTuple):
+    """One scenario that was run, or not. `word`: "as expected", "DEVIATES", "NOT BUILT"."""
+
+    scenario: Scenario
+    word: str
+    lines: Sequence[str]
+    seen: Seen | None
+    seconds: float
+
+
+def files(folder: Path = FOLDER) -> list[Path]:
+    """The scenario files, in order."""
+    return sorted(path for path in folder.glob("S*.toml"))
+
+
+def done(scenario: Scenario, folder: Path) -> Done:
+    """Run it and judge it."""
+    engine = ENGINES[scenario.engine]
+    began = time.perf_counter()
+    if scenario.not_built:
+        return Done(scenario, "NOT BUILT", (scenario.not_built,), None, 0.0)
+    if not engine.runner:
+        return Done(scenario, "NOT BUILT", (f"engine {scenario.engine!r} has no runner",), None, 0.0)
+    seen = engine.load()(scenario, folder)
+    lines = [each.text() for each in judge.deviations(scenario.expect, seen)]
+    if lines:
+        lines += seen.findings[:1]
+    word = "DEVIATES" if lines else "as expected"
+    return Done(scenario, word, lines, seen, time.perf_counter() - began)
+
+
+def excused(folder: Path = FOLDER) -> Mapping[str, str]:
+    """Ids of scenarios that may be NOT BUILT, with why."""
+    try:
+        found = tomllib.loads((folder / EXCUSED).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {str(key): str(value) for key, value in found.items()}
+
+
+def line(one: Done) -> str:
+    """The line of one scenario."""
+    verdict = one.seen.verdict if one.seen else "-"
+    records = f"{one.seen.counts['records']:,} records" if one.seen else ""
+    name = f"{one.scenario.id:<6} {one.scenario.name:<16} {one.scenario.engine:<8}"
+    return f"{name} {one.word:<11} journal {verdict:<10} {records:>15} {one.seconds:6.2f} s  {one.scenario.title}"
+
+
+def detail(seen: Seen) -> str:
+    """What was seen, in the words of a file: what to write in `[expect]`, once it has been thought through."""
+    parts = [f"{name} = [\n" + "".join(f'  "{each}",\n' for each in getattr(seen, name)) + "]" for name in
+             ("tape", "moves", "trips", "answers")]  # fmt: skip
+    parts += [f"{name} = {getattr(seen, name)}" for name in ("denied", "positions", "counts")]
+    return "\n".join([*parts, f"final = {seen.final()}"])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.scenarios",
+        description="Run famous failures through Dolphin: a line for each, and what differs where one is not as its "
+        "file says. The format is in docs/design/scenarios.md.",
+        epilog="exit codes: 0 all as expected; 1 one deviates, or is not built and not excused in "
+        f"scenarios/{EXCUSED}; 2 a file is wrong",
+    )
+    parser.add_argument("ids", nargs="*", help="ids or file names, such as S3 (default: all)")
+    parser.add_argument("--seen", action="store_true", help="print all that was seen, too")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the journals below this new folder")
+    return parser
+
+
+def _chosen(ids: Sequence[str]) -> list[Path]:
+    known = files()
+    if not ids:
+        return known
+    found = []
+    for name in ids:
+        path = Path(name)
+        match = [path] if path.is_file() else [one for one in known if one.stem.partition("-")[0] == name]
+        if not match:
+            raise UserError("no such scenario", field=name, fix=f"known: {', '.join(one.stem for one in known)}")
+        found += match
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what was asked for; the exit code."""
+    given = _parser().parse_args(argv)
+    try:
+        scenarios = [read(path) for path in _chosen(given.ids)]
+    except UserError as error:
+        print(f"scenarios: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    code = EXIT_OK
+    excuses = excused()
+    with tempfile.TemporaryDirectory() as temporary:
+        for scenario in scenarios:
+            folder = (given.keep or Path(temporary)) / Path(scenario.path).stem
+            folder.mkdir(parents=True)
+            one = done(scenario, folder)
+            print(line(one), flush=True)
+            for text in one.lines:
+                print(f"       {text}")
+            if given.seen and one.seen is not None:
+                print(detail(one.seen))
+            if one.word == "DEVIATES" or (one.word == "NOT BUILT" and one.scenario.id not in excuses):
+                code = EXIT_NEGATIVE
+            elif one.word == "NOT BUILT":
+                print(f"       excused: {excuses[one.scenario.id]}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
