@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.backtest.models import FillModel, LatencyModel
+from nautilus_trader.common.actor import Actor
 from nautilus_trader.config import BacktestEngineConfig, LoggingConfig, StrategyConfig
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.model.enums import AccountType, BookType, LiquiditySide, OmsType, OrderSide, OrderType
@@ -61,6 +62,28 @@ OPEN: Final = frozenset(
 )
 
 
+class Venue(Actor):
+    """What goes wrong at the simulated venue: the share of touched limits that fill, from a moment on."""
+
+    def __init__(self, engine: BacktestEngine, scenario: Scenario, names: Sequence[Any]) -> None:
+        super().__init__()
+        self.engine = engine
+        self.scenario = scenario
+        self.names = names
+
+    def on_start(self) -> None:
+        """An alert for each change."""
+        for number, fault in enumerate(one for one in self.scenario.faults if one["kind"] == "limit-fill"):
+            for again in range(fault.get("times", 1)):
+                seed = number * 100_000 + again
+                at_ns = self.scenario.start_ns + fault["at"] + again * fault.get("every", 1)
+                self.clock.set_time_alert_ns(f"fill-{seed}", at_ns, partial(self._change, fault["share"], seed))
+
+    def _change(self, share: float, seed: int, _: Any) -> None:
+        for name in self.names:
+            self.engine.change_fill_model(name, FillModel(prob_fill_on_limit=share, random_seed=seed))
+
+
 class Held(NamedTuple):
     """A position that outlives a crash."""
 
@@ -93,7 +116,9 @@ class Sender(Strategy):
         for name, entries in lists.items():
             self._alert(f"list-{name}", self.shared.start_ns + entries[0]["at"], partial(self._send_list, entries))
         for number, entry in enumerate(self.cancels):
-            self._alert(f"cancel-{number}", self.shared.start_ns + entry["at"], partial(self._cancel, entry))
+            for again in range(entry.get("times", 1)):
+                at_ns = self.shared.start_ns + entry["at"] + again * entry.get("every", 1)
+                self._alert(f"cancel-{number}-{again}", at_ns, partial(self._cancel, entry))
 
     def _alert(self, name: str, at_ns: int, act: Callable[[], None]) -> None:
         if at_ns > self.clock.timestamp_ns():
@@ -200,19 +225,22 @@ def run(scenario: Scenario, folder: Path) -> Seen:
     parts = _parts(scenario, folder)
     sent: list[Sent] = []
     held: list[Held] = []
-    failures = 0
+    failures = kept = 0
     for number, part in enumerate(parts):
         after = parts[number + 1].folder if number + 1 < len(parts) else None
         found = _run(scenario, made, part, held, after)
         sent += found.sent
         held = found.held
         failures += found.failures
+        kept = found.kept or kept
     positions: dict[str, int] = {}
     for one in held:
         name = one.instrument.id.value
         positions[name] = positions.get(name, 0) + one.lots
     counts = {"failures": failures, "refused_rows": made.refused}
     journal = parts[-1].folder / "journal.jsonl"
+    if kept:
+        counts["since_crash"] = len(journal.read_bytes().splitlines()) - kept
     for fault in scenario.faults:
         if fault["kind"] == "tamper":
             counts |= tamper.counted(journal, folder / "tampered")
@@ -232,11 +260,12 @@ def _parts(scenario: Scenario, folder: Path) -> list[Part]:
 
 
 class Found(NamedTuple):
-    """What one part left."""
+    """What one part left; `kept`: how many records a crash left of its journal."""
 
     sent: list[Sent]
     held: list[Held]
     failures: int
+    kept: int
 
 
 def _run(scenario: Scenario, made: market.Market, part: Part, held: Sequence[Held], after: Path | None) -> Found:
@@ -249,6 +278,7 @@ def _run(scenario: Scenario, made: market.Market, part: Part, held: Sequence[Hel
         _venue(engine, scenario, made)
         engine.add_actor(guard)
         engine.add_actor(ScriptedOperator(_commands(scenario, part)))
+        engine.add_actor(Venue(engine, scenario, list(dict.fromkeys(one.id.venue for one in made.instruments))))
         names = list(dict.fromkeys(one.get("by", "main") for one in scenario.orders)) or ["main"]
         for name in names:
             entries = [one for one in scenario.orders if one.get("by", "main") == name]
@@ -257,10 +287,9 @@ def _run(scenario: Scenario, made: market.Market, part: Part, held: Sequence[Hel
         last_ns = part.crash_ns or made.end_ns
         engine.add_data([row for row in made.rows if part.start_ns <= row.ts_init <= last_ns])
         engine.run(end=last_ns)
-        if after is not None:
-            _crash(part, after)
+        kept = _crash(part, after) if after is not None else 0
         failures = len(guard.failures)
-        found = Found(_sent(engine, shared), _held(engine, made), failures)
+        found = Found(_sent(engine, shared), _held(engine, made), failures, kept)
     finally:
         engine.dispose()
     return found
@@ -328,10 +357,10 @@ def _commands(scenario: Scenario, part: Part) -> list[Command]:
     return made
 
 
-def _crash(part: Part, after: Path) -> None:
-    """The files as they were at the crash: everything after it is cut off again, and the lock is nobody's."""
+def _crash(part: Part, after: Path) -> int:
+    """The files as they were at the crash: everything after it is cut off again, and the lock is nobody's. Records left."""
     shutil.copytree(part.folder, after, ignore=shutil.ignore_patterns("*.lock", "status.json"))
-    tamper.rewind(after / "journal.jsonl", part.crash_ns)
+    return tamper.rewind(after / "journal.jsonl", part.crash_ns)
 
 
 def _sent(engine: BacktestEngine, shared: Shared) -> list[Sent]:

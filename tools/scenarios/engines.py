@@ -36,6 +36,7 @@ ENGINES: Final[dict[str, Engine]] = {
         "tools.scenarios.backtest:run",
         {
             "crash": {"restart": "offset", "settings": "table"},
+            "limit-fill": {"share": "share", "times": "count", "every": "duration"},
             "tamper": {},
         },
     ),

@@ -262,7 +262,13 @@ LISTS: Final[dict[str, dict[str, Key]]] = {
         "list": Key(_text),
         "each_instrument": Key(_flag),
     },
-    "cancel": {"at": Key(offset_ns, True), "name": Key(_text, True), "by": Key(_text)},
+    "cancel": {
+        "at": Key(offset_ns, True),
+        "name": Key(_text, True),
+        "by": Key(_text),
+        "times": Key(_whole),
+        "every": Key(_span_ns),
+    },
     "command": {
         "at": Key(offset_ns, True),
         "verb": Key(_one(*VERBS, "status"), True),
@@ -407,9 +413,16 @@ def read(path: Path) -> Scenario:
 def _faults(file: _File, given: Any, known: Mapping[str, Mapping[str, str]]) -> tuple[Entry, ...]:
     """What goes wrong besides the market: each engine says which kinds it can, and with which keys.
 
-    A key's type is named: "offset", "duration", "count", "text", "table".
+    A key's type is named: "offset", "duration", "count", "share", "text", "table".
     """
-    types = {"offset": offset_ns, "duration": _span_ns, "count": _whole, "text": _text, "table": _table}
+    types = {
+        "offset": offset_ns,
+        "duration": _span_ns,
+        "count": _whole,
+        "text": _text,
+        "table": _table,
+        "share": _share,
+    }
     made = []
     for number, each in enumerate(given):
         line = file.line("fault", number, "kind")

@@ -143,6 +143,7 @@ def of(
         "filled": sum(1 for one in sent if one.filled),
         "working": by["working"],
         "rejected": by["rejected"],
+        **Counter(f"{one.name}.{one.outcome}" for one in sent),
         **fold.figures(),
         **counts,
     }

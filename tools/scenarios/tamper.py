@@ -44,16 +44,16 @@ def _altered(line: str) -> str:
 
 
 def counted(journal: Path, folder: Path) -> dict[str, int]:
-    """How many harms were done, found, and found at the very record; a cut is found by the anchor alone.
+    """How many harms were done, how many of them nobody found, or found at another record than the first bad one.
 
-    `cut_unseen`: cuts that the chain cannot see without the anchor (all of them: that is what an anchor is for).
+    `cuts_seen_without_anchor`: a chain cannot see that its end is missing, so none is.
     """
     folder.mkdir()
     lines = journal.read_text(encoding="utf-8").splitlines()
     head = head_file(str(journal))
     assert head is not None
     anchor = f"{head.seq}:{head.hash}"
-    done = found = named = unseen = 0
+    done = found = named = cuts = unseen = 0
     for number, harm in enumerate(harms(lines)):
         path = folder / f"{number}.jsonl"
         path.write_text("".join(f"{line}\n" for line in harm.lines), encoding="utf-8")
@@ -62,8 +62,14 @@ def counted(journal: Path, folder: Path) -> dict[str, int]:
         found += where is not None
         named += where == harm.seq
         if harm.name.startswith("cut"):
+            cuts += 1
             unseen += first_bad(path, None) is None
-    return {"harms": done, "harms_found": found, "harms_named": named, "cuts_unseen_without_anchor": unseen}
+    return {
+        "harms": done,
+        "harms_missed": done - found,
+        "harms_misnamed": done - named,
+        "cuts_seen_without_anchor": cuts - unseen,
+    }
 
 
 def first_bad(path: Path, anchor: str | None) -> int | None:
@@ -78,8 +84,8 @@ def first_bad(path: Path, anchor: str | None) -> int | None:
     return finding.seq
 
 
-def rewind(journal: Path, until_ns: int) -> None:
-    """Cut off what was written after `until_ns`: what a process that was killed then had not written.
+def rewind(journal: Path, until_ns: int) -> int:
+    """Cut off what was written after `until_ns`: what a process that was killed then had not written. Records left.
 
     The head file may know of a later record, and is removed with it: it is written at the start and at the end alone.
     """
@@ -91,3 +97,4 @@ def rewind(journal: Path, until_ns: int) -> None:
         kept.append(line)
     journal.write_text("".join(kept), encoding="utf-8")
     journal.with_name(f"{journal.name}.head").unlink(missing_ok=True)
+    return len(kept)
