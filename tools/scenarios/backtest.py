@@ -358,7 +358,7 @@ def _commands(scenario: Scenario, part: Part) -> list[Command]:
 
 
 def _crash(part: Part, after: Path) -> int:
-    """The files as they were at the crash: everything after it is cut off again, and the lock is nobody's. Records left."""
+    """The files as at the crash: what came after it is cut off, the lock is nobody's. How many records are left."""
     shutil.copytree(part.folder, after, ignore=shutil.ignore_patterns("*.lock", "status.json"))
     return tamper.rewind(after / "journal.jsonl", part.crash_ns)
 
