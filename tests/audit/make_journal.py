@@ -6,6 +6,7 @@ mostly TICK, SEEN, EQUITY and ORDER.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 from dolphin.journal import Head, Journal
 from dolphin.journal import encode as plain_text
+from dolphin.journal.aside import Aside
+from dolphin.journal.checkpoint import data as checkpoint_data
 from dolphin.journal.codec import encode, policy_hash, policy_object, state_hash
 from dolphin.kernel import events as ev
 from dolphin.kernel import machine
@@ -77,15 +80,23 @@ class Maker:
             str(path), header | dict(more or {}), policy_hash=policy_hash(policy), ts_ns=t_ns, instance="0" * 32
         )
         self.count = self.held = self.owns = 0
+        self.aside = Aside()
 
     def event(self, event: ev.Event, note: str = "") -> tuple[ev.Effect, ...]:
         self.state, effects = machine.step(self.policy, self.state, event)
         kind = ev.KIND[type(event)]
-        self.journal.append(max(event.ts_ns, 0), kind, encode(event, effects, self.state, note))
+        text = encode(event, effects, self.state, note)
+        self.journal.append(max(event.ts_ns, 0), kind, text)
+        self.aside.each(kind, json.loads(text))
         return effects
 
     def other(self, kind: str, **fields: Any) -> None:
         self.journal.append(self.now, kind, plain_text(fields))
+        self.aside.each(kind, json.loads(plain_text(fields)))
+
+    def checkpoint(self) -> None:
+        """The fold of all that was written."""
+        self.journal.append(self.now, "CHECKPOINT", checkpoint_data(self.state, self.aside))
 
     def wait(self, s: float) -> int:
         self.now += int(s * S)
@@ -315,8 +326,9 @@ def scripted(path: Path, policy: Policy = INTRADAY, *, gap: bool = False) -> Hea
     return m.close()
 
 
-def mixed(path: Path, records: int, seed: int = 1, policy: Policy = INTRADAY) -> Head:
-    """What a long run looks like: 45 % SEEN, 25 % TICK, 15 % EQUITY, 13 % ORDER, some FILL, few shocks.
+def mixed(path: Path, records: int, seed: int = 1, policy: Policy = INTRADAY, every: int = 0) -> Head:
+    """What a long run looks like: 45 % SEEN, 25 % TICK, 15 % EQUITY, 13 % ORDER, some FILL, few shocks. `every`:
+    records between two checkpoints, 0: none.
 
     No re-arm: a kill would make the rest of the run dull.
     """
@@ -326,7 +338,11 @@ def mixed(path: Path, records: int, seed: int = 1, policy: Policy = INTRADAY) ->
     m.event(ev.Counted(m.now, EUR, 1))
     equity, held = MONEY, 0
     m.equity(equity, flat=1, stood=1)
+    due = every or records
     while m.journal.head.seq < records - 2:
+        if m.journal.head.seq >= due:
+            due += every
+            m.checkpoint()
         m.wait(rng.choice((0.001, 0.02, 0.2, 1.0, 3.0)))
         roll = rng.random()
         if roll < 0.45:

@@ -18,13 +18,14 @@ from dolphin.app.status import of
 from dolphin.audit import pipeline
 from dolphin.journal import Journal, JournalWriteError, codec, latch_path, read_latch
 from dolphin.journal.codec import policy_hash, state_hash
+from dolphin.journal.folding import folded
 from dolphin.journal.latchfile import SLOT_BYTES, LatchFile
 from dolphin.kernel.events import KIND, Arm, Confirm, Equity, Fault, Kill
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import INTRADAY
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
-from dolphin.nautilus.opening import fold, header_of, opened
+from dolphin.nautilus.opening import header_of, opened
 from tests.nautilus.latch_child import STEPS
 from tests.nautilus.rig import T0, Rig, S, audusd, quotes
 from tests.nautilus.test_gates import BUY, SELL, X1, denials, limit, market, net
@@ -89,7 +90,7 @@ def conforms(path):
 def test_a_kill_on_a_full_disk_survives_the_restart(tmp_path, capsys):
     rig = killed_on_a_full_disk(tmp_path)
     assert latch_of(rig).cause == Cause.OPERATOR
-    _, state, _, _ = fold(str(rig.journal))
+    state = folded(str(rig.journal)).book.state
     assert state.latch.mode == Mode.RUNNING  # the journal knows nothing of it
     assert of(checked(tmp_path), None)["mode"] == "KILLED"
     assert dolphin(["status", "--state", str(tmp_path)]) == 0
@@ -252,7 +253,7 @@ def test_sigkill_at_each_step_of_a_kill(tmp_path, step, disk):
         assert denials(s)[0].startswith("KILLED")
         assert status["cause"] == latch_of(rig).cause.name
     conforms(tmp_path)
-    _, state, _, _ = fold(str(rig.journal))
+    state = folded(str(rig.journal)).book.state
     assert state.latch == latch_of(rig)
 
 
@@ -493,7 +494,7 @@ def test_close_names_the_state_that_the_fold_gives(tmp_path, script):
     rig = Rig(tmp_path, INS).add(make(script))
     rig.run(quotes(INS, [65_000] * 10))
     (close,) = rig.records("CLOSE")
-    _, state, _, _ = fold(str(rig.journal))
+    state = folded(str(rig.journal)).book.state
     assert close.data["state"] == state_hash(state) == state_hash(rig.guard.parts.guard.state)
     assert conforms(tmp_path).verdict == "conforms"
 
@@ -505,7 +506,7 @@ def test_time_that_passed_and_brought_nothing_is_in_the_fold_before_close_names_
     rig = Rig(tmp_path, INS, envelope=True).add(make({3: market(BUY, X1)}))
     rig.run(quotes(INS, [65_000] * count))
     (close,) = rig.records("CLOSE")
-    _, state, _, _ = fold(str(rig.journal))
+    state = folded(str(rig.journal)).book.state
     assert close.data["state"] == state_hash(state) == state_hash(rig.guard.parts.guard.state)
     assert conforms(tmp_path).verdict == "conforms"
 
@@ -516,7 +517,7 @@ def test_a_stopped_books_command_closes_with_the_state_too(tmp_path):
     assert dolphin(["kill", "--state", str(tmp_path), "--cause", "drill"]) == 0
     rig = Rig(tmp_path / "x", INS)
     rig.path = tmp_path
-    _, state, _, _ = fold(str(rig.journal))
+    state = folded(str(rig.journal)).book.state
     assert rig.records("CLOSE")[-1].data["state"] == state_hash(state)
     assert state.latch.mode == Mode.KILLED
     conforms(tmp_path)
@@ -629,6 +630,6 @@ def test_an_operators_command_on_a_stopped_book_journals_the_kill_first(tmp_path
     out = capsys.readouterr().out
     assert "latch: KILLED, episode 1, cause OPERATOR" in out
     assert "NOT_GREEN" in out  # not WRONG_EPISODE: status and journal agree on it
-    _, state, _, _ = fold(str(tmp_path / "journal.jsonl"))
+    state = folded(str(tmp_path / "journal.jsonl")).book.state
     assert (state.latch.mode, state.latch.cause) == (Mode.KILLED, Cause.OPERATOR)
     conforms(tmp_path)

@@ -13,10 +13,10 @@ import pytest
 from nautilus_trader.model.events import OrderDenied
 
 from dolphin.journal import read
+from dolphin.journal.folding import folded
 from dolphin.kernel.events import Kill
 from dolphin.kernel.state import Mode
 from dolphin.nautilus import mailbox
-from dolphin.nautilus.opening import fold
 from tests.nautilus.live_node import Trader, guard_of, lived, node_with
 from tests.nautilus.rig import replays
 from tests.nautilus.test_latch_restart import live_before
@@ -88,7 +88,7 @@ def test_sigkill_and_restart_keep_the_latch(tmp_path):
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
-    _, state, _, _ = fold(str(tmp_path / "journal.jsonl"))
+    state = folded(str(tmp_path / "journal.jsonl")).book.state
     assert state.latch.mode == Mode.KILLED
 
     async def act(node):

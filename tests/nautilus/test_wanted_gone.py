@@ -20,7 +20,7 @@ from nautilus_trader.model.position import Position
 
 from dolphin.app.actor import DolphinGuard
 from dolphin.audit import pipeline
-from dolphin.nautilus.decided import Decided
+from dolphin.journal.aside import Aside
 from dolphin.nautilus.own import LEAVING, WAITING
 from tests.nautilus.rig import T0, Rig, S, audusd, quotes
 from tests.nautilus.test_gates import BUY, SELL, X1, market
@@ -177,7 +177,7 @@ ADOPT = "ADOPT", {"positions": ["P"]}
     ],
 )
 def test_what_the_records_make(records, standing):
-    decided = Decided()
+    decided = Aside()
     for kind, data in records:
         decided.each(kind, data)
     assert decided.standing == standing

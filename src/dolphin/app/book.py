@@ -1,7 +1,7 @@
-"""What a journal says of its book now: by folding all of it, or from its last records alone.
+"""What a journal says of its book now: by folding it, or from its last records alone.
 
-What belongs here: reading only. `folded` checks the chain and rebuilds the state (seconds for a long journal); `tail`
-looks at the end of a file that may be being written (no chain is checked, the audit is for that).
+What belongs here: reading only. `folded` checks the chain and rebuilds the state, from the last checkpoint on where
+there is one; `tail` looks at the end of a file that may be being written (no chain is checked, the audit is for that).
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from typing import Any, Final
 
 from dolphin.app.errors import UserError
 from dolphin.app.status_json import HEADER_FIELDS, first_wrong
-from dolphin.journal import codec
-from dolphin.journal.reader import Record
-from dolphin.journal.recovery import Recovery, recover
+from dolphin.journal import codec, folding
+from dolphin.journal.recovery import Recovery
 from dolphin.kernel.events import EVENTS
-from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy, Posture
 from dolphin.kernel.state import Mode, Outcome, State
 
@@ -30,53 +28,32 @@ _AUDIT: Final = "run `trace-audit` on it"
 @dataclass(slots=True)
 class Folded:
     """A book as its journal makes it. `waiting`: positions written in ADOPT that nobody has decided on. `kill_texts`:
-    the causes that operators gave, by episode, the first of one first.
+    the causes that operators gave, by episode, the first of one first. `begun`: the checkpoint from which it was
+    folded, 0: the header.
     """
 
-    header: Mapping[str, Any] = field(default_factory=dict)
-    policy: Policy | None = None
-    state: State | None = None
-    waiting: dict[str, None] = field(default_factory=dict)
-    gross: int = 0
-    cause: str = ""
-    kill_texts: dict[int, list[str]] = field(default_factory=dict)
-
-    def each(self, record: Record) -> None:
-        """Take one record, in order."""
-        if record.kind == "HEADER":
-            self.header = record.data
-            self.policy, self.state = codec.begin(record.data)
-        elif record.kind == "ADOPT":
-            self.waiting = dict.fromkeys(record.data.get("positions", ()))
-        elif record.kind == "COMMAND":
-            self._command(record.data)
-        elif record.kind in EVENTS:
-            assert self.policy is not None
-            assert self.state is not None
-            event = codec.decode(record.kind, record.ts_ns, record.data)
-            self.state, _ = step(self.policy, self.state, event)
-            if record.kind == "EQUITY":
-                self.gross = codec.integer("gross", record.data["gross"])
-
-    def _command(self, data: Mapping[str, Any]) -> None:
-        verb = data.get("verb")
-        if verb == "kill":
-            episode = int(data.get("answer", {}).get("episode", 0))
-            self.kill_texts.setdefault(episode, []).append(str(data.get("cause", "")))
-        if verb in ("adopt", "flatten"):
-            for name in data.get("answer", {}).get("positions", ()):
-                self.waiting.pop(name, None)
+    header: Mapping[str, Any]
+    policy: Policy
+    state: State
+    waiting: dict[str, None]
+    gross: int
+    kill_texts: dict[int, list[str]]
+    begun: int
 
 
 def folded(path: Path) -> tuple[Recovery, Folded]:
     """The journal's end and the book that it makes. JournalError names the first bad record."""
-    made = Folded()
     try:
-        recovery = recover(str(path), each=made.each)
+        recovery, made = folding.folded(str(path))
     except codec.Malformed as error:
         raise _foreign(path, error) from error
     _check(path, made.header)
-    return recovery, made
+    assert made.policy is not None
+    assert made.state is not None
+    aside = made.aside
+    return recovery, Folded(
+        made.header, made.policy, made.state, aside.waiting, aside.gross, aside.kill_texts, made.begun
+    )
 
 
 def _foreign(path: Path, error: Exception) -> UserError:

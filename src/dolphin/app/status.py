@@ -42,10 +42,9 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
     """
     if who is None:
         recovery, book = folded(state.journal)
-        assert book.state is not None
         found = _common(book.header, outcome(book.state), recovery.last_ts_ns)
         found |= {"running": False, "closed": recovery.closed, "records": recovery.head.seq + 1}
-        found |= {"gaps": recovery.gaps, "torn_bytes": recovery.torn_bytes, "chain": "checked"}
+        found |= {"gaps": recovery.gaps, "torn_bytes": recovery.torn_bytes, "chain": _checked(book)}
         return found | _inner(book, book.state) | _held(state, book.header, book.state.latch, recovery.head.seq)
     seen = tail(state.journal)
     found = _common(seen.header, seen.outcome, seen.last_ns)
@@ -61,6 +60,13 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
         return found
     latch = Latch(Mode(seen.outcome.mode), seen.outcome.episode)
     return found | _beside(state, seen.header, latch, seen.records - 1)
+
+
+def _checked(book: Folded) -> str:
+    """How far back the chain was looked at."""
+    if book.begun:
+        return f"checked from the checkpoint at record {book.begun:,} on; `trace-audit` checks all of it"
+    return "checked"
 
 
 def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
@@ -121,8 +127,6 @@ def _latch_of(state: StateDir) -> dict[str, Any]:
         _, book = folded(state.journal)
     except JournalError:
         return {}
-    if book.state is None:
-        return {}
     return _latch(book, book.state)
 
 
@@ -161,7 +165,6 @@ def _inner(book: Folded, state: State) -> dict[str, Any]:
     found: dict[str, Any] = {"equity": capital.equity, "gross": book.gross, "flat": capital.flat}
     found |= {"rebases": capital.rebases, "waiting_positions": list(book.waiting)}
     if capital.trapped_ns != ABSENT:
-        assert book.policy is not None
         found["trapped_since_ns"] = str(capital.trapped_ns)
         found["rebase_from_ns"] = str(_right_ns(book.policy, capital))
     names = [feed.get("name", "?") for feed in book.header.get("feeds", [])]

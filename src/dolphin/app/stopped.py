@@ -187,8 +187,6 @@ def _journalled(
     state: StateDir, verb: str, said: Mapping[str, Any], cause: str, recovery: Recovery, book: Folded, now_ns: int
 ) -> dict[str, Any]:
     path = str(state.journal)
-    assert book.policy is not None
-    assert book.state is not None
     journal = Journal.resume(path, ts_ns=now_ns, recovery=recovery, instance=fresh_instance())
     hand = Hand(journal, book, book.policy, book.state, now_ns)
     held: Held | None = None
@@ -220,7 +218,6 @@ def _journalled(
 
 
 def _latch_of(path: str, book: Folded, head: Head) -> tuple[LatchFile, Held | None]:
-    assert book.state is not None
     instance = str(book.header.get("instance", ""))
     return take_up(path, instance, EXPECTED in book.header, book.state.latch, head)
 
@@ -235,7 +232,6 @@ def _latched_only(state: StateDir, now_ns: int, error: JournalWriteError) -> dic
     fd = locked(path, RESUME, PORT)
     try:
         recovery, book = folded(state.journal)
-        assert book.state is not None
         latch = book.state.latch
         lacking = "uncommanded"
         if latch.mode != Mode.KILLED:

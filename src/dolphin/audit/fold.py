@@ -7,6 +7,8 @@ stands in the file; only where it is not are the claimed fields decoded.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
@@ -21,6 +23,10 @@ from dolphin.audit.finding import (
     found,
 )
 from dolphin.journal import Record
+from dolphin.journal.aside import KINDS as ASIDE
+from dolphin.journal.aside import Aside
+from dolphin.journal.checkpoint import data as checkpoint_data
+from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.codec import Malformed, begin, claimed, decode, encode, plain, policy_hash, state_hash
 from dolphin.kernel import machine
 from dolphin.kernel.events import EFFECTS, EVENTS, Event
@@ -29,6 +35,7 @@ from dolphin.kernel.state import Mode, Outcome, State, outcome
 from dolphin.kernel.units import FULL_MS
 
 INTEGERS = "DOL-JOURNAL-009"
+CHECKPOINTS = "DOL-JOURNAL-011"
 HEADER_POLICY = "DOL-AUDIT-005"
 
 
@@ -56,6 +63,7 @@ class Fold:
         """Malformed where the header opens no run."""
         self.path = path
         self.policy, self.state = begin(header.data)
+        self.aside = Aside()
         self.events = 0
         self.gap_line = 0
         self.broken = False
@@ -83,6 +91,8 @@ class Fold:
         except ValueError:
             return self._malformed(record)
         before = self.state
+        if record.kind in ASIDE:
+            self.beside(record.kind, record.data)
         if self.agrees(event, record.raw):
             return None
         return self._differs(record, before, event)
@@ -95,6 +105,25 @@ class Fold:
         if raw == text:
             return True
         return raw.startswith(text[:-1] + b',"x":')
+
+    def beside(self, kind: str, data: Any) -> None:
+        """What checkpoints hold beside the state. A record that says nothing readable is for other checks to name."""
+        with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):
+            self.aside.each(kind, data)
+
+    def checkpoint(self, record: Record) -> Finding | None:
+        """CHECKPOINT holds the fold of what is before it, to the byte: a restart may believe it."""
+        right = checkpoint_data(self.state, self.aside)
+        if record.raw == right.encode():
+            return None
+        hint = "the checkpoint is not the fold of the records before it; a restart from it would be of another book"
+        context = said(self.state)
+        try:
+            read_checkpoint(record.data, record.raw)
+        except Malformed as error:
+            return found(self.path, record, error.field, error.expected, repr(error.actual), CHECKPOINTS, hint, context)
+        field, expected, actual = differs("", json.loads(right), record.data)
+        return found(self.path, record, field, expected, actual, CHECKPOINTS, hint, context)
 
     def close(self, record: Record) -> Finding | None:
         """CLOSE may name the hash of the final state."""
@@ -166,6 +195,19 @@ class Fold:
     def _effect(self, record: Record, field: str, expected: str, actual: str, right: Any, context: str) -> Finding:
         hint = "the kernel's answer to this very event, with the header's policy"
         return found(self.path, record, field, expected, actual, effect_requirement(right), hint, context)
+
+
+def differs(field: str, right: Any, claim: Any) -> tuple[str, str, str]:
+    """The first value that differs in two readings of JSON: its path, what it should be, what it is."""
+    pairs: list[tuple[str, Any, Any]] = []
+    if isinstance(right, dict) and isinstance(claim, dict) and right.keys() == claim.keys():
+        pairs = [(f"{field}.{name}".removeprefix("."), right[name], claim[name]) for name in right]
+    elif isinstance(right, list) and isinstance(claim, list) and len(right) == len(claim):
+        pairs = [(f"{field}[{index}]", *both) for index, both in enumerate(zip(right, claim, strict=True))]
+    for name, one, other in pairs:
+        if one != other:
+            return differs(name, one, other)
+    return field, json.dumps(right), json.dumps(claim)
 
 
 _NAMES: Final[dict[str, Any]] = {"posture": Posture, "mode": Mode, "before": Posture, "after": Posture}

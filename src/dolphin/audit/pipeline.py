@@ -23,6 +23,7 @@ from dolphin.audit import replay
 from dolphin.audit.finding import DECISIONS, FORM, Check, Finding, Report
 from dolphin.audit.replay import FINDINGS_MAX, Auditor
 from dolphin.journal import Record
+from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.encoding import TAIL_BYTES
 from dolphin.journal.files import PORT
 from dolphin.journal.kinds import CHECKERS as FULL
@@ -123,11 +124,13 @@ def decisions(path: str, all_: bool) -> Half:
     stopped = 0
     try:
         for line in lines(path):
-            _, _, _, raw, event = line
+            _, _, kind, raw, event = line
             fold = auditor.fold
             if event is not None and fold is not None and not auditor.blind:
                 before = fold.state
                 if fold.agrees(event, raw):
+                    if kind in ASIDE:
+                        fold.beside(kind, msgspec.json.decode(raw))
                     continue
                 fold.state = before
                 fold.events -= 1

@@ -19,8 +19,9 @@ from dolphin.audit.ledger import Ledger
 from dolphin.audit.safety import Safety
 from dolphin.journal import Head, JournalBroken, JournalTorn, JournalUnreadable, Record, head_file, read
 from dolphin.journal import anchor as parsed
+from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.codec import Malformed, integer
-from dolphin.journal.kinds import CLOSE, GAP, HEADER, KERNEL
+from dolphin.journal.kinds import CHECKPOINT, CLOSE, GAP, HEADER, KERNEL
 
 FINDINGS_MAX: Final = 100
 NOT_AUDITED: Final = "not audited"
@@ -104,6 +105,8 @@ class Auditor:
             for finding in (self.ledger.take(record), self._clock(record)):
                 if finding is not None:
                     self.findings.append(finding)
+        if self.fold is not None:
+            self._beside(self.fold, record)
         if record.kind == GAP:
             if record.body.count > 0:
                 self.gap = self.gap or record
@@ -114,6 +117,15 @@ class Auditor:
                 finding = self.fold.close(record)
                 if finding is not None:
                     self.findings.append(finding)
+
+    def _beside(self, fold: Fold, record: Record) -> None:
+        """What checkpoints hold, and checkpoints; nothing is said of one where decisions cannot be recomputed."""
+        if record.kind in ASIDE:
+            fold.beside(record.kind, record.data)
+        if record.kind == CHECKPOINT and not self.blind:
+            finding = fold.checkpoint(record)
+            if finding is not None:
+                self._decided(finding)
 
     def _begin(self, record: Record) -> None:
         self.header = record

@@ -18,9 +18,10 @@ from dolphin.kernel.events import EVENTS, Order
 HEADER: Final = "HEADER"
 GAP: Final = "GAP"
 NOTE: Final = "NOTE"
+CHECKPOINT: Final = "CHECKPOINT"
 CLOSE: Final = "CLOSE"
 
-OTHER: Final = (HEADER, "FILL", "OWN", "ADOPT", "COMMAND", NOTE, GAP, CLOSE)
+OTHER: Final = (HEADER, "FILL", "OWN", "ADOPT", "COMMAND", NOTE, CHECKPOINT, GAP, CLOSE)
 """Kinds that are no kernel event."""
 
 KERNEL: Final[dict[str, tuple[str, ...]]] = {kind: (*event._fields[1:], "out", "fx") for kind, event in EVENTS.items()}

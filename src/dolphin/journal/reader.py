@@ -77,22 +77,39 @@ class Record(NamedTuple):
         return Head(self.seq, self.hash)
 
 
-class Source:
-    """Whole lines of a file, in batches. `torn`: what follows the last of them. `size`: bytes of whole lines so far."""
+class Place(NamedTuple):
+    """A line in the middle of a journal: where it begins, its sequence number, the hash of the line before it (raw)."""
 
-    def __init__(self, path: str, port: Port) -> None:
+    offset: int
+    line: int
+    digest: bytes
+
+
+START: Final = Place(0, 0, GENESIS)
+
+
+class Source:
+    """Whole lines of a file, in batches. `torn`: what follows the last of them. `size`: bytes up to the end of the last
+    whole line; it begins at `offset`.
+    """
+
+    def __init__(self, path: str, port: Port, offset: int = 0) -> None:
         self.path = path
         self.port = port
         self.torn = b""
-        self.size = 0
+        self.size = offset
         self.fd = opened(path, port)
 
     def close(self) -> None:
         let_go(self.port, self.fd)
 
     def block(self) -> bytes:
+        return self.bytes_at(self.size + len(self.torn), BLOCK_BYTES)
+
+    def bytes_at(self, offset: int, count: int) -> bytes:
+        """What stands there. JournalUnreadable."""
         try:
-            return self.port.pread(self.fd, BLOCK_BYTES, self.size + len(self.torn))
+            return self.port.pread(self.fd, count, offset)
         except IsADirectoryError:
             raise JournalUnreadable(self.path, "is a directory", "name the journal file in it") from None
         except OSError as error:
@@ -121,12 +138,15 @@ class Source:
 
     def shrunk(self) -> None:
         """A file that lost whole lines since they were read is not being written by a journal."""
+        if self.length() < self.size:
+            raise JournalUnreadable(self.path, "became shorter while it was read", "restore the file from a copy")
+
+    def length(self) -> int:
+        """Bytes in the file. JournalUnreadable."""
         try:
-            size = self.port.size(self.fd)
+            return self.port.size(self.fd)
         except OSError as error:
             raise JournalUnreadable(self.path, f"cannot be read ({word(error)})", "check the disk") from error
-        if size < self.size:
-            raise JournalUnreadable(self.path, "became shorter while it was read", "restore the file from a copy")
 
 
 def opened(path: str, port: Port) -> int:
@@ -182,14 +202,17 @@ def follow(
         source.close()
 
 
-def walk(source: Source, batches: Iterator[list[bytes]], *, growing: bool = False) -> Iterator[Record]:
+def walk(
+    source: Source, batches: Iterator[list[bytes]], *, growing: bool = False, at: Place = START, prefix: str = ""
+) -> Iterator[Record]:
+    """The checked records of a file, from the header on; or from the line `at` on, of a file under policy `prefix`."""
     path = source.path
-    line = 0
-    digest = GENESIS
-    policy = b""
-    prefix = ""
+    _, line, digest = at
+    policy = prefix.encode()
     match = _LINE.match
     checkers = _FIRST_CHECKER
+    if line > 0:
+        checkers = _CHECKERS
     make = tuple.__new__
     for batch in batches:
         for text in batch:

@@ -15,7 +15,7 @@ from dolphin.journal.errors import HEAD, JournalBroken, JournalError, JournalTor
 from dolphin.journal.files import PORT, Port, add, word
 from dolphin.journal.headfile import head_file
 from dolphin.journal.kinds import CLOSE, GAP
-from dolphin.journal.reader import Record, Source, read, walk
+from dolphin.journal.reader import START, Place, Record, Source, read, walk
 
 
 class Verified(NamedTuple):
@@ -112,6 +112,19 @@ def recover(path: str, *, each: Callable[[Record], object] | None = None, port: 
     """
     named = _head_file(path, port)
     found, header = _scan(path, named, each, port)
+    return _recovery(path, named, found, header)
+
+
+def recover_from(path: str, place: Place, header: Record, each: Callable[[Record], object], *, port: Port) -> Recovery:
+    """As `recover`, of what stands from the line `place` on; `each` is not called with `header`, and `gaps` are those
+    since. A head file that names an earlier record is not compared.
+    """
+    named = _head_file(path, port)
+    found, _ = _scan(path, named, each, port, place, header.policy)
+    return _recovery(path, named, found, header)
+
+
+def _recovery(path: str, named: dict[str, Head], found: Verified, header: Record) -> Recovery:
     missing = 0
     for head in named.values():
         missing = max(0, head.seq - found.head.seq)
@@ -145,15 +158,20 @@ def cut(found: Recovery, fd: int, port: Port) -> None:
 
 
 def _scan(
-    path: str, named: dict[str, Head], each: Callable[[Record], object] | None, port: Port
+    path: str,
+    named: dict[str, Head],
+    each: Callable[[Record], object] | None,
+    port: Port,
+    at: Place = START,
+    prefix: str = "",
 ) -> tuple[Verified, Record]:
     gaps = lost = back_ns = latest_ns = 0
     first: Record | None = None
     record: Record | None = None
     due = {head.seq for head in named.values()}
-    source = Source(path, port)
+    source = Source(path, port, at.offset)
     try:
-        for record in walk(source, source.batches()):
+        for record in walk(source, source.batches(), at=at, prefix=prefix):
             if first is None:
                 first = record
             if record.ts_ns < latest_ns:

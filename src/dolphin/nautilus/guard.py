@@ -18,7 +18,11 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from dolphin.journal import JournalError, JournalWriteError, LatchFile
+from dolphin.journal.aside import KINDS as ASIDE
+from dolphin.journal.aside import Aside
+from dolphin.journal.checkpoint import NEVER, Keeper
 from dolphin.journal.codec import encode
+from dolphin.journal.kinds import CHECKPOINT
 from dolphin.kernel.events import KIND, Effect, Event, Fault, Moved, Order, Tick, Tripped, Verdict
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy, Posture
@@ -52,10 +56,10 @@ class Guard:
 
     def __init__(
         self, policy: Policy, state: State, journal: Any, listener: Listener, report: bool,
-        latch_file: LatchFile | None = None, after: Callable[[], None] = lambda: None,
+        latch_file: LatchFile | None = None, after: Callable[[], None] = lambda: None, keeper: Keeper | None = None,
     ) -> None:  # fmt: skip
         """`latch_file`: what keeps a kill where the journal cannot; None: nothing does. `after`: called when a trip or
-        a fall has been acted upon and was recorded, or could not be.
+        a fall has been acted upon and was recorded, or could not be. `keeper`: of its checkpoints; None: none.
         """
         self.policy = policy
         self.state = state
@@ -75,6 +79,9 @@ class Guard:
         self._silent = False
         self._after = after
         self._latch_file = latch_file
+        if keeper is None:
+            keeper = Keeper(Aside(), 0, NEVER)
+        self._keeper = keeper
         # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
         self._standing = not self.running()
         self.over = False
@@ -161,6 +168,8 @@ class Guard:
             waiting.popleft()
         if self._standing:
             self._left()
+        if self.records >= self._keeper.due:
+            return self._checkpoint()
         return True
 
     def settle(self, ts_ns: int) -> None:
@@ -200,9 +209,24 @@ class Guard:
 
     def _keep(self, record: Waiting) -> None:
         if len(self._waiting) >= WAITING_MAX:
+            self._keeper.stop()
             self.lost += 1
             return
         self._waiting.append(record)
+
+    def _checkpoint(self) -> bool:
+        """The journal has every step, so that its fold is the state: a checkpoint says so (journal-years.md). Not while
+        a kill is being acted upon, and not where time has passed that has no record.
+        """
+        if self._acting > 0:
+            return True
+        if self._silent:
+            return True
+        text = self._keeper.take(self.state, self.records)
+        if not text:
+            return True
+        self._keep(Waiting(self.state.clock.t_ns, CHECKPOINT, text))
+        return self.flush()
 
     def _append(self, record: Waiting) -> bool:
         try:
@@ -222,7 +246,10 @@ class Guard:
         """
         try:
             self.journal.append(record.ts_ns, record.kind, record.data)
+            if record.kind in ASIDE:
+                self._keeper.took(record.kind, record.data)
         except ValueError:
+            self._keeper.stop()
             if record.note:
                 self.journal.append(record.ts_ns, record.kind, record.bare())
                 return
@@ -232,6 +259,7 @@ class Guard:
         """Refused. What is in the file all the same must not be appended again: the fold would count it twice."""
         self._note_refusal(error)
         if error.kept:
+            self._keeper.stop()
             self.records += 1
             self._waiting.popleft()
         return False

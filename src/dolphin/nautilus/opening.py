@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,19 +17,19 @@ from typing import Any, NamedTuple
 from nautilus_trader.common.component import Logger
 
 from dolphin.journal import Head, Journal, JournalError, JournalLocked, LatchFile, read, recover
-from dolphin.journal.codec import Malformed, begin, decode, policy_hash, policy_object
+from dolphin.journal.aside import Aside
+from dolphin.journal.checkpoint import Keeper
+from dolphin.journal.codec import Malformed, begin, policy_hash, policy_object
 from dolphin.journal.files import PORT, RESUME, let_go
+from dolphin.journal.folding import Folding, folded
 from dolphin.journal.latchfile import EXPECTED, Held, take_up
 from dolphin.journal.latchfile import begin as latch_begun
 from dolphin.journal.lock import locked
-from dolphin.kernel.events import EVENTS
-from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.state import FeedKind, Latch, State
 from dolphin.kernel.units import FULL_MS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.config import PlugConfig
-from dolphin.nautilus.decided import Decided
 from dolphin.nautilus.ports import FeedSpec
 from dolphin.nautilus.translate import Scale
 from dolphin.nautilus.values import Values
@@ -42,14 +43,15 @@ PACKAGES = ("dolphin-survival", "nautilus_trader", "arch", "exchange_calendars")
 class Opened(NamedTuple):
     """A journal that is being written, and the state that it stands for. `resumed`: it was there before.
 
-    `decided`: the positions that wait for the operator, and those that he wants gone. `held`: a kill that the
-    journal does not know stands, and the run has to begin with its FAULT.
+    `decided`: the positions that wait for the operator, and those that he wants gone. `keeper`: of its checkpoints.
+    `held`: a kill that the journal does not know stands, and the run has to begin with its FAULT.
     """
 
     journal: Journal
     state: State
     resumed: bool
-    decided: Decided
+    decided: Aside
+    keeper: Keeper
     latch_file: LatchFile
     held: Held | None
 
@@ -219,7 +221,7 @@ def _tell_latch_file(path: str) -> None:
     not set aside with it. Of a journal that cannot be folded the first part counts, and a latch file is expected: where
     there is none, nobody knows that no kill stands.
     """
-    made = _Fold()
+    made = Folding()
     head = Head(0, "")
     expected = True
     try:
@@ -280,42 +282,13 @@ def opened(
             os.unlink(path)
         journal.release()
         raise
-    return Opened(journal, begin(header).state, False, Decided(), latch_file, held)
-
-
-class _Fold:
-    """The state that the records of a journal make."""
-
-    def __init__(self) -> None:
-        self.policy: Policy | None = None
-        self.state: State | None = None
-        self.header: Mapping[str, Any] = {}
-        self.decided = Decided()
-
-    def each(self, record: Any) -> None:
-        """Take one record."""
-        if record.kind == "HEADER":
-            self.header = record.data
-            self.policy, self.state = begin(record.data)
-            return
-        self.decided.each(record.kind, record.data)
-        if record.kind in EVENTS:
-            assert self.policy is not None
-            assert self.state is not None
-            event = decode(record.kind, record.ts_ns, record.data)
-            self.state, _ = step(self.policy, self.state, event)
-
-
-def fold(path: str) -> tuple[Any, State, Decided, Mapping[str, Any]]:
-    """Recovery, state, what was decided on positions and header of the journal at `path`. JournalError."""
-    made = _Fold()
-    recovery = recover(path, each=made.each)
-    assert made.state is not None
-    return recovery, made.state, made.decided, made.header
+    return Opened(journal, begin(header).state, False, Aside(), Keeper(Aside(), 0), latch_file, held)
 
 
 def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any) -> Opened:
-    recovery, state, decided, was = fold(str(path))
+    recovery, made = folded(str(path))
+    was, state = made.header, made.state
+    assert state is not None
     before = [(feed["name"], feed["kind"]) for feed in was["feeds"]]
     now = [(feed["name"], feed["kind"]) for feed in header["feeds"]]
     if before != now:
@@ -329,4 +302,4 @@ def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int,
     except BaseException:
         journal.release()
         raise
-    return Opened(journal, state, True, decided, latch_file, held)
+    return Opened(journal, state, True, made.aside, Keeper(deepcopy(made.aside), made.since), latch_file, held)

@@ -96,6 +96,7 @@ class Parts:
             settings.mode == "report",
             found.latch_file,
             self.reacted,
+            found.keeper,
         )  # fmt: skip
         self.beating = Beating(settings.state_dir, found.journal.instance, actor.tell)
         self.killing = Killing(self.guard, self.book, self.host)

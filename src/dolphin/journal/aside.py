@@ -1,0 +1,157 @@
+"""What a journal says of its book beside the kernel's state: decisions on positions, exposure, the causes of kills.
+
+What belongs here: one fold of the few kinds that say so, shared by the run that writes, the restart, the operator's
+commands and the audit, and its form in a checkpoint. What a standing means is for `nautilus/own.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dolphin.journal.codec import Malformed, integer
+
+WAITING: Final = 0
+LEAVING: Final = 2
+"""Standings of a position, as `nautilus/own.py` numbers them: it waits for the operator, or he wants it gone."""
+
+WANTED_GONE: Final = "wanted gone"
+"""What the NOTE of a start says: `positions` are those that are still to go; of earlier ones none is."""
+
+KINDS: Final = frozenset(("ADOPT", "RESUME", "COMMAND", "REDUCE", "FILL", "NOTE", "EQUITY"))
+"""The kinds of record that `Aside.each` looks at."""
+
+
+class Aside:
+    """`standing`: of the positions that somebody has to decide on, or has. `lots`: of a position, signed, as it was
+    last read or filled; REDUCE reads each before it is flattened. A journal begins flat where it says nothing of what
+    was found (`flat_before`). `waiting`: positions written in ADOPT that nobody has decided on. `gross`: exposure at
+    the last sample, minor units. `kill_texts`: the causes that operators gave, by episode, the first of one first.
+    """
+
+    def __init__(self) -> None:
+        self.standing: dict[str, int] = {}
+        self.lots: dict[str, int] = {}
+        self.flat_before = True
+        self.waiting: dict[str, None] = {}
+        self.gross = 0
+        self.kill_texts: dict[int, list[str]] = {}
+
+    def each(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Take one record of any kind."""
+        if kind == "ADOPT":
+            self.standing = dict.fromkeys(data.get("positions", ()), WAITING)
+            self.waiting = dict.fromkeys(data.get("positions", ()))
+            self.flat_before = False
+        elif kind == "RESUME":
+            self.lots.clear()
+            self.flat_before = False
+        elif kind == "COMMAND":
+            self._said(data)
+        elif kind == "REDUCE":
+            self.lots[data.get("x", {}).get("position", "")] = integer("position_lots", data.get("position_lots"))
+        elif kind == "FILL":
+            self._filled(data)
+        elif kind == "NOTE":
+            self._noted(data)
+        elif kind == "EQUITY":
+            self.gross = integer("gross", data["gross"])
+
+    def leaving(self) -> list[str]:
+        """The positions that the operator wants gone."""
+        found = []
+        for name, standing in self.standing.items():
+            if standing == LEAVING:
+                found.append(name)
+        return found
+
+    def plain(self) -> dict[str, object]:
+        """As a checkpoint writes it."""
+        return {
+            "standing": dict(self.standing),
+            "lots": dict(self.lots),
+            "flat_before": int(self.flat_before),
+            "waiting": list(self.waiting),
+            "gross": self.gross,
+            "kill_texts": [[episode, list(texts)] for episode, texts in self.kill_texts.items()],
+        }
+
+    def _said(self, data: Mapping[str, Any]) -> None:
+        verb = data.get("verb")
+        answer = data.get("answer", {})
+        if verb == "kill":
+            episode = int(answer.get("episode", 0))
+            self.kill_texts.setdefault(episode, []).append(str(data.get("cause", "")))
+        for name in answer.get("positions", ()):
+            if verb == "adopt":
+                self.waiting.pop(name, None)
+                self.standing.pop(name, None)
+            if verb == "flatten":
+                self.waiting.pop(name, None)
+                # A simulator fills before the command's own record is written.
+                if self.lots.get(name) != 0:
+                    self.standing[name] = LEAVING
+
+    def _filled(self, data: Mapping[str, Any]) -> None:
+        """Flat, or through zero: the next position of that name is another one."""
+        if data.get("applied") == 0:
+            return
+        name = data.get("position", "")
+        if name not in self.lots:
+            if not self.flat_before:
+                return  # nobody knows what the fill left
+        before = self.lots.get(name, 0)
+        after = before + integer("side", data.get("side")) * integer("lots", data.get("lots"))
+        self.lots[name] = after
+        if after == 0:
+            self.standing.pop(name, None)
+        if before * after < 0:
+            self.standing.pop(name, None)
+
+    def _noted(self, data: Mapping[str, Any]) -> None:
+        if data.get("what") != WANTED_GONE:
+            return
+        for name in self.leaving():
+            del self.standing[name]
+        self.standing.update(dict.fromkeys(data.get("positions", ()), LEAVING))
+
+
+def restored(value: object) -> Aside:
+    """What `Aside.plain` wrote. Malformed names the field that is not as it would have written it."""
+    found = Aside()
+    if type(value) is not dict:
+        raise Malformed("aside", "an object", value)
+    if value.keys() != found.plain().keys():
+        raise Malformed("aside", ", ".join(found.plain()), list(value))
+    found.standing = _numbers("aside.standing", value["standing"])
+    found.lots = _numbers("aside.lots", value["lots"])
+    flat_before = integer("aside.flat_before", value["flat_before"])
+    if flat_before not in (0, 1):
+        raise Malformed("aside.flat_before", "0 or 1", flat_before)
+    found.flat_before = flat_before == 1
+    found.waiting = dict.fromkeys(_texts("aside.waiting", value["waiting"]))
+    found.gross = integer("aside.gross", value["gross"])
+    for pair in _list("aside.kill_texts", value["kill_texts"]):
+        if len(_list("aside.kill_texts", pair)) != 2:
+            raise Malformed("aside.kill_texts", "pairs of episode and causes", pair)
+        found.kill_texts[integer("aside.kill_texts", pair[0])] = _texts("aside.kill_texts", pair[1])
+    return found
+
+
+def _list(field: str, value: object) -> list[Any]:
+    if type(value) is not list:
+        raise Malformed(field, "a list", value)
+    return value
+
+
+def _texts(field: str, value: object) -> list[str]:
+    for text in _list(field, value):
+        if type(text) is not str:
+            raise Malformed(field, "texts", text)
+    return list(_list(field, value))
+
+
+def _numbers(field: str, value: object) -> dict[str, int]:
+    if type(value) is not dict:
+        raise Malformed(field, "an object", value)
+    return {name: integer(f"{field}.{name}", number) for name, number in value.items()}

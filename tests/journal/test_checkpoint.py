@@ -1,0 +1,215 @@
+"""A checkpoint holds the fold, all of it and nothing else; what it holds is read strictly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from dolphin.journal import read
+from dolphin.journal.aside import LEAVING, WAITING, Aside
+from dolphin.journal.checkpoint import DATA_BYTES_MAX, NEVER, Checkpoint, Keeper, data, read_checkpoint
+from dolphin.journal.codec import Malformed
+from dolphin.journal.folding import Folding
+from dolphin.kernel import machine
+from dolphin.kernel.policy import INTRADAY, Policy
+from dolphin.kernel.state import State
+from dolphin.nautilus import own
+from tests.audit.make_journal import scripted
+from tests.kernel import strategies as sq
+
+
+def back(text: str) -> Checkpoint:
+    return read_checkpoint(json.loads(text), text.encode())
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Folding:
+    """A book in which everything happened once."""
+    path = tmp_path_factory.mktemp("run") / "journal.jsonl"
+    scripted(path)
+    made = Folding()
+    for record in read(str(path)):
+        made.each(record)
+    return made
+
+
+@pytest.mark.req("DOL-JOURNAL-011")
+def test_every_state_of_a_run_comes_back(tmp_path: Path) -> None:
+    scripted(tmp_path / "journal.jsonl")
+    made = Folding()
+    seen: set[str] = set()
+    for record in read(str(tmp_path / "journal.jsonl")):
+        made.each(record)
+        assert made.state is not None
+        text = data(made.state, made.aside)
+        found = back(text)
+        assert found.state == made.state
+        assert type(found.state.latch.mode) is type(made.state.latch.mode)
+        assert found.aside.plain() == made.aside.plain()
+        seen.add(text)
+    assert len(seen) > 50
+    assert made.aside.kill_texts == {1: ["drill"]}
+    assert made.aside.lots
+
+
+@pytest.mark.req("DOL-JOURNAL-011")
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rng=sq.randoms, policy=sq.policies)
+def test_every_state_that_the_kernel_reaches_comes_back(rng: Random, policy: Policy) -> None:
+    state, events = sq.sequence(rng, policy, 10)
+    for event in events:
+        state, _ = machine.step(policy, state, event)
+        assert back(data(state, Aside())).state == state
+
+
+def leaves(value: object) -> int:
+    if isinstance(value, tuple):
+        return sum(map(leaves, value))
+    return 1
+
+
+def written(value: object) -> int:
+    if isinstance(value, dict):
+        return sum(map(written, value.values()))
+    if isinstance(value, list):
+        return sum(map(written, value))
+    return 1
+
+
+def test_no_field_of_the_state_is_left_out(book: Folding) -> None:
+    assert book.state is not None
+    plain = json.loads(data(book.state, book.aside))["state"]
+    assert list(plain) == list(State._fields)
+    assert written(plain) == leaves(book.state)
+
+
+def without(*path: Any) -> Callable[[Any], None]:
+    def change(value: Any) -> None:
+        for name in path[:-1]:
+            value = value[name]
+        del value[path[-1]]
+
+    return change
+
+
+def put(new: object, *path: Any) -> Callable[[Any], None]:
+    def change(value: Any) -> None:
+        for name in path[:-1]:
+            value = value[name]
+        value[path[-1]] = new
+
+    return change
+
+
+@pytest.mark.req("DOL-JOURNAL-011")
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (without("aside"), "data"),
+        (put(1, "more"), "data"),
+        (put([], "state"), "state"),
+        (without("state", "latch"), "state"),
+        (put(1, "state", "more"), "state"),
+        (put([1, 2, 3], "state", "clock"), "state.clock"),
+        (without("state", "latch", "nonce"), "state.latch"),
+        (put(1.5, "state", "latch", "nonce"), "state.latch.nonce"),
+        (put(True, "state", "latch", "nonce"), "state.latch.nonce"),
+        (put(None, "state", "filter", "confidence_ms"), "state.filter.confidence_ms"),
+        (put(6_000_001, "state", "filter", "confidence_ms"), "state.filter.confidence_ms"),
+        (put(-1, "state", "readings", "r1_bp"), "state.readings.r1_bp"),
+        (put(10_001, "state", "capital", "drawdown_bp"), "state.capital.drawdown_bp"),
+        (put(2, "state", "filter", "fell"), "state.filter.fell"),
+        (put(4, "state", "filter", "posture"), "state.filter.posture"),
+        (put(3, "state", "latch", "mode"), "state.latch.mode"),
+        (put(99, "state", "latch", "cause"), "state.latch.cause"),
+        (put({}, "state", "feeds"), "state.feeds"),
+        (put([1], "state", "feeds"), "state.feeds[0]"),
+        (put(7, "state", "feeds", 1, "kind"), "state.feeds[1].kind"),
+        (put("x", "state", "feeds", 1, "due_ns"), "state.feeds[1].due_ns"),
+        (put(5, "state", "clock", "t_ns"), "data"),  # a time is a string
+        (put("7", "state", "latch", "nonce"), "data"),  # and a small number is none
+        (put("007", "state", "clock", "t_ns"), "data"),
+        (put(5, "aside"), "aside"),
+        (without("aside", "lots"), "aside"),
+        (put(1, "aside", "more"), "aside"),
+        (put([], "aside", "standing"), "aside.standing"),
+        (put({"P": "a"}, "aside", "standing"), "aside.standing.P"),
+        (put({"P": 1.0}, "aside", "lots"), "aside.lots.P"),
+        (put(2, "aside", "flat_before"), "aside.flat_before"),
+        (put({}, "aside", "waiting"), "aside.waiting"),
+        (put([5], "aside", "waiting"), "aside.waiting"),
+        (put([], "aside", "gross"), "aside.gross"),
+        (put(5, "aside", "kill_texts"), "aside.kill_texts"),
+        (put([5], "aside", "kill_texts"), "aside.kill_texts"),
+        (put([[1]], "aside", "kill_texts"), "aside.kill_texts"),
+        (put([["a", []]], "aside", "kill_texts"), "aside.kill_texts"),
+        (put([[1, [2]]], "aside", "kill_texts"), "aside.kill_texts"),
+    ],
+)
+def test_it_is_read_strictly(book: Folding, change: Callable[[Any], None], field: str) -> None:
+    assert book.state is not None
+    value = json.loads(data(book.state, book.aside))
+    assert back(compact(value)).state == book.state
+    change(value)
+    with pytest.raises(Malformed) as refused:
+        back(compact(value))
+    assert refused.value.field == field
+
+
+def test_the_standings_are_the_plug_ins() -> None:
+    assert (WAITING, LEAVING) == (own.WAITING, own.LEAVING)
+
+
+STATE = machine.start(INTRADAY, 0, sq.FEEDS)
+FILL = '{"position":"P","side":1,"lots":5}'
+
+
+def test_a_keeper_says_when_one_is_due() -> None:
+    keeper = Keeper(Aside(), 30, 100)
+    assert keeper.due == 70
+    text = keeper.take(STATE, 75)
+    assert back(text).state == STATE
+    assert keeper.due == 175
+
+
+def test_a_keeper_folds_what_was_written() -> None:
+    keeper = Keeper(Aside(), 0)
+    keeper.took("FILL", FILL)
+    keeper.took("EQUITY", '{"gross":7}')
+    keeper.took("EQUITY", '{"gross":8}')
+    found = back(keeper.take(STATE, 0)).aside
+    assert found.lots == {"P": 5}
+    assert found.gross == 8
+
+
+@pytest.mark.parametrize(
+    "text", ['{"position":"P","side":1}', "[]", '{"applied":0', '{"position":[],"side":1,"lots":5}']
+)
+def test_a_keeper_that_cannot_fold_writes_no_checkpoint(text: str) -> None:
+    keeper = Keeper(Aside(), 0)
+    keeper.took("FILL", text)
+    assert keeper.due == NEVER
+
+
+def test_a_command_whose_answer_is_none_ends_them_too() -> None:
+    keeper = Keeper(Aside(), 0)
+    keeper.took("COMMAND", '{"verb":"kill","answer":5}')
+    assert keeper.due == NEVER
+
+
+def test_what_makes_no_line_is_no_checkpoint() -> None:
+    aside = Aside()
+    aside.lots = {f"P{index}": index for index in range(DATA_BYTES_MAX // 8)}
+    keeper = Keeper(aside, 0, 10)
+    assert keeper.take(STATE, 10) == ""
+    assert keeper.due == 20
