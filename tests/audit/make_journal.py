@@ -23,6 +23,9 @@ from dolphin.kernel.policy import DAILY, INTRADAY, Policy
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import FULL_MS
+from dolphin.limits.codes import Code, Mode
+from dolphin.limits.config import Rule, made, to_object
+from dolphin.limits.facts import Facts
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -121,10 +124,27 @@ class Maker:
             "position_lots": self.held if feed == EUR else 0, "resting_lots": 0, "own_lots": 0, "min_lots": 1,
             "value_u": 100_000 * 1_000_000, "gross": 0, "working": 0, "equity": MONEY, "l_raw_bp": 60_000,
         } | over  # fmt: skip
-        note = {"id": f"O-{self.count}", "strategy": STRATEGY, "gate": 1}
+        note: dict[str, Any] = {"id": f"O-{self.count}", "strategy": STRATEGY, "gate": 1}
+        if "cap" in over:
+            note["limits"] = self.judged(ev.Order(self.now, **fields))
         verdict = self.event(ev.Order(self.now, **fields), plain_text(note))[-1]
         assert isinstance(verdict, ev.Verdict)
         return verdict
+
+    def limits(self, lots: int) -> None:
+        """A limit on the quantity of an order is in force."""
+        quantity = made({Code.ORDER_QUANTITY: Rule(Mode.ON, lots * 1_000_000)}, {})
+        self.other("NOTE", what="limits", limits=to_object(quantity))
+
+    def judged(self, order: ev.Order) -> dict[str, Any]:
+        """What the plug-in writes of an order that a limit holds back."""
+        scales = {"size_power": 1, "lot_units": 1, "minor": 100, "list_lots": order.lots}
+        facts = Facts(*(0,) * len(Facts._fields))._replace(
+            side=order.side, entry_lots=order.lots, value_u=order.value_u, equity=order.equity, gross=order.gross,
+            working=order.working, **scales,
+        )  # fmt: skip
+        names = ["EURUSD.SIM", "SIM", STRATEGY]
+        return {"limit": "order_quantity", "names": names, "facts": facts._asdict()}
 
     def reduce(self, position_lots: int, **over: int) -> ev.Reduced:
         fields = {
@@ -194,7 +214,9 @@ def scripted(path: Path, policy: Policy = INTRADAY, *, gap: bool = False) -> Hea
     m.order(-1, 30, position_lots=held, gross=gross, own_lots=90, reduce_only=1)
     m.order(-1, 30, position_lots=held, gross=gross, named=0)
     m.order(1, 1, position_lots=held, gross=gross, min_lots=5, whole=1, working=59_999_000)
-    m.order(1, 10, position_lots=held, gross=gross, cap_lots=7, cap=3)  # a limit leaves less
+    m.limits(6)
+    m.order(1, 7, position_lots=held, gross=gross, cap_lots=0, cap=2)  # a limit leaves nothing
+    m.limits(1_000)
     m.order(1, 10, feed=9)
     m.reduce(held, gross=gross)
     m.wait(1)

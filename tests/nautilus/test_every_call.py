@@ -41,12 +41,23 @@ OUTERMOST = frozenset(
         "Plug._over", "Plug.failed", "Plug.register_base", "Gates.at_risk", "Gates.at_exec", "Gates._at",
         "Gates._wrapped",
         "Gates._fallback", "Hook.forward_risk", "Hook.forward_exec", "plain.plain_gate", "Parts._look",
-        "mailbox.waiting", "plug.told",
+        "mailbox.waiting", "plug.told", "Limiting.canceled",
     )
 )  # fmt: skip
 FUNCTIONS = functions()
 SITES = sites()
 PLACES = sorted(set(FUNCTIONS) - OUTERMOST) + sorted(SITES)
+
+LIMITS = "\n".join(
+    f'[{name}]\nmode = "passive"\n{said}'
+    for name, said in {
+        "order_notional": "value = 1",
+        "position": "value = 1",
+        "stale_price": 'value = "1 h"',
+        "cancel_rate": "value = 0",
+    }.items()
+)
+"""Limits that see all that limits may see, and hold nothing back."""
 
 ARMED_AT, KILLED_AT, ROWS = 7, 30, 50
 
@@ -116,7 +127,11 @@ def script(fault, rig_of, exits, late):
         24: lambda s: s.command("arm", episode=1, observed_flat=1),
         25: lambda s: s.command("confirm", nonce=1),
         26: lambda s: s.command("adopt"),
-        27: lambda s: s.command("fault", name="nothing"),
+        27: chain(
+            lambda s: s.command("fault", name="nothing"),
+            lambda s: s.command("limits-propose", limits={}),
+            lambda s: s.command("limits-confirm", nonce=1),
+        ),
         28: limit(SELL, 1_000, 66_000),
         29: chain(lambda s: s.modify_order(s.last, price=INS.make_price(0.649)), market(SELL, 1_000)),
         KILLED_AT: lambda s: s.command("kill"),
@@ -157,7 +172,9 @@ def _drive(path, fault, doubt=False, first=False, full=False, before=""):
     `full`: the disk is full for a while. `before`: an earlier run left its journal there, and what is done about that.
     """
     exits, late, made = [], [], []
-    settings = {}
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "limits.toml").write_text(LIMITS)
+    settings = {"limits": str(path / "limits.toml")}
     if before:
         earlier = Rig(path, INS).add(make({2: market(BUY, X1), 5: lambda s: s.command("kill")}))
         earlier.engine.add_instrument(YEN)
@@ -263,9 +280,11 @@ ELSEWHERE = frozenset(
         "Gates._refuse", "Host.cancel: _msgbus.send", "Host.deny: _cache.add_order", "Host.shrink: _cache.add_order",
         "working._undoes",
         # Said when all is well again, or asked by tools.
-        "Latency.percentiles", "Plug.sensor_source", "Plug.tell: log.info",
+        "Latency.percentiles", "Plug.sensor_source", "Plug.limiter", "Plug.tell: log.info",
         # A fill that no position took (test_dropped_fills.py).
         "Fills._dropped", "Fills._of_spread", "fills._among", "took: cache.position_snapshot_bytes",
+        # A cancel rate, and a price from bars alone (test_limits.py).
+        "Limiting._count", "Limiting._last_bar_ns",
         # Configuration, and rows that are no numbers.
         "config._hibernate", "config._policy_value", "feeds._careful", "feeds._error_of",
     )

@@ -9,7 +9,7 @@ import pytest
 
 from tools.findings import ROOT
 
-PACKAGES = ("kernel", "journal", "nautilus", "sensors", "audit", "app")
+PACKAGES = ("kernel", "journal", "nautilus", "sensors", "limits", "audit", "app")
 
 
 @pytest.fixture
@@ -47,6 +47,9 @@ def test_an_empty_house_holds(house: Path) -> None:
         ("nautilus", "dolphin.audit"),
         ("nautilus", "dolphin.app"),
         ("sensors", "dolphin.app"),
+        ("nautilus", "dolphin.limits"),
+        ("limits", "dolphin.app"),
+        ("limits", "nautilus_trader"),
         ("audit", "dolphin.app"),
         ("audit", "nautilus_trader.model"),
     ],
@@ -65,6 +68,7 @@ def test_an_import_upwards_is_refused(house: Path, package: str, imported: str) 
         ("nautilus", "dolphin.journal"),
         ("nautilus", "nautilus_trader"),
         ("sensors", "dolphin.kernel"),
+        ("limits", "dolphin.kernel"),
         ("audit", "dolphin.journal"),
         ("app", "dolphin.nautilus"),
     ],

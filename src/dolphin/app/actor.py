@@ -9,10 +9,12 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
+from dolphin.app.errors import UserError
+from dolphin.app.limits_file import made_limiter
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.plug import Plug
-from dolphin.nautilus.ports import SensorSource
+from dolphin.nautilus.ports import Limiter, SensorSource
 from dolphin.sensors.source import build
 
 
@@ -25,6 +27,10 @@ class DolphinGuardConfig(PlugConfig, frozen=True, kw_only=True):  # type: ignore
             build(self.sensors)
         except ValueError as error:
             raise ConfigError(f"sensors: {error}") from error
+        try:
+            made_limiter(self.limits)
+        except UserError as error:
+            raise ConfigError(f"limits: {error}") from error
 
 
 class DolphinGuard(Plug):
@@ -33,6 +39,10 @@ class DolphinGuard(Plug):
     def sensor_source(self, settings: dict[str, Any]) -> SensorSource:
         """Dolphin's own sensors."""
         return build(settings)
+
+    def limiter(self, path: str) -> Limiter:
+        """Dolphin's own limits."""
+        return made_limiter(path)
 
     def register_base(self, portfolio: Any, msgbus: Any, cache: Any, clock: Any) -> None:
         """Called when a node or an engine takes the guard in. ConfigError: no journal could be written there.

@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "why": Command("dolphin.app.why", "main", "why an order was passed, shrunk or denied, from the journal alone"),
     "report": Command("dolphin.app.report", "main", "build the HTML report of a journal"),
     "policy": Command("dolphin.app.policy_cli", "main", "show the policy in force, or check a policy file"),
+    "limits": Command("dolphin.app.limits_cli", "main", "show or check pre-trade limits, change them in two steps"),
     "status": Command("dolphin.app.operator", "status", "posture, confidence, R1..R5, latch, equity of a book"),
     "kill": Command("dolphin.app.operator", "kill", "trip the kill switch of a book: no entries, flatten"),
     "arm": Command("dolphin.app.operator", "arm", "first step of the re-arm after a kill"),
@@ -41,7 +42,7 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 
 _GROUPS: Final = (
-    ("look", ("run", "report", "audit", "why", "policy")),
+    ("look", ("run", "report", "audit", "why", "policy", "limits")),
     ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "flow", "adopt")),
 )
 

@@ -16,6 +16,7 @@ from dolphin.audit.coverage import Counter
 from dolphin.audit.finding import DECISIONS, FORM, SAFETY, Check, Finding, Report, Verdict, found
 from dolphin.audit.fold import Fold, said
 from dolphin.audit.ledger import Ledger
+from dolphin.audit.limits import Caps
 from dolphin.audit.safety import Safety
 from dolphin.journal import Head, JournalBroken, JournalTorn, JournalUnreadable, Record, head_file, read
 from dolphin.journal import anchor as parsed
@@ -39,6 +40,7 @@ class Auditor:
         self.reasons: list[str] = []
         self.counter = Counter()
         self.ledger = Ledger(path)
+        self.caps = Caps(path)
         self.fold: Fold | None = None
         self.safety: Safety | None = None
         self.header: Record | None = None
@@ -75,6 +77,7 @@ class Auditor:
                 self._add(safety.late(record))
             self._add(safety.take(record))
             self._add(self.ledger.kernel(record))
+            self._add(self.caps.take(record))
             self.counter.take(record)
 
     def _add(self, finding: Finding | None) -> None:
@@ -102,7 +105,7 @@ class Auditor:
             self._begin(record)
         if self.with_safety:
             self.counter.take(record)
-            for finding in (self.ledger.take(record), self._clock(record)):
+            for finding in (self.ledger.take(record), self._clock(record), self.caps.take(record)):
                 if finding is not None:
                     self.findings.append(finding)
         if self.fold is not None:
@@ -110,6 +113,7 @@ class Auditor:
         if record.kind == GAP:
             if record.body.count > 0:
                 self.gap = self.gap or record
+                self.caps.forget()
                 if self.safety is not None:
                     self.safety.forget()
         if record.kind == CLOSE:
@@ -193,7 +197,7 @@ class Auditor:
         bad = {finding.check for finding in self.findings}
         records = 0 if self.last is None else self.last.line
         events = 0 if self.fold is None else self.fold.events
-        properties = self.ledger.checked + (0 if self.safety is None else self.safety.checked)
+        properties = self.ledger.checked + self.caps.checked + (0 if self.safety is None else self.safety.checked)
         rows = ((FORM, records, "records"), (DECISIONS, events, "decisions"), (SAFETY, properties, "property checks"))
         done = {FORM: True, DECISIONS: self.with_decisions, SAFETY: self.with_safety}
         return {

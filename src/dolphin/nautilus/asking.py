@@ -35,7 +35,7 @@ class Unscaled(Exception):
 
 
 class Asked(NamedTuple):
-    """A question, whom it is about, and what its answer is applied to."""
+    """A question, whom it is about, and what its answer is applied to. `new_price`: what a modification asks for."""
 
     event: Order
     name: str
@@ -43,6 +43,8 @@ class Asked(NamedTuple):
     group: Group
     scale: Scale
     apart: frozenset[str]
+    orders: list[Any]
+    new_price: Any
 
 
 class Asker:
@@ -102,7 +104,7 @@ class Asker:
         taking = self._style(order, scale, side, command.price)
         return self._asked(
             [order], scale, group, apart, side, lots, taking, 1,
-            self._book.named(group, position_id), value, before,
+            self._book.named(group, position_id), value, before, command.price,
         )  # fmt: skip
 
     def undone(self, command: Any, order: Any, working: Working) -> int:
@@ -195,7 +197,7 @@ class Asker:
 
     def _asked(
         self, orders: list[Any], scale: Scale, group: Group, apart: frozenset[str], side: int, lots: int, taking: int,
-        whole: int, named: int, value: int, before: int,
+        whole: int, named: int, value: int, before: int, new_price: Any = None,
     ) -> Asked:  # fmt: skip
         order = orders[0]
         if self._unconverted(orders, scale):
@@ -211,7 +213,9 @@ class Asker:
             int(order.is_reduce_only), whole, group.lots, sums.resting, sums.own, scale.min_lots, value,
             sample.gross, self._values.working(group, sums) + before, equity, self._l_raw_bp, sums.leaving,
         )  # fmt: skip
-        return Asked(event, order.client_order_id.value, order.strategy_id.value, group, scale, apart)
+        return Asked(
+            event, order.client_order_id.value, order.strategy_id.value, group, scale, apart, orders, new_price
+        )  # fmt: skip
 
     def _scale(self, instrument_id: Any) -> Scale:
         scale = self._book.scaled(instrument_id)
@@ -265,6 +269,20 @@ class _Id(NamedTuple):
     """A position id by its text."""
 
     value: str
+
+
+def price_of(asked: Asked) -> int | None:
+    """The limit price of a question in price units: of several orders the worst, None where none has one."""
+    worst = None
+    for order in asked.orders:
+        price = _limit(order, asked.new_price, asked.scale)
+        if price is None:
+            continue
+        if worst is None:
+            worst = price
+        elif asked.event.side * (price - worst) > 0:
+            worst = price
+    return worst
 
 
 def _limit(order: Any, price: Any, scale: Scale) -> int | None:

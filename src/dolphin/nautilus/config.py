@@ -36,6 +36,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     and its base currency, where there are several. `run_id`: in the guard's client order ids. `resume`: whether an
     earlier journal in `state_dir` is taken up (`auto`: live yes; a backtest sets it aside). `sensors`: settings of the
     sensors. `seed`: a backtest draws the nonces of re-arms from it. `envelope`: category 2 is configured.
+    `limits`: a file of pre-trade limits; empty: none.
     `flows`: which changes of the balance without a fill are deposits or withdrawals, beside those announced.
     `kill_signal`: live, this signal to the process is a kill; empty: none is.
     """
@@ -54,6 +55,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     envelope: bool = False
     flows: str = "deposits"
     kill_signal: str = "SIGUSR1"
+    limits: str = ""
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:

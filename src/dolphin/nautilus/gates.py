@@ -16,7 +16,14 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.execution.messages import ModifyOrder, SubmitOrder, SubmitOrderList
+from nautilus_trader.execution.messages import (
+    BatchCancelOrders,
+    CancelAllOrders,
+    CancelOrder,
+    ModifyOrder,
+    SubmitOrder,
+    SubmitOrderList,
+)
 
 from dolphin.journal import text
 from dolphin.kernel.events import Verdict
@@ -27,10 +34,12 @@ from dolphin.nautilus.asking import Asked, Asker, Unscaled
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.latency import Latency
+from dolphin.nautilus.limiting import Basket, Limiting
 from dolphin.nautilus.plain import plainly_reduces
 from dolphin.nautilus.translate import quantity_of
 from dolphin.nautilus.working import OWN_PREFIX
 
+_CANCELS: Final = (CancelOrder, CancelAllOrders, BatchCancelOrders)
 _NAMES: Final = {reason: reason.name for reason in Reason}
 
 type Forward = Callable[[Any], None]
@@ -52,7 +61,7 @@ class Gates:
     def __init__(
         self, guard: Guard, asker: Asker, book: Book, host: Host, latency: Latency, cache: Any, failed: Failed,
         displace: Callable[[Any, int, frozenset[str]], None], told: Callable[[str, str], None],
-        doubtful: Callable[[], bool],
+        doubtful: Callable[[], bool], limiting: Limiting,
     ) -> None:  # fmt: skip
         self._guard = guard
         self._asker = asker
@@ -64,6 +73,7 @@ class Gates:
         self._displace = displace
         self._told = told
         self._doubtful = doubtful
+        self._limiting = limiting
         self._tokens: dict[str, Token] = {}
         self._notes: dict[tuple[str, int], str] = {}
         self._later: dict[str, list[tuple[Asked, Verdict]]] = {}
@@ -87,6 +97,9 @@ class Gates:
             passed = [command]
         for each in passed:
             forward(each)
+        if gate == 2:  # cancels do not come by the RiskEngine
+            if isinstance(command, _CANCELS):
+                self._limiting.canceled()
 
     def _reserved(self, name: str) -> bool:
         """Whether a strategy's order bears a name of the guard's: own orders never come to a gate."""
@@ -168,7 +181,8 @@ class Gates:
 
     def _verdict(self, asked: Asked, gate: int) -> tuple[Verdict, Reason]:
         """Ask, and let an entry part that was not acknowledged go no further: only what reduces is left of it."""
-        verdict = self._guard.judge(asked.event, self._note(asked, gate))
+        asked, note = self._limiting.asked(asked, self._note(asked, gate))
+        verdict = self._guard.judge(asked.event, note)
         reason = verdict.reason
         if not self._guard.acknowledged:
             if verdict.lots > verdict.exit_lots:
@@ -177,6 +191,8 @@ class Gates:
                 if asked.event.whole == 1:
                     lots = 0
                 verdict = verdict._replace(lots=lots, reason=reason)
+        if verdict.lots > verdict.exit_lots:
+            self._limiting.left(asked.event.ts_ns)
         self._guard.count(_NAMES[reason])
         return verdict, reason
 
@@ -197,9 +213,13 @@ class Gates:
 
     def _text(self, asked: Asked, verdict: Verdict, reason: Reason) -> str:
         event = asked.event
+        limit = {}
+        if reason == Reason.LIMIT:
+            limit = {"limit": self._limiting.words}
         return text_of(
-            reason, posture=self._guard.state.filter.posture.name, lots=event.lots, position=event.position_lots,
-            allowed_bp=verdict.allowed_bp, gross=event.gross, working=event.working, equity=event.equity,
+            reason, **limit, posture=self._guard.state.filter.posture.name, lots=event.lots,
+            position=event.position_lots, allowed_bp=verdict.allowed_bp, gross=event.gross, working=event.working,
+            equity=event.equity,
         )  # fmt: skip
 
     def _token(self, order: Any, now_ns: int) -> Token:
@@ -227,6 +247,13 @@ class Gates:
         return bool(token.quantity == order.quantity)
 
     def _submit_list(self, command: Any, gate: int) -> list[Any]:
+        """A list, by what all of it comes to where a limit asks for that."""
+        try:
+            return self._list(command, gate)
+        finally:
+            self._limiting.basket = None
+
+    def _list(self, command: Any, gate: int) -> list[Any]:
         orders = command.order_list.orders
         for order in orders:
             if self._reserved(order.client_order_id.value):
@@ -241,7 +268,10 @@ class Gates:
         if not _contingent(orders):
             return self._one_by_one(command, gate)
         given = []
-        for asked in self._asker.whole(command):
+        questions = self._asker.whole(command)
+        if self._limiting.lists():
+            self._limiting.basket = Basket(questions)
+        for asked in questions:
             verdict, reason = self._verdict(asked, gate)
             if self._guard.report:
                 continue
@@ -271,6 +301,8 @@ class Gates:
         """A list without contingencies: each order for itself; the list as it is where all of them pass whole."""
         singles = []
         untouched = True
+        if self._limiting.lists():
+            self._limiting.basket = Basket(self._asker.whole(command))
         for order in command.order_list.orders:
             single = SubmitOrder(
                 command.trader_id, command.strategy_id, order, UUID4(), command.ts_init, command.position_id,

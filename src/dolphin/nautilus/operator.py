@@ -30,6 +30,7 @@ from dolphin.kernel.reasons import Cause
 from dolphin.kernel.units import NOTHING
 from dolphin.nautilus.feeds import Feeds
 from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.limiting import Limiting
 from dolphin.nautilus.own import LEAVING, TAKEN, Own
 
 SCRIPTED: Final = ("fault", "shock", "sensor-error", "stall")
@@ -52,7 +53,7 @@ class Operator:
 
     def __init__(
         self, guard: Guard, own: Own, feeds: Feeds, clock: Any, seed: int | None, status: Callable[[], dict[str, Any]],
-        holding: Callable[[], int], announce: Callable[[int], None],
+        holding: Callable[[], int], announce: Callable[[int], None], limiting: Limiting,
     ) -> None:  # fmt: skip
         self._guard = guard
         self._own = own
@@ -61,6 +62,7 @@ class Operator:
         self._status = status
         self._holding = holding
         self._announce = announce
+        self._limiting = limiting
         self._random = None
         if seed is not None:
             self._random = random.Random(seed)
@@ -78,6 +80,8 @@ class Operator:
             "sensor-error": self._sensor_error,
             "stall": self._stall,
             "flow": self._flow,
+            "limits-propose": self._propose,
+            "limits-confirm": self._confirm_limits,
         }
 
     def act(self, verb: str, args: Mapping[str, Any], cause: str) -> dict[str, Any]:
@@ -235,6 +239,18 @@ class Operator:
         amount = _needed(args, "amount", "by how many minor units the balance will change")
         self._announce(amount)
         return {"announced": str(amount)}
+
+    def _propose(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Other limits: tighter at once, looser after the second step."""
+        _only(args, ("limits",))
+        limits = args.get("limits")
+        if not isinstance(limits, Mapping):
+            raise Refused("limits is missing; say the whole of them, as `dolphin limits propose FILE` does")
+        return self._limiting.propose(limits, self._nonce())
+
+    def _confirm_limits(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ("nonce",))
+        return self._limiting.confirm(_needed(args, "nonce", "the nonce that `limits-propose` answered"))
 
 
 def _nothing(name: object, standing: int, held: list[str]) -> str:

@@ -32,6 +32,7 @@ from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.hook import Hook
 from dolphin.nautilus.killing import Killing
 from dolphin.nautilus.latency import Latency
+from dolphin.nautilus.limiting import Limiting
 from dolphin.nautilus.opening import begun, money_entry
 from dolphin.nautilus.operator import Operator
 from dolphin.nautilus.own import WAITING, Own
@@ -89,12 +90,7 @@ class Parts:
         self.decided = found.decided
         self.held = found.held
         self.guard = Guard(
-            self.policy,
-            found.state,
-            found.journal,
-            self.react,
-            settings.mode == "report",
-            found.latch_file,
+            self.policy, found.state, found.journal, self.react, settings.mode == "report", found.latch_file,
             self.reacted,
             found.keeper,
         )  # fmt: skip
@@ -108,16 +104,18 @@ class Parts:
         self.asker = Asker(
             self.book, self.values, actor.clock, self.flow.catch_up, self.feed_of, self.policy.l_raw_bp,
         )  # fmt: skip
+        self.limiting = Limiting(actor, settings.limits, self.guard, self.book, self.values, self.scales)
         self.gates = Gates(
             self.guard, self.asker, self.book, self.host, self.latency, self.cache, actor.failed, self.own.displace,
-            actor.tell, self.doubtful,
+            actor.tell, self.doubtful, self.limiting,
         )  # fmt: skip
         seed: int | None = settings.seed
         if live:
             seed = None
         self.operator = Operator(
-            self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.holding, self.flow.announce
-        )
+            self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.holding, self.flow.announce,
+            self.limiting,
+        )  # fmt: skip
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
@@ -137,6 +135,7 @@ class Parts:
         self.feeds.subscribe()
         self.sleep()
         self._spoken(now_ns)
+        self.limiting.begin(self.guard.journal.path, self.resumed)
         self._tested()
         self.book.loaded()
         self.flow.begin()

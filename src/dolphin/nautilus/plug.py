@@ -26,7 +26,7 @@ from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.hook import COMMAND, PRIORITY, Hook
 from dolphin.nautilus.parts import Parts
 from dolphin.nautilus.plain import plain_gate
-from dolphin.nautilus.ports import SensorSource
+from dolphin.nautilus.ports import Limiter, SensorSource
 
 ENDED: Final = "the run has ended"
 TEXT_MAX: Final = 500
@@ -44,7 +44,7 @@ def told(where: str, error: BaseException) -> str:
 
 
 class Plug(Actor):
-    """A guard for one account. Subclasses say where sensors come from (`sensor_source`)."""
+    """A guard for one account. Subclasses say where sensors (`sensor_source`) and limits (`limiter`) come from."""
 
     def __init__(self, config: PlugConfig) -> None:
         super().__init__(config)
@@ -61,6 +61,10 @@ class Plug(Actor):
 
     def sensor_source(self, settings: dict[str, Any]) -> SensorSource:
         """Where the sensors come from."""
+        raise NotImplementedError("subclass Plug, or name dolphin.app.actor:DolphinGuard")
+
+    def limiter(self, path: str) -> Limiter:
+        """The pre-trade limits of this file; none where it is empty."""
         raise NotImplementedError("subclass Plug, or name dolphin.app.actor:DolphinGuard")
 
     # --- taking the endpoints over: before any strategy exists --------------------------------------------------------

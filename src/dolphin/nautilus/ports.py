@@ -1,4 +1,4 @@
-"""What the plug-in (DAL A) needs of level B, as protocols: readings, detectors, sessions. app/ wires them.
+"""What the plug-in (DAL A) needs of level B, as protocols: readings, detectors, sessions, limits. app/ wires them.
 
 What belongs here: shapes without Nautilus types. Times in ns since the epoch, prices in ticks of the instrument, sizes
 in its lots, all integers; a host number that is non-finite, negative or missing arrives as None and makes the reading
@@ -7,10 +7,12 @@ an error (DESIGN.md 2.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
+from dolphin.kernel.events import Order
 from dolphin.kernel.state import FeedKind
+from dolphin.kernel.units import ABSENT
 
 
 class FeedSpec(NamedTuple):
@@ -105,3 +107,90 @@ class SensorSource(Protocol):
 
     def sensor(self, spec: FeedSpec) -> Sensor: ...
     def sessions(self, spec: FeedSpec) -> Sessions: ...
+
+
+class Row(NamedTuple):
+    """One position with what works on it, and whose it is. Lots signed, `held` their signed value in minor units; what
+    works by side, in lots and in value.
+    """
+
+    instrument: str
+    venue: str
+    strategy: str
+    lots: int
+    held: int
+    buy_lots: int
+    sell_lots: int
+    buys: int
+    sells: int
+
+
+class Looked(NamedTuple):
+    """What the plug-in saw of an order for the limits. Prices in price units (0: not known); ABSENT where nothing is.
+
+    `minor`: minor units in one of the account's currency, 0 without an account. `priced` 1: it has a limit `price`.
+    `list_lots`, `list_minor`: entry parts of the list that it is in, on its side of the instrument, and of all of it.
+    `rows`: where a limit wants them; the order itself works in none of them.
+    """
+
+    order: Order
+    instrument: str
+    venue: str
+    strategy: str
+    minor: int
+    size_power: int
+    lot_units: int
+    priced: int
+    price: int
+    bid: int
+    ask: int
+    last: int
+    price_age_ns: int
+    list_lots: int
+    list_minor: int
+    rows: Sequence[Row]
+
+
+class Capped(NamedTuple):
+    """What limits leave of an order's entry part: ORDER's `cap_lots` and `cap`, and the binding limit in words.
+
+    `passive`: the limits that would have held it back. `said`: what this was judged on; nothing where nothing was held.
+    """
+
+    lots: int
+    code: int
+    words: str
+    passive: str
+    said: Mapping[str, Any]
+
+
+UNCAPPED: Final = Capped(ABSENT, 0, "", "", {})
+
+
+class Limiter(Protocol):
+    """Pre-trade limits. `active`: there are any. The others: what has to be looked up for those that there are."""
+
+    active: bool
+    wants_rows: bool
+    wants_lists: bool
+    wants_age: bool
+
+    def cap(self, looked: Looked) -> Capped: ...
+    def left(self, ts_ns: int) -> None:
+        """An entry left."""
+        ...
+
+    def canceled(self, ts_ns: int) -> str:
+        """A cancel came; what is to be said of their rate."""
+        ...
+
+    def said(self) -> dict[str, Any]:
+        """The limits in force, for the journal."""
+        ...
+
+    def take_up(self, said: Mapping[str, Any]) -> list[str]:
+        """Those of an earlier run stay in force; the limits that would have been looser."""
+        ...
+
+    def propose(self, said: Mapping[str, Any], ts_ns: int, nonce: int, held: Sequence[Looked]) -> dict[str, Any]: ...
+    def confirm(self, nonce: int, ts_ns: int, held: Sequence[Looked]) -> dict[str, Any]: ...

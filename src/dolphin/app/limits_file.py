@@ -1,0 +1,174 @@
+"""A file of pre-trade limits: TOML in, `Limits` out, every mistake named by file, line, key and what is accepted.
+
+What belongs here: which tables and keys there are, made from the one table of limits (`dolphin.limits.codes`), so that
+a new limit has its keys at once. docs/guide/limits.md is this file in prose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+from dolphin.app.config import ConfigErrors
+from dolphin.app.errors import UserError
+from dolphin.app.toml_file import (
+    Document,
+    Key,
+    basis_points,
+    choice,
+    duration_ns,
+    integer,
+    read_document,
+    read_table,
+)
+from dolphin.kernel.units import MICRO
+from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Spec, Unit
+from dolphin.limits.config import INTERVALS, NOTHING, Limits, Rule, made
+from dolphin.limits.limiter import Limiter
+
+BOOK: Final = "book"
+TABLES: Final = (BOOK, *NAMES)
+MODES: Final = ("off", "passive", "on")
+_ACCEPTED: Final = {
+    Unit.QUANTITY: 'a number of the instrument\'s units, 100000 or "0.5"',
+    Unit.AMOUNT: 'a number of the account\'s currency, 5000 or "99.50"',
+    Unit.SHARE: 'a share like "2 %", a leverage like "3.0x", or an integer in basis points',
+    Unit.COUNT: "a whole number",
+    Unit.TIME: 'a duration like "5 s"',
+}
+
+
+def millionths(value: Any) -> int:
+    """A whole number, or a decimal in quotes, in millionths: exactly, or not at all."""
+    accepted = 'a whole number, or a decimal in quotes like "0.5", to six places'
+    if type(value) is int:
+        return value * MICRO
+    if not isinstance(value, str):
+        raise ValueError(accepted)
+    try:
+        exact = Decimal(value) * MICRO
+    except InvalidOperation:
+        raise ValueError(accepted) from None
+    if not exact.is_finite() or exact != int(exact):
+        raise ValueError(accepted)
+    return int(exact)
+
+
+_READ: Final[dict[Unit, Callable[[Any], int]]] = {
+    Unit.QUANTITY: millionths,
+    Unit.AMOUNT: millionths,
+    Unit.SHARE: basis_points,
+    Unit.COUNT: integer,
+    Unit.TIME: duration_ns,
+}
+
+
+def _at_least_nothing(read: Callable[[Any], int]) -> Callable[[Any], int]:
+    def checked(value: Any) -> int:
+        found = read(value)
+        if found < 0:
+            raise ValueError("nothing below zero")
+        return found
+
+    return checked
+
+
+def _each(read: Callable[[Any], int]) -> Callable[[Any], tuple[tuple[str, int], ...]]:
+    def values(value: Any) -> tuple[tuple[str, int], ...]:
+        if not isinstance(value, dict):
+            raise ValueError('a table { "NAME" = value }')
+        return tuple(sorted((name, read(member)) for name, member in value.items()))
+
+    return values
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError('a list of names, ["A.VENUE", "B.VENUE"]')
+    return tuple(sorted(set(value)))
+
+
+def keys_of(spec: Spec) -> tuple[Key, ...]:
+    """The keys of a limit's table."""
+    modes = MODES[:2] if spec.watches else MODES
+    found = [Key("mode", choice(*modes), " or ".join(f'"{mode}"' for mode in modes))]
+    if spec.unit != Unit.NONE:
+        read = _at_least_nothing(_READ[spec.unit])
+        found.append(Key("value", read, f"{_ACCEPTED[spec.unit]}: {spec.what}"))
+        if spec.each:
+            found.append(Key("each", _each(read), f"values of their own, by the {spec.each}'s name"))
+    if spec.window_ns:
+        found.append(Key("window", _at_least_nothing(duration_ns), 'how long the window is, "1 s" unless it is said'))
+    if spec.listed:
+        found.append(Key(spec.listed, _names, "a list of names"))
+    return tuple(found)
+
+
+BOOK_KEYS: Final = tuple(
+    Key(name, _at_least_nothing(duration_ns), what)
+    for name, what in zip(
+        INTERVALS,
+        (
+            "how often what is held is looked at without an order",
+            "how often positions are compared with the venue's",
+            "how often the guard's own health is said",
+        ),
+        strict=True,
+    )
+)
+
+
+def load_limits(path: str | Path) -> Limits:
+    """The limits in the TOML file `path`. UserError (`ConfigErrors`: all of them) names what is wrong with it."""
+    document = read_document(path, TABLES)
+    rules: dict[Code, Rule] = {}
+    intervals, errors = read_table(document, BOOK, BOOK_KEYS)
+    for name in document.tables:
+        if name == BOOK:
+            continue
+        code = NAMES[name]
+        rule, wrong = _rule(document, SPECS[code])
+        errors += wrong
+        if rule is not None:
+            rules[code] = rule
+    if errors:
+        raise ConfigErrors(errors)
+    return made(rules, intervals)
+
+
+def _rule(document: Document, spec: Spec) -> tuple[Rule | None, tuple[UserError, ...]]:
+    values, errors = read_table(document, spec.name, keys_of(spec))
+    if "mode" not in document.tables[spec.name]:
+        errors += (_missing(document, spec, "mode", f"accepted: {', '.join(MODES)}"),)
+    mode = Mode[values.get("mode", "off").upper()]
+    if mode != Mode.OFF and spec.unit != Unit.NONE:
+        if not document.tables[spec.name].keys() & {"value", "each"}:
+            errors += (_missing(document, spec, "value", _ACCEPTED[spec.unit]),)
+    if errors:
+        return None, errors
+    return _made(spec, mode, values), ()
+
+
+def _missing(document: Document, spec: Spec, key: str, accepted: str) -> UserError:
+    return UserError(
+        "is missing", path=document.path, line=document.line(spec.name), field=f"{spec.name}.{key}", fix=accepted
+    )
+
+
+def _made(spec: Spec, mode: Mode, values: Mapping[str, Any]) -> Rule:
+    return Rule(
+        mode,
+        values.get("value", 0),
+        values.get("window", spec.window_ns),
+        values.get("each", ()),
+        values.get(spec.listed, ()) if spec.listed else (),
+    )
+
+
+def made_limiter(path: str) -> Limiter:
+    """The limiter of a book: with the limits of this file, or with none."""
+    if not path:
+        return Limiter(NOTHING)
+    return Limiter(load_limits(path))

@@ -1,0 +1,161 @@
+"""The limits: each a function of rule, names and facts that answers how many lots of the entry part it leaves.
+
+Rules of this file: integers only; ALL where nothing is held back, below zero where what is held is already too much
+(a breach: `holds` limits only), and nothing where the reading is missing. Which of them binds is `binding`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from dolphin.kernel.contracts import ensure
+from dolphin.kernel.sizer import fit
+from dolphin.kernel.units import ABSENT, BP, MICRO, notional, positive
+from dolphin.limits.codes import Code, Mode
+from dolphin.limits.config import Limits, Rule
+from dolphin.limits.facts import Facts, Names
+
+ALL: Final = 1 << 127
+"""More lots than any order has."""
+
+BREACHED: Final = -1
+
+
+def lots_in(quantity: int, facts: Facts) -> int:
+    """Lots in millionths of the instrument's unit, rounded down; none where its scales are not known."""
+    if facts.lot_units <= 0:
+        return 0
+    return quantity * facts.size_power // (facts.lot_units * MICRO)
+
+
+def minor_in(amount: int, facts: Facts) -> int:
+    """Minor units in millionths of the currency, rounded down; none where the account is not known."""
+    return amount * positive(facts.minor) // MICRO
+
+
+@ensure(lambda facts, room, result: room >= 0 or result == BREACHED)
+@ensure(lambda facts, room, result: result < 0 or notional(result, facts.value_u) <= room)
+def fitting(facts: Facts, room: int) -> int:
+    """Lots that are worth no more than `room` minor units; none where a lot has no price."""
+    if room < 0:
+        return BREACHED
+    return fit(room, facts.value_u)
+
+
+def restricted(rule: Rule, names: Names, facts: Facts) -> int:
+    """No entry on a listed instrument."""
+    return 0 if facts.restricted else ALL
+
+
+def order_quantity(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: what is left of a fat finger is an order that nobody meant."""
+    return ALL if facts.list_lots <= lots_in(rule.value_for(names.instrument), facts) else 0
+
+
+def order_notional(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing, of a list by its sum; nothing where a lot has no price."""
+    if facts.value_u <= 0:
+        return 0
+    return ALL if facts.list_minor <= minor_in(rule.value_for(names.instrument), facts) else 0
+
+
+def price_collar(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: a limit price beyond the opposite quote (or the last price) by more than the share of it.
+
+    An order without a price has none that could be wrong; one with a price and no market to compare it with is refused.
+    """
+    if not facts.priced:
+        return ALL
+    quote = facts.ask if facts.side > 0 else facts.bid
+    market = quote or facts.last
+    if market == 0:
+        return 0
+    beyond = facts.side * (facts.price - market)
+    return ALL if beyond * BP <= rule.value_for(names.instrument) * abs(market) else 0
+
+
+def stale_price(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: the instrument's last price is too old, or there was none."""
+    if facts.price_age_ns == ABSENT:
+        return 0
+    return ALL if facts.price_age_ns <= rule.value_for(names.instrument) else 0
+
+
+def order_rate(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: as many entries left within the window as may."""
+    return ALL if facts.left < rule.value else 0
+
+
+def cancel_rate(rule: Rule, names: Names, facts: Facts) -> int:
+    """Watched elsewhere (memory.py): no order is held back for it."""
+    return ALL
+
+
+def position(rule: Rule, names: Names, facts: Facts) -> int:
+    """What the instrument's side still takes."""
+    return max(lots_in(rule.value_for(names.instrument), facts) - facts.side_lots, BREACHED)
+
+
+def gross_leverage(rule: Rule, names: Names, facts: Facts) -> int:
+    """What leverage over all strategies leaves; an exit part that executes at once has made room."""
+    return fitting(facts, _allowed(rule, facts) - positive(facts.gross) + facts.freed - positive(facts.working))
+
+
+def net_leverage(rule: Rule, names: Names, facts: Facts) -> int:
+    """What the net of all positions leaves on this side. An exit part moves the net to the order's side as well."""
+    moved = facts.side * facts.net + facts.side_minor + notional(facts.exit_lots, facts.value_u)
+    return fitting(facts, _allowed(rule, facts) - moved)
+
+
+def _allowed(rule: Rule, facts: Facts) -> int:
+    return positive(facts.equity) * rule.value // BP
+
+
+type Check = Callable[[Rule, Names, Facts], int]
+
+CHECKS: Final[dict[Code, Check]] = {
+    Code.RESTRICTED: restricted,
+    Code.ORDER_QUANTITY: order_quantity,
+    Code.ORDER_NOTIONAL: order_notional,
+    Code.PRICE_COLLAR: price_collar,
+    Code.STALE_PRICE: stale_price,
+    Code.ORDER_RATE: order_rate,
+    Code.CANCEL_RATE: cancel_rate,
+    Code.POSITION: position,
+    Code.GROSS_LEVERAGE: gross_leverage,
+    Code.NET_LEVERAGE: net_leverage,
+}
+
+
+class Cap(NamedTuple):
+    """`lots` of the entry part are left (ABSENT: all of it), by the limit `code`; `passive`: those that would have."""
+
+    lots: int
+    code: Code
+    passive: tuple[Code, ...]
+
+
+FREE: Final = Cap(ABSENT, Code.NONE, ())
+
+
+@ensure(lambda facts, result: result.lots == ABSENT or 0 <= result.lots < facts.entry_lots)
+@ensure(lambda result: (result.lots == ABSENT) == (result.code == Code.NONE))
+def binding(limits: Limits, names: Names, facts: Facts) -> Cap:
+    """The limit that leaves least of the entry part, of equals the first; an order without an entry part has none."""
+    if facts.entry_lots <= 0:
+        return FREE
+    least = facts.entry_lots
+    code = Code.NONE
+    passive: tuple[Code, ...] = ()
+    for each, rule in limits.rules:
+        left = positive(CHECKS[each](rule, names, facts))
+        if left >= facts.entry_lots:
+            continue
+        if rule.mode == Mode.PASSIVE:
+            passive = (*passive, each)
+        elif left < least:
+            least, code = left, each
+    if code == Code.NONE:
+        return Cap(ABSENT, code, passive)
+    return Cap(least, code, passive)

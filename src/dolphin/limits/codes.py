@@ -1,0 +1,112 @@
+"""Which limits there are: code, name, requirement, and what its table in the file may hold.
+
+What belongs here: the table that file, checks, journal, audit, tests and documentation share. The codes are the
+journal's: never renumber, only append.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+NS_PER_S: Final = 1_000_000_000
+
+
+class Mode(IntEnum):
+    """What a limit does: nothing, say what it would have done, or bind."""
+
+    OFF = 0
+    PASSIVE = 1
+    ON = 2
+
+
+class Unit(IntEnum):
+    """What a limit's `value` counts."""
+
+    NONE = 0  # there is none
+    QUANTITY = 1  # millionths of the instrument's own unit
+    AMOUNT = 2  # millionths of the account's currency
+    SHARE = 3  # basis points: of equity, of a price, a leverage
+    COUNT = 4
+    TIME = 5  # ns
+
+
+class Code(IntEnum):
+    """The limits, in the order in which they are asked: of two that leave the same the first is said."""
+
+    NONE = 0
+    RESTRICTED = 1
+    ORDER_QUANTITY = 2
+    ORDER_NOTIONAL = 3
+    PRICE_COLLAR = 4
+    STALE_PRICE = 5
+    ORDER_RATE = 6
+    CANCEL_RATE = 7
+    POSITION = 8
+    GROSS_LEVERAGE = 9
+    NET_LEVERAGE = 10
+
+
+class Spec(NamedTuple):
+    """One limit. `tighter`: -1 where a smaller value binds earlier, +1 where a larger one does. `window_ns`: the
+    default of its window, 0 where it has none. `each`: whose own value may stand beside the general one. `listed`: the
+    key of its list of names. `holds`: it judges what is held, so that it may be breached without an order; while it is,
+    it may not be loosened. `watches`: it never blocks.
+    """
+
+    name: str
+    requirement: str
+    unit: Unit
+    what: str
+    tighter: int = -1
+    window_ns: int = 0
+    each: str = ""
+    listed: str = ""
+    holds: bool = False
+    watches: bool = False
+
+
+SPECS: Final[dict[Code, Spec]] = {
+    Code.RESTRICTED: Spec(
+        "restricted", "DOL-LIMIT-010", Unit.NONE, "no entry on these instruments", listed="instruments"
+    ),
+    Code.ORDER_QUANTITY: Spec(
+        "order_quantity", "DOL-LIMIT-011", Unit.QUANTITY,
+        "the entry part of one order, or of a list on one side of an instrument; a larger one is refused whole",
+        each="instrument",
+    ),
+    Code.ORDER_NOTIONAL: Spec(
+        "order_notional", "DOL-LIMIT-012", Unit.AMOUNT,
+        "what the entry part of one order, or of a whole list, is worth; a larger one is refused whole",
+        each="instrument",
+    ),
+    Code.PRICE_COLLAR: Spec(
+        "price_collar", "DOL-LIMIT-013", Unit.SHARE,
+        "how far a limit price may be beyond the market, on the side that trades, as a share of the market's price",
+        each="instrument",
+    ),
+    Code.STALE_PRICE: Spec(
+        "stale_price", "DOL-LIMIT-014", Unit.TIME, "how old the instrument's last price may be", each="instrument"
+    ),
+    Code.ORDER_RATE: Spec(
+        "order_rate", "DOL-LIMIT-015", Unit.COUNT, "entries that leave within the window", window_ns=NS_PER_S
+    ),
+    Code.CANCEL_RATE: Spec(
+        "cancel_rate", "DOL-LIMIT-016", Unit.COUNT,
+        "cancels within the window: said when there are more, never blocked, since a cancel is an exit",
+        window_ns=NS_PER_S, watches=True,
+    ),
+    Code.POSITION: Spec(
+        "position", "DOL-LIMIT-017", Unit.QUANTITY,
+        "what is held and works on one side of an instrument, over all strategies", each="instrument", holds=True,
+    ),
+    Code.GROSS_LEVERAGE: Spec(
+        "gross_leverage", "DOL-LIMIT-018", Unit.SHARE,
+        "positions, working entries and the order over equity, over all strategies", holds=True,
+    ),
+    Code.NET_LEVERAGE: Spec(
+        "net_leverage", "DOL-LIMIT-019", Unit.SHARE,
+        "what is held net over equity, with what works on the order's side and the order", holds=True,
+    ),
+}  # fmt: skip
+NAMES: Final[dict[str, Code]] = {spec.name: code for code, spec in SPECS.items()}

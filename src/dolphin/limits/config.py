@@ -1,0 +1,137 @@
+"""The limits of a book as values: one rule a limit, and how they stand in the journal.
+
+What belongs here: shapes, the tightest of two, and the object that a NOTE and a letter carry. Reading a file is
+`app/limits_file`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Spec
+
+INTERVALS: Final = ("risk_check_interval", "position_sync_interval", "health_check_interval")
+
+
+class Rule(NamedTuple):
+    """One limit's setting. `each`: values of its own for some names, sorted. `names`: its list, sorted."""
+
+    mode: Mode = Mode.OFF
+    value: int = 0
+    window_ns: int = 0
+    each: tuple[tuple[str, int], ...] = ()
+    names: tuple[str, ...] = ()
+
+    def value_for(self, name: str) -> int:
+        """The value that holds for this name."""
+        for known, value in self.each:
+            if known == name:
+                return value
+        return self.value
+
+
+OFF: Final = Rule()
+
+
+class Limits(NamedTuple):
+    """All rules that are not off, by code; and how often, in ns, what is held is looked at without an order."""
+
+    rules: tuple[tuple[Code, Rule], ...] = ()
+    intervals: tuple[tuple[str, int], ...] = ()
+
+    def rule(self, code: Code) -> Rule:
+        """The rule of this limit; OFF where there is none."""
+        for known, rule in self.rules:
+            if known == code:
+                return rule
+        return OFF
+
+    def interval_ns(self, name: str) -> int:
+        """An interval; 0 where the file says none."""
+        return dict(self.intervals).get(name, 0)
+
+
+NOTHING: Final = Limits()
+
+
+def made(rules: Mapping[Code, Rule], intervals: Mapping[str, int]) -> Limits:
+    """Limits of these rules: in the order of their codes, without those that are off."""
+    kept = tuple((code, rules[code]) for code in sorted(rules) if rules[code].mode != Mode.OFF)
+    return Limits(kept, tuple(sorted(intervals.items())))
+
+
+def to_object(limits: Limits) -> dict[str, Any]:
+    """What the journal and a letter say of them: names and integers, times as text since they may pass 2^53."""
+    found: dict[str, Any] = {}
+    for code, rule in limits.rules:
+        found[SPECS[code].name] = {
+            "mode": rule.mode.name.lower(),
+            "value": str(rule.value),
+            "window_ns": str(rule.window_ns),
+            "each": {name: str(value) for name, value in rule.each},
+            "names": list(rule.names),
+        }
+    return {"rules": found, "intervals_ns": {name: str(value) for name, value in limits.intervals}}
+
+
+def from_object(said: Mapping[str, Any]) -> Limits:
+    """The limits that such an object stands for. ValueError, KeyError, TypeError, AttributeError: it is none."""
+    rules = {}
+    for name, values in said["rules"].items():
+        code = NAMES[name]
+        rules[code] = Rule(
+            Mode[values["mode"].upper()],
+            int(values["value"]),
+            int(values["window_ns"]),
+            tuple(sorted((str(key), int(value)) for key, value in values["each"].items())),
+            tuple(sorted(str(key) for key in values["names"])),
+        )
+    return made(rules, {str(name): int(value) for name, value in said["intervals_ns"].items()})
+
+
+def tightest(spec: Spec, old: Rule, new: Rule) -> Rule:
+    """Of each part of a rule the one that binds earlier: what may be in force at once, whoever asks for it."""
+    if old.mode == Mode.OFF:
+        return new
+    if new.mode == Mode.OFF:
+        return old
+    names = {name for name, _ in (*old.each, *new.each)}
+    each = {name: _tighter(spec, old.value_for(name), new.value_for(name)) for name in names}
+    return Rule(
+        max(old.mode, new.mode),
+        _tighter(spec, old.value, new.value),
+        max(old.window_ns, new.window_ns),
+        tuple(sorted(each.items())),
+        tuple(sorted({*old.names, *new.names})),
+    )
+
+
+def _tighter(spec: Spec, one: int, other: int) -> int:
+    return max(one, other) if spec.tighter > 0 else min(one, other)
+
+
+class Change(NamedTuple):
+    """What becomes of a proposal: `now` is in force at once; `looser` are the limits that wait for the second step."""
+
+    now: Limits
+    looser: tuple[Code, ...]
+    tighter: tuple[Code, ...]
+
+
+def change(old: Limits, new: Limits) -> Change:
+    """Tightening at once, loosening not yet. Intervals only say how often something is looked at: they change at
+    once.
+    """
+    codes = sorted({code for code, _ in (*old.rules, *new.rules)})
+    now = {code: tightest(SPECS[code], old.rule(code), new.rule(code)) for code in codes}
+    looser = tuple(code for code in codes if now[code] != _plain(now[code], new.rule(code)))
+    tighter = tuple(code for code in codes if now[code] != _plain(now[code], old.rule(code)))
+    return Change(made(now, dict(new.intervals)), looser, tighter)
+
+
+def _plain(like: Rule, rule: Rule) -> Rule:
+    """`rule` with a value of its own for each name that `like` has one for, so that equal rules compare equal."""
+    if rule.mode == Mode.OFF:
+        return OFF
+    return rule._replace(each=tuple((name, rule.value_for(name)) for name, _ in like.each))

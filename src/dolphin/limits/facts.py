@@ -1,0 +1,95 @@
+"""What an order is judged on: one tuple of integers, made of what the plug-in saw and what the limits remember.
+
+What belongs here: the shape, and how a reading becomes it; no verdict. Money in minor units of the account's currency,
+quantities in lots, prices in units of the instrument's precision, times in ns; ABSENT (-1) where there is none.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dolphin.kernel.orders import parts
+from dolphin.kernel.units import ABSENT, MICRO, notional
+from dolphin.nautilus.ports import Looked
+
+
+class Names(NamedTuple):
+    """Whose limits hold for this order."""
+
+    instrument: str
+    venue: str
+    strategy: str
+
+
+class Facts(NamedTuple):
+    """See the module. `minor`: minor units in one of the currency, 0 where the account is not known.
+
+    `size_power`, `lot_units`: an instrument's unit is size_power / lot_units lots. `list_lots`: the entry parts of the
+    list's orders on this side of this instrument; `list_minor`: what those of the whole list are worth; of a single
+    order its own. `side_lots`: what is held and works on the order's side of the instrument; `freed`: what the exit
+    part makes free at once. `net`: signed value of all positions; `side_minor`: value of what works on the order's
+    side. `left`: entries that left within the rate's window.
+    """
+
+    side: int
+    entry_lots: int
+    exit_lots: int
+    value_u: int
+    equity: int
+    gross: int
+    working: int
+    freed: int
+    minor: int
+    size_power: int
+    lot_units: int
+    list_lots: int
+    list_minor: int
+    restricted: int
+    priced: int
+    price: int
+    bid: int
+    ask: int
+    last: int
+    price_age_ns: int
+    left: int
+    side_lots: int
+    net: int
+    side_minor: int
+
+
+class Remembered(NamedTuple):
+    """What the limits themselves know of this order: whether its instrument is on the list, entries in the window."""
+
+    restricted: int
+    left: int
+
+
+def names_of(looked: Looked) -> Names:
+    """The names of an order."""
+    return Names(looked.instrument, looked.venue, looked.strategy)
+
+
+def facts_of(looked: Looked, known: Remembered) -> Facts:
+    """The facts of one order."""
+    order = looked.order
+    cut = parts(order)
+    side_lots = 0
+    net = 0
+    side_minor = 0
+    for row in looked.rows:
+        net += row.held
+        side_minor += row.buys if order.side > 0 else row.sells
+        if row.instrument == looked.instrument:
+            side_lots += max(order.side * row.lots, 0)
+            side_lots += row.buy_lots if order.side > 0 else row.sell_lots
+    freed = 0
+    if order.taking == 1:
+        freed = min(max(cut.exit * order.value_u // MICRO, 0), max(order.gross, 0))
+    list_lots, list_minor = looked.list_lots, looked.list_minor
+    if list_lots == ABSENT:
+        list_lots, list_minor = cut.entry, notional(cut.entry, order.value_u)
+    return Facts(
+        order.side, cut.entry, cut.exit, order.value_u, order.equity, order.gross, order.working, freed, looked.minor,
+        looked.size_power, looked.lot_units, list_lots, list_minor, known.restricted, looked.priced, looked.price,
+        looked.bid, looked.ask, looked.last, looked.price_age_ns, known.left, side_lots, net, side_minor,
+    )  # fmt: skip

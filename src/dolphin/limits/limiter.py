@@ -1,0 +1,177 @@
+"""The limits of one book at work: what the plug-in asks (dolphin.nautilus.ports.Limiter).
+
+What belongs here: which limits are in force, what is proposed, and the answer to an order in the plug-in's words. What
+each limit leaves is check.py's, what changes at once config.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from dolphin.limits.check import CHECKS, binding
+from dolphin.limits.codes import SPECS, Code, Mode
+from dolphin.limits.config import NOTHING, Limits, change, from_object, to_object
+from dolphin.limits.facts import Facts, Remembered, facts_of, names_of
+from dolphin.limits.memory import Memory
+from dolphin.nautilus.ports import UNCAPPED, Capped, Looked
+
+WAIT_NS: Final = 60 * 1_000_000_000
+LIFE_NS: Final = 86_400 * 1_000_000_000
+"""A proposal is confirmed a minute after it was made at the earliest, and within a day."""
+
+_ROWS: Final = frozenset((Code.POSITION, Code.NET_LEVERAGE))
+_LISTS: Final = frozenset((Code.ORDER_QUANTITY, Code.ORDER_NOTIONAL))
+
+
+class Proposal(NamedTuple):
+    """Looser limits that wait for the second step."""
+
+    nonce: int
+    ts_ns: int
+    limits: Limits
+
+
+class Limiter:
+    """Judges orders by the limits in force, and changes these in one step or two."""
+
+    def __init__(self, limits: Limits = NOTHING) -> None:
+        self.limits = limits
+        self.memory = Memory()
+        self._proposal: Proposal | None = None
+        self._use(limits)
+
+    def _use(self, limits: Limits) -> None:
+        self.limits = limits
+        codes = {code for code, _ in limits.rules}
+        self.active = bool(codes)
+        self.wants_rows = bool(codes & _ROWS)
+        self.wants_lists = bool(codes & _LISTS)
+        self.wants_age = Code.STALE_PRICE in codes
+        self._restricted = frozenset(limits.rule(Code.RESTRICTED).names)
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def facts(self, looked: Looked) -> Facts:
+        """What this order is judged on."""
+        window_ns = self.limits.rule(Code.ORDER_RATE).window_ns
+        left = self.memory.entries.count(looked.order.ts_ns, window_ns)
+        return facts_of(looked, Remembered(int(looked.instrument in self._restricted), left))
+
+    def cap(self, looked: Looked) -> Capped:
+        """What the limits leave of an order's entry part."""
+        facts = self.facts(looked)
+        if facts.entry_lots <= 0:
+            return UNCAPPED
+        names = names_of(looked)
+        found = binding(self.limits, names, facts)
+        if found.code == Code.NONE:
+            if not found.passive:
+                return UNCAPPED
+        passive = [SPECS[code].name for code in found.passive]
+        said: dict[str, Any] = {}
+        if found.code != Code.NONE:
+            said["limit"] = SPECS[found.code].name
+        if passive:
+            said["passive"] = passive
+        said["names"] = list(names)
+        said["facts"] = facts._asdict()
+        return Capped(found.lots, int(found.code), words(found.code), " ".join(passive), said)
+
+    def left(self, ts_ns: int) -> None:
+        """An entry left."""
+        self.memory.entries.add(ts_ns)
+
+    def canceled(self, ts_ns: int) -> str:
+        """A cancel came. What is to be said of their rate, at most once a window; nothing where there is nothing."""
+        rule = self.limits.rule(Code.CANCEL_RATE)
+        memory = self.memory
+        memory.cancels.add(ts_ns)
+        count = memory.cancels.count(ts_ns, rule.window_ns)
+        if rule.mode == Mode.OFF or count <= rule.value:
+            return ""
+        if ts_ns - memory.said_ns < rule.window_ns:
+            return ""
+        memory.said_ns = ts_ns
+        return f"{words(Code.CANCEL_RATE)}: {count} cancels in {rule.window_ns} ns, more than {rule.value}; all passed"
+
+    # --- what is in force, and how it changes -------------------------------------------------------------------------
+
+    def said(self) -> dict[str, Any]:
+        """The limits in force, as a NOTE has them."""
+        return to_object(self.limits)
+
+    def take_up(self, said: Mapping[str, Any]) -> list[str]:
+        """At a restart: what the journal says was in force stays; a file that is tighter tightens. Names of the limits
+        that the file would have loosened.
+        """
+        made = change(from_object(said), self.limits)
+        self._use(made.now)
+        return [SPECS[code].name for code in made.looser]
+
+    def breached(self, held: Sequence[Looked]) -> list[Code]:
+        """The limits that are on and that what is held exceeds now."""
+        found = []
+        for code, rule in self.limits.rules:
+            if SPECS[code].holds and rule.mode == Mode.ON:
+                for looked in held:
+                    if CHECKS[code](rule, names_of(looked), self.facts(looked)) < 0:
+                        found.append(code)
+                        break
+        return found
+
+    def propose(self, said: Mapping[str, Any], ts_ns: int, nonce: int, held: Sequence[Looked]) -> dict[str, Any]:
+        """Other limits are asked for: what is tighter is in force at once, what is looser waits for `confirm`.
+
+        The answer has `ok`, and `error` where it is refused. Nothing of a proposal is loosened that is breached.
+        """
+        try:
+            wanted = from_object(said)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"ok": False, "error": f"these are no limits: {type(error).__name__}: {error}"}
+        made = change(self.limits, wanted)
+        breached = set(self.breached(held)) & set(made.looser)
+        self._use(made.now)
+        self._proposal = None
+        answer: dict[str, Any] = {
+            "tightened": [SPECS[code].name for code in made.tighter],
+            "looser": [SPECS[code].name for code in made.looser],
+        }
+        if breached:
+            return answer | {"ok": False, "error": _breached(breached)}
+        if made.looser:
+            self._proposal = Proposal(nonce, ts_ns, wanted)
+            answer |= {"nonce": nonce, "wait_s": WAIT_NS // 1_000_000_000}
+        return answer
+
+    def confirm(self, nonce: int, ts_ns: int, held: Sequence[Looked]) -> dict[str, Any]:
+        """The second step: the proposal of this nonce is in force, if nothing that it loosens is breached."""
+        proposal = self._proposal
+        if proposal is None:
+            return {"ok": False, "error": "no proposal waits: `propose` comes first"}
+        if nonce != proposal.nonce:
+            return {"ok": False, "error": "that nonce is of another proposal"}
+        waited_ns = ts_ns - proposal.ts_ns
+        if waited_ns < WAIT_NS:
+            return {"ok": False, "error": f"a minute must pass after the proposal; {waited_ns // 10**9} s have"}
+        if waited_ns >= LIFE_NS:
+            return {"ok": False, "error": "that proposal is more than a day old: propose again"}
+        looser = change(self.limits, proposal.limits).looser
+        breached = set(self.breached(held)) & set(looser)
+        if breached:
+            return {"ok": False, "error": _breached(breached)}
+        self._proposal = None
+        self._use(proposal.limits)
+        return {"loosened": [SPECS[code].name for code in looser]}
+
+
+def words(code: int) -> str:
+    """A limit by its name and requirement."""
+    if code == Code.NONE:
+        return ""
+    spec = SPECS[Code(code)]
+    return f"{spec.name} [{spec.requirement}]"
+
+
+def _breached(codes: set[Code]) -> str:
+    return f"breached now, and not loosened while they are: {', '.join(SPECS[code].name for code in sorted(codes))}"

@@ -1,0 +1,254 @@
+"""Pre-trade limits at the gates: what they need to see of an order, and what comes of their answer.
+
+What belongs here: which reading goes into which field of `Looked`, the cap in the ORDER event, the words of a denial,
+and the operator's two steps. What each limit leaves is decided outside (ports.Limiter), what may leave by the kernel.
+
+Rules. An order without an entry part is not asked about. What is journalled of a cap is what it was judged on, so that
+anybody can compute it again. The limits in force stand in a NOTE at the start and after each change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from dolphin.journal import encode, read
+from dolphin.kernel.events import Order
+from dolphin.kernel.orders import parts
+from dolphin.kernel.units import ABSENT, MICRO, notional
+from dolphin.nautilus.asking import Asked, price_of
+from dolphin.nautilus.book import Book
+from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.ports import Limiter, Looked, Row
+from dolphin.nautilus.translate import Scale
+from dolphin.nautilus.values import Values
+from dolphin.nautilus.working import NOTHING, Group, Sums
+
+NOTE: Final = "limits"
+
+
+class Basket:
+    """What the entries of a list come to: lots by instrument and side, and what all of it is worth."""
+
+    def __init__(self, asked: list[Asked]) -> None:
+        self.lots: dict[tuple[str, int], int] = {}
+        self.minor = 0
+        for each in asked:
+            event = each.event
+            entry = parts(event).entry
+            key = (each.scale.id, event.side)
+            self.lots[key] = self.lots.get(key, 0) + entry
+            self.minor += notional(entry, event.value_u)
+
+
+class Limiting:
+    """The limits of one book. `words`: those of the last order that was asked about."""
+
+    def __init__(
+        self, actor: Any, file: str, guard: Guard, book: Book, values: Values, scales: Mapping[str, Scale]
+    ) -> None:
+        """`actor` gives the limits of `file`, clock and cache, and hears what is to be said."""
+        self._limiter: Limiter = actor.limiter(file)
+        self._guard = guard
+        self._book = book
+        self._values = values
+        self._scales = scales
+        self._cache = actor.cache
+        self._clock = actor.clock
+        self._tell: Callable[[str, str], None] = actor.tell
+        self._failed: Callable[[str, BaseException], None] = actor.failed
+        self._venues: dict[str, str] = {}
+        self.basket: Basket | None = None
+        self.words = ""
+
+    # --- beginning ----------------------------------------------------------------------------------------------------
+
+    def begin(self, journal: str, resumed: bool) -> None:
+        """Take up what was in force in an earlier run, and say what is now."""
+        if resumed:
+            self._take_up(journal)
+        if self._limiter.active:
+            self._note()
+
+    def _take_up(self, journal: str) -> None:
+        said = None
+        for record in read(journal):
+            if record.kind == "NOTE":
+                if record.data.get("what") == NOTE:
+                    said = record.data[NOTE]
+        if said is None:
+            return
+        looser = self._limiter.take_up(said)
+        if looser:
+            self._tell("LIMITS", f"looser in the file than in force: {', '.join(looser)}; `dolphin limits propose`")
+
+    def _note(self) -> None:
+        self._guard.write(self._clock.timestamp_ns(), "NOTE", encode({"what": NOTE, NOTE: self._limiter.said()}))
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def asked(self, asked: Asked, note: str) -> tuple[Asked, str]:
+        """The question with the cap in it, and its note with what that was judged on, if anything was held back."""
+        self.words = ""
+        if not self._limiter.active:
+            return asked, note
+        if parts(asked.event).entry <= 0:
+            return asked, note
+        capped = self._limiter.cap(self._looked(asked))
+        if not capped.said:
+            return asked, note
+        if capped.passive:
+            self._tell("LIMIT", f"{asked.name}: passive limits would have held it back: {capped.passive}")
+        self.words = capped.words
+        event = asked.event._replace(cap_lots=capped.lots, cap=capped.code)
+        return asked._replace(event=event), f'{note[:-1]},"limits":{encode(capped.said)}}}'
+
+    def left(self, ts_ns: int) -> None:
+        """An entry leaves."""
+        if self._limiter.active:
+            self._limiter.left(ts_ns)
+
+    def canceled(self) -> None:
+        """A cancel has passed; a fault in what is said of their rate must not hold up the next."""
+        try:
+            if self._limiter.active:
+                self._count()
+        except Exception as error:
+            self._failed("limits", error)
+
+    def _count(self) -> None:
+        now_ns = self._clock.timestamp_ns()
+        said = self._limiter.canceled(now_ns)
+        if said:
+            self._tell("LIMIT", said)
+            self._guard.write(now_ns, "NOTE", encode({"what": "limit", "said": said}))
+
+    def lists(self) -> bool:
+        """Whether a list has to be looked at as a whole first."""
+        return self._limiter.wants_lists
+
+    def _looked(self, asked: Asked) -> Looked:
+        scale = asked.scale
+        event = asked.event
+        prices = self._values.prices(scale)
+        price = price_of(asked)
+        priced = 1
+        if price is None:
+            priced = 0
+            price = 0
+        list_lots = ABSENT
+        list_minor = ABSENT
+        if self.basket is not None:
+            list_lots = self.basket.lots.get((scale.id, event.side), 0)
+            list_minor = self.basket.minor
+        return Looked(
+            event, scale.id, self._venue(scale), asked.strategy, self._minor(), scale.size_power, scale.lot_units,
+            priced, price, prices.bid, prices.ask, prices.last, self._age_ns(scale), list_lots, list_minor,
+            self._rows(asked.group.key, asked.apart),
+        )  # fmt: skip
+
+    def _minor(self) -> int:
+        base = self._values.base
+        if base is None:
+            return 0
+        minor: int = 10**base.precision
+        return minor
+
+    def _venue(self, scale: Scale) -> str:
+        venue = self._venues.get(scale.id)
+        if venue is None:
+            venue = scale.instrument_id.venue.value
+            self._venues[scale.id] = venue
+        return venue
+
+    def _age_ns(self, scale: Scale) -> int:
+        """How long ago the instrument's last quote, trade or bar came; ABSENT where there was none."""
+        if not self._limiter.wants_age:
+            return ABSENT
+        newest = ABSENT
+        where = scale.instrument_id
+        for row in (self._cache.quote_tick(where), self._cache.trade_tick(where)):
+            if row is not None:
+                newest = max(newest, row.ts_init)
+        if newest == ABSENT:
+            newest = self._last_bar_ns(where)
+        if newest == ABSENT:
+            return ABSENT
+        return max(self._clock.timestamp_ns() - newest, 0)
+
+    def _last_bar_ns(self, instrument_id: Any) -> int:
+        newest = ABSENT
+        for bar_type in self._cache.bar_types(instrument_id=instrument_id):
+            bar = self._cache.bar(bar_type)
+            if bar is not None:
+                newest = max(newest, bar.ts_init)
+        return newest
+
+    def _rows(self, key: str, apart: frozenset[str]) -> list[Row]:
+        """Every position with what works on it; in the order's own group without the order, which is there already."""
+        found: list[Row] = []
+        if not self._limiter.wants_rows:
+            return found
+        for other in self._book.groups.values():
+            sums = other.summed()
+            if other.key == key:
+                sums = other.without(apart)
+            found.append(self._row(other, sums))
+        return found
+
+    def _row(self, group: Group, sums: Sums) -> Row:
+        scale = self._scales[group.instrument]
+        long_u = self._values.worth(scale, 1)
+        short_u = self._values.worth(scale, -1)
+        held = notional(group.lots, long_u)
+        if group.lots < 0:
+            held = -notional(-group.lots, short_u)
+        return Row(
+            group.instrument, self._venue(scale), group.strategy, group.lots, held, sums.buy, sums.sell,
+            notional(sums.buy, long_u), notional(sums.sell, short_u),
+        )  # fmt: skip
+
+    # --- the operator -------------------------------------------------------------------------------------------------
+
+    def propose(self, said: Mapping[str, Any], nonce: int) -> dict[str, Any]:
+        """Other limits: what is tighter holds at once. The answer of the limits."""
+        answer = self._limiter.propose(said, self._clock.timestamp_ns(), nonce, self._standing())
+        self._note()
+        return answer
+
+    def confirm(self, nonce: int) -> dict[str, Any]:
+        """The second step."""
+        answer = self._limiter.confirm(nonce, self._clock.timestamp_ns(), self._standing())
+        self._note()
+        return answer
+
+    def _standing(self) -> list[Looked]:
+        """What is held now, as orders of no lots on both sides of each instrument, and one for the account."""
+        found = [self._held("", None, 1, MICRO)]
+        for name in sorted({group.instrument for group in self._book.groups.values()}):
+            scale = self._scales[name]
+            for side in (1, -1):
+                found.append(self._held(name, scale, side, self._values.worth(scale, side)))
+        return found
+
+    def _held(self, name: str, scale: Scale | None, side: int, value_u: int) -> Looked:
+        sample = self._values.sample()
+        equity = sample.equity
+        if sample.error == 1:
+            equity = 0
+        working = self._values.working(Group("", "", ""), NOTHING)
+        now_ns = self._clock.timestamp_ns()
+        order = Order(
+            now_ns, ABSENT, side, 0, 0, 1, 0, 0, 0, 0, 0, 1, value_u, sample.gross, working, equity, 0,
+        )  # fmt: skip
+        venue = ""
+        size_power = 1
+        lot_units = 1
+        if scale is not None:
+            venue = self._venue(scale)
+            size_power = scale.size_power
+            lot_units = scale.lot_units
+        return Looked(
+            order, name, venue, "", self._minor(), size_power, lot_units, 0, 0, 0, 0, 0, ABSENT, 0, 0,
+            self._rows("", frozenset()),
+        )  # fmt: skip

@@ -1,0 +1,20 @@
+"""An order as limits see it, for tests: buys 10 lots worth 100 minor units each on an equity of 10,000."""
+
+from dolphin.kernel.events import Order
+from dolphin.kernel.units import ABSENT, MICRO
+from dolphin.nautilus.ports import Looked, Row
+
+ORDER = Order(
+    ts_ns=10**18, feed=0, side=1, lots=10, taking=1, named=1, reduce_only=0, whole=0, position_lots=0, resting_lots=0,
+    own_lots=0, min_lots=1, value_u=100 * MICRO, gross=0, working=0, equity=10_000, l_raw_bp=60_000,
+)  # fmt: skip
+LOOKED = Looked(
+    order=ORDER, instrument="A.X", venue="X", strategy="S", minor=100, size_power=1, lot_units=1, priced=0, price=0,
+    bid=999, ask=1_001, last=1_000, price_age_ns=0, list_lots=ABSENT, list_minor=ABSENT, rows=(),
+)  # fmt: skip
+ROW = Row("A.X", "X", "S", 0, 0, 0, 0, 0, 0)
+
+
+def looked(seen=LOOKED, rows=(), **order):
+    """LOOKED with another order, and rows."""
+    return seen._replace(order=seen.order._replace(**order), rows=rows)

@@ -1,0 +1,145 @@
+"""The file of limits: what it says comes out exactly, and every mistake is named by file, line and key."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from dolphin.app.actor import DolphinGuardConfig
+from dolphin.app.errors import UserError
+from dolphin.app.limits_cli import main, shown, table
+from dolphin.app.limits_file import keys_of, load_limits
+from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Unit
+from dolphin.limits.config import NOTHING
+from dolphin.nautilus.config import ConfigError
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "limits.toml"
+GUIDE = (ROOT / "docs" / "guide" / "limits.md").read_text()
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        path = tmp_path / "limits.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_the_example_has_every_limit_and_the_seeds_values():
+    limits = load_limits(EXAMPLE)
+    assert set(tomllib.loads(EXAMPLE.read_text())) == {"book", *NAMES}
+    assert limits.rule(Code.POSITION)[:2] == (Mode.ON, 100_000 * 10**6)  # MAX_POSITION_SIZE
+    assert limits.interval_ns("risk_check_interval") == 10**9
+    assert limits.interval_ns("position_sync_interval") == 5 * 10**9
+    assert limits.interval_ns("health_check_interval") == 30 * 10**9
+    for code in SPECS:
+        assert limits.rule(code).mode != Mode.OFF
+
+
+def test_the_guide_lists_every_limit():
+    assert re.findall(r"^\| `([a-z_]+)` \|", GUIDE, re.MULTILINE) == [spec.name for spec in SPECS.values()]
+
+
+def test_values_come_out_in_their_units(file):
+    limits = load_limits(
+        file(
+            """
+            [position]
+            mode = "on"
+            value = "0.5"
+            each = { "B.X" = 2, "A.X" = "0.000001" }
+            [price_collar]
+            mode = "passive"
+            value = "2.5 %"
+            [order_rate]
+            mode = "on"
+            value = 3
+            [stale_price]
+            mode = "on"
+            value = "250 ms"
+            [restricted]
+            mode = "on"
+            instruments = ["B.X", "A.X", "B.X"]
+            [order_quantity]
+            mode = "off"
+            """
+        )
+    )
+    assert limits.rule(Code.POSITION) == (Mode.ON, 500_000, 0, (("A.X", 1), ("B.X", 2_000_000)), ())
+    assert limits.rule(Code.PRICE_COLLAR)[:2] == (Mode.PASSIVE, 250)
+    assert limits.rule(Code.ORDER_RATE)[:3] == (Mode.ON, 3, 10**9)
+    assert limits.rule(Code.STALE_PRICE).value == 250_000_000
+    assert limits.rule(Code.RESTRICTED).names == ("A.X", "B.X")
+    assert Code.ORDER_QUANTITY not in dict(limits.rules)
+
+
+@pytest.mark.req("DOL-LIMIT-006")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[positions]\nmode = "on"', "limits.toml:1: positions: unknown table 'positions'"),
+        ('[position]\nmode = "on"\nvalues = 3', "limits.toml:3: values: unknown key"),
+        ("[position]\nvalue = 3", "position.mode: is missing"),
+        ('[position]\nmode = "on"', "position.value: is missing"),
+        ('[position]\nmode = "On"\nvalue = 3', 'limits.toml:2: mode: wrong value: expected "off" or "passive" or "on"'),
+        ('[cancel_rate]\nmode = "on"\nvalue = 3', 'mode: wrong value: expected "off" or "passive", found \'on\''),
+        ('[position]\nmode = "on"\nvalue = -3', "value: wrong value: expected nothing below zero, found -3"),
+        ('[position]\nmode = "on"\nvalue = 0.5', "value: wrong value: expected a whole number, or a decimal in quotes"),
+        ('[position]\nmode = "on"\nvalue = "1e-9"', "value: wrong value: expected a whole number, or a decimal in quo"),
+        ('[position]\nmode = "on"\nvalue = "nan"', "value: wrong value: expected a whole number, or a decimal in quot"),
+        ('[position]\nmode = "on"\nvalue = "x"', "value: wrong value: expected a whole number, or a decimal in quotes"),
+        ('[position]\nmode = "on"\neach = 3', "each: wrong value: expected a table"),
+        ('[order_rate]\nmode = "on"\nvalue = true', "value: wrong value: expected an integer, found True"),
+        ('[order_rate]\nmode = "on"\nvalue = 1\nwindow = "x"', "window: wrong value: expected a duration"),
+        ('[restricted]\nmode = "on"\ninstruments = "A.X"', "instruments: wrong value: expected a list of names"),
+        ('[book]\nrisk_check = "1 s"', "limits.toml:2: risk_check: unknown key"),
+    ],
+)
+def test_every_mistake_is_named(file, text, said):
+    with pytest.raises(UserError) as found:
+        load_limits(file(text))
+    assert said in str(found.value)
+
+
+@pytest.mark.req("DOL-LIMIT-006")
+def test_a_book_with_a_wrong_file_is_not_configured(file):
+    with pytest.raises(ConfigError, match=r"limits: .*limits\.toml:3: value: wrong value"):
+        DolphinGuardConfig(state_dir="s", limits=str(file('[position]\nmode = "on"\nvalue = -3')))
+    with pytest.raises(ConfigError, match="there is no such file"):
+        DolphinGuardConfig(state_dir="s", limits="/nowhere/limits.toml")
+
+
+def test_check_and_show(file, capsys):
+    assert main(["check", str(EXAMPLE)]) == 0
+    assert "right; 8 limits on, 2 passive" in capsys.readouterr().out
+    assert main(["check", str(file('[position]\nmode = "on"\nvalue = -3\neach = 1'))]) == 1
+    assert "2 finding(s)" in capsys.readouterr().out
+    assert main(["show", str(EXAMPLE)]) == 0
+    said = capsys.readouterr().out
+    for spec in SPECS.values():
+        assert spec.requirement in said
+    assert "position_sync_interval      5 s" in said
+    with pytest.raises(UserError, match="which limits"):
+        main(["show"])
+    assert "off" in table(NOTHING)
+
+
+def test_how_values_read():
+    assert shown(Unit.NONE, 3) == ""
+    assert shown(Unit.COUNT, 3_000) == "3,000"
+    assert shown(Unit.SHARE, 250) == "2.5 % (0.025x)"
+    assert shown(Unit.TIME, 250_000_000) == "0.25 s"
+    assert shown(Unit.QUANTITY, 500_000) == "0.5"
+    assert shown(Unit.AMOUNT, 5_000_000_000) == "5,000"
+
+
+def test_each_limit_has_the_keys_that_its_table_says():
+    for spec in SPECS.values():
+        names = [key.name for key in keys_of(spec)]
+        assert names[0] == "mode"
+        assert ("value" in names) == (spec.unit != Unit.NONE)
+        assert ("window" in names) == bool(spec.window_ns)
