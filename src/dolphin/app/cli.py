@@ -38,12 +38,15 @@ COMMANDS: Final[dict[str, Command]] = {
     "confirm": Command("dolphin.app.operator", "confirm", "second step of the re-arm"),
     "rebase": Command("dolphin.app.operator", "rebase", "re-base the high-water mark of a trapped book, two steps"),
     "flow": Command("dolphin.app.flow", "main", "announce a deposit or withdrawal, so that it is no profit or loss"),
+    "backup": Command("dolphin.app.backup", "backup", "copy a book, running or stopped, and check the copy"),
+    "restore": Command("dolphin.app.backup", "restore", "put a backup in the place of a lost book; it comes up killed"),
     "adopt": Command("dolphin.app.operator", "adopt", "decide on positions found at a first live start"),
 }
 
 _GROUPS: Final = (
     ("look", ("run", "report", "audit", "why", "policy", "limits")),
     ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "flow", "adopt")),
+    ("the book itself", ("backup", "restore")),
 )
 
 

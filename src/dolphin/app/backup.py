@@ -1,0 +1,239 @@
+"""`dolphin backup` and `dolphin restore`: a copy of a book that was read after it was made, and the way back from it.
+
+What belongs here: copying, the checks before and after, and what is said. The order of a restore is the latch file
+first: whatever is found after a crash in between comes up killed (docs/design/journal-years.md).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from dolphin.app import args
+from dolphin.app.errors import EXIT_OK, UserError
+from dolphin.app.state_dir import JOURNAL, checked
+from dolphin.journal import Head, JournalError, LatchFile, Verified, head_file, read_latch, recover, verify
+from dolphin.journal import anchor as parsed
+from dolphin.journal.codec import Malformed
+from dolphin.journal.files import PORT, RESUME, let_go, sync_folder
+from dolphin.journal.folding import folded
+from dolphin.journal.headfile import write_head
+from dolphin.journal.lock import locked
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import Latch, Mode
+
+PART: Final = ".part"
+"""Ending of a copy that is not whole and checked yet."""
+
+_BLOCK: Final = 1 << 20
+_BACKUP: Final = """\
+Copy the journal of a book, running or stopped, into a directory of its own. The copy ends at the last whole line; its
+whole chain is checked and its book is folded after it was written to the disk, and only then does it get its name. What
+is printed is the copy's own head: keep it where nobody who can write the backup can change it.
+
+The latch file is not copied: a restored book comes up KILLED, whatever it was."""
+_BACKUP_EXAMPLE: Final = """\
+dolphin backup --state ~/book --to /mnt/backup/book-2026-11-21
+"""
+_RESTORE: Final = """\
+Put a backup in the place of a book that is lost or damaged. A journal that is there is set aside, never removed. A book
+that runs, and one that is newer than the backup, is refused: move it away yourself if you mean it.
+
+The book comes up KILLED: nobody knows what was decided after the backup, a kill among it. Look at the venue, then
+`dolphin arm` and `dolphin confirm`. With --anchor, the newest head that you know of, it is said what is lost."""
+_RESTORE_EXAMPLE: Final = """\
+dolphin restore --from /mnt/backup/book-2026-11-21 --state ~/book
+dolphin restore --from /mnt/backup/book-2026-11-21 --state ~/book --anchor 81233:5f0c...
+"""
+
+
+class Copy(NamedTuple):
+    """A copy that was read from end to end: its form, the latch that its fold gives, and its instance."""
+
+    found: Verified
+    mode: Mode
+    episode: int
+
+
+def backup(argv: list[str]) -> int:
+    """`dolphin backup --state DIR --to DIR2`."""
+    parser = args.parser("dolphin backup", _BACKUP, _BACKUP_EXAMPLE)
+    parser.add_argument("--state", metavar="DIR", required=True, help="state directory of the book")
+    parser.add_argument(
+        "--to", metavar="DIR", required=True, help="a directory without a backup in it; made if need be"
+    )
+    given = parser.parse_args(argv)
+    state = checked(given.state)
+    target = Path(given.to) / JOURNAL
+    if target.exists():
+        raise UserError("is there already", path=target, fix="name another directory; a backup is never overwritten")
+    known = head_file(str(state.journal))
+    try:
+        Path(given.to).mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy = _made(state.journal, target)
+    except OSError as error:
+        raise UserError(
+            f"cannot be written ({error.strerror})", path=target, fix="check the path and the disk"
+        ) from error
+    _tell("backup", target, copy)
+    if known is not None and known.seq > copy.found.head.seq:
+        missing = known.seq - copy.found.head.seq
+        print(f"MISSING: the book's own journal lacks {missing:,} records that its head file names")
+    return EXIT_OK
+
+
+def restore(argv: list[str]) -> int:
+    """`dolphin restore --from DIR2 --state DIR [--anchor SEQ:HASH]`."""
+    parser = args.parser("dolphin restore", _RESTORE, _RESTORE_EXAMPLE)
+    parser.add_argument("--from", dest="source", metavar="DIR", required=True, help="directory of the backup")
+    parser.add_argument("--state", metavar="DIR", required=True, help="state directory of the book; made if need be")
+    parser.add_argument("--anchor", metavar="SEQ:HASH", help="the newest head of the book that you know of")
+    given = parser.parse_args(argv)
+    source, target = Path(given.source) / JOURNAL, Path(given.state) / JOURNAL
+    found = verify(str(source))
+    lost = _lost(source, found, given.anchor)
+    try:
+        Path(given.state).mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy = _restored(source, target, found)
+    except OSError as error:
+        raise UserError(
+            f"cannot be written ({error.strerror})", path=target, fix="check the path and the disk"
+        ) from error
+    _tell("restored", target, copy)
+    print(_said_of(lost))
+    print(f"the latch is KILLED: look at the venue, then `dolphin arm --state {given.state}` and `dolphin confirm`")
+    return EXIT_OK
+
+
+def _made(source: Path, target: Path) -> Copy:
+    """Copy, check, and give it its name; nothing is left of one that is no good."""
+    part = target.with_name(target.name + PART)
+    try:
+        _copied(source, part)
+        copy = _read(part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(PORT, str(target))
+    write_head(str(target), copy.found.head, closed=copy.found.closed, sync=True, port=PORT)
+    return copy
+
+
+def _copied(source: Path, part: Path) -> None:
+    """What `source` holds now, up to the end of its last whole line, on the disk. OSError."""
+    with open(source, "rb") as book, open(part, "w+b", opener=_owner_only) as copy:
+        left = os.fstat(book.fileno()).st_size
+        while block := book.read(min(left, _BLOCK)):
+            copy.write(block)
+            left -= len(block)
+        size = copy.tell()
+        copy.seek(max(size - _BLOCK - 1, 0))
+        copy.truncate(size - len(copy.read().rpartition(b"\n")[2]))
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
+def _owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _read(path: Path) -> Copy:
+    """The whole chain is right, and a book can be folded from it. JournalError; UserError."""
+    found = verify(str(path))
+    try:
+        _, book = folded(str(path))
+    except Malformed as error:
+        raise UserError(
+            f"cannot be folded ({error})", path=path, fix="run `trace-audit` on the book's journal"
+        ) from error
+    assert book.state is not None
+    return Copy(found, book.state.latch.mode, book.state.latch.episode)
+
+
+def _lost(source: Path, found: Verified, anchor: str | None) -> int:
+    """Records that the book had after the backup, by `anchor`; -1: nobody knows. The anchor is checked where it can."""
+    if anchor is None:
+        return -1
+    try:
+        known = parsed(anchor)
+    except ValueError as error:
+        raise UserError(str(error), field="--anchor") from error
+    if known.seq <= found.head.seq:
+        verify(str(source), anchor)
+    return max(known.seq - found.head.seq, 0)
+
+
+def _said_of(lost: int) -> str:
+    if lost < 0:
+        return "what is lost is not known: no --anchor was given"
+    if lost == 0:
+        return "nothing is lost that the anchor knows of"
+    return f"LOST: {lost:,} records that were written after this backup; fills and kills may be among them"
+
+
+def _restored(source: Path, target: Path, found: Verified) -> Copy:
+    """Kill, set aside, copy: under the lock of the journal that is there, if there is one."""
+    if not target.exists():
+        _killed(target)
+        return _made(source, target)
+    fd = locked(str(target), RESUME, PORT)
+    try:
+        _refuse_newer(target, found)
+        _killed(target)
+        _set_aside(target)
+        return _made(source, target)
+    finally:
+        let_go(PORT, fd)
+
+
+def _refuse_newer(target: Path, found: Verified) -> None:
+    """A journal that is whole and goes further, in records or in time, is not what a backup replaces."""
+    try:
+        there = recover(str(target))
+    except JournalError:
+        return  # damaged: it is set aside
+    if there.head.seq > found.head.seq or there.last_ts_ns > found.last_ts_ns:
+        raise UserError(
+            "is newer than the backup", path=target, expected=f"at most record {found.head.seq}",
+            actual=f"{there.head.seq}, at {_time(there.last_ts_ns)}", fix="move it away yourself, if you mean it",
+        )  # fmt: skip
+    if there.head == found.head:
+        raise UserError("is this very book already", path=target, fix="there is nothing to restore")
+
+
+def _killed(target: Path) -> None:
+    """The latch file says KILLED, of no instance: that is news to whatever journal stands there next."""
+    path = str(target)
+    found = read_latch(path)
+    before = 0
+    if found is not None and found.said is not None:
+        before = found.said.episode
+    latch = Latch(Mode.KILLED, before + 1, Cause.OPERATOR, time.time_ns())
+    LatchFile.create(path, "", latch, 0).release()
+
+
+def _set_aside(target: Path) -> None:
+    number = 1
+    while (aside := target.with_name(f"journal-{number}.jsonl")).exists():
+        number += 1
+    head = target.with_name(f"{target.name}.head")
+    if head.exists():
+        os.rename(head, aside.with_name(f"{aside.name}.head"))
+    os.rename(target, aside)
+    print(f"set aside: {aside} ({aside.stat().st_size:,} bytes)")
+
+
+def _tell(word: str, target: Path, copy: Copy) -> None:
+    found: Any = copy.found
+    end = "closed" if found.closed else "not closed: the book was running, or had died"
+    print(f"{word}: {target}, {found.records:,} records, the last of {_time(found.last_ts_ns)}, {end}")
+    print(f"its chain is whole; its latch was {copy.mode.name}, episode {copy.episode}")
+    print(f"head: {Head(*found.head).anchor}")
+
+
+def _time(ts_ns: int) -> str:
+    from dolphin.audit.finding import iso
+
+    return iso(ts_ns)
