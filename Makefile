@@ -45,7 +45,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 	@echo "setup: done"
 
-.PHONY: run test lint tlc prove pythons bench coverage scenarios requirements lock clean ci
+.PHONY: run test lint tlc prove pythons bench coverage scenarios traces requirements lock clean ci
 run: $(STAMP) ## the main job: twenty years, guarded and not, audited (ARGS="--help" for more)
 	@$(BIN)/dolphin run $(ARGS)
 
@@ -83,6 +83,9 @@ coverage: $(STAMP) ## the test suite with its branch coverage: 100 % of kernel a
 
 scenarios: $(STAMP) ## famous failures as data, run: one line each (ARGS="S3 --seen" for one, with all that was seen)
 	@$(BIN)/python -m tools.scenarios $(ARGS)
+
+traces: $(STAMP) ## write traces/ anew: the journal of each scenario with its verdict (ARGS=--check says what is stale)
+	@$(BIN)/python -m tools.scenarios.traces $(ARGS)
 
 requirements: $(STAMP) ## requirements.toml against tests, contracts and models (ARGS="--matrix" or "--strict")
 	@$(BIN)/python -m tools.requirements_check $(ARGS)

@@ -181,8 +181,9 @@ def test_ticks_are_none_at_zero_below_it_for_some_and_sizes_round_down():
     scale = scale_of(FUTURE)
     tick = FUTURE.price_increment
     assert ticks_of(tick, scale) == 1
-    assert ticks_of(Price(0, 2), scale) is None
+    assert ticks_of(Price(0, 2), scale) == 0
     assert ticks_of(Price(-1, 2), scale) == -4
+    assert ticks_of(Price(0, 2), scale_of(AUDUSD)) is None
     assert ticks_of(Price(-1, 2), scale_of(AUDUSD)) is None
     assert price_units(Price(-37.63, 2), scale) == -3_763
     assert size_of(Quantity.from_int(999), scale_of(AUDUSD)._replace(lot_units=100)) == 9

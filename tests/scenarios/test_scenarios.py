@@ -10,9 +10,10 @@ import pytest
 
 from dolphin.app.errors import UserError
 from tools.scenarios import __main__ as runner
-from tools.scenarios import form, judge, seen
-from tools.scenarios.form import Expect, Scenario, offset_ns, offset_text
+from tools.scenarios import form, judge, seen, traces
+from tools.scenarios.form import Expect, Scenario
 from tools.scenarios.seen import Seen
+from tools.scenarios.values import offset_ns, offset_text
 
 FILES = runner.files()
 BUILT = [path for path in FILES if not (one := form.read(path)).not_built and one.engine == "backtest"]
@@ -68,6 +69,8 @@ def test_each_is_as_its_file_says_and_a_planted_wrong_expectation_is_told_by_its
         assert [each.observable for each in told] == [name], (name, told)
         count += 1
     assert count >= 5
+    kept = traces.FOLDER / f"{Path(scenario.path).stem}.jsonl"
+    assert traces.decisions(kept) == traces.decisions(found.journal), "run `make traces`, and look at what changed"
     assert scenario.expect.positions is not None
     assert scenario.expect.counts
 
@@ -86,6 +89,30 @@ def test_what_is_excused_is_not_built_and_has_a_reason():
         assert one is None or one.not_built or not runner.ENGINES[one.engine].runner, f"{name} is built"
         assert name.rstrip("b") in runner.ASKED
         assert len(reason) > 20
+
+
+# --- traces/ --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-SCENARIO-002")
+def test_each_trace_has_the_verdict_that_is_expected_of_it():
+    said = traces.verdicts()
+    assert sorted(said) == sorted(path.name for path in traces.FOLDER.glob("*.jsonl")) == [f"{n}.jsonl" for n in NAMES]
+    for name, wanted in said.items():
+        assert traces.audited(traces.FOLDER / name, wanted["anchor"]) == wanted["verdict"], name
+        lines = (traces.FOLDER / name).read_text(encoding="utf-8").splitlines()
+        assert len(lines) == wanted["records"]
+        assert traces.neutral(lines) == lines
+
+
+@pytest.mark.req("DOL-SCENARIO-002")
+def test_a_trace_that_was_gone_over_has_another_verdict(tmp_path):
+    name, wanted = next((name, said) for name, said in traces.verdicts().items() if name.startswith("S17"))
+    lines = (traces.FOLDER / name).read_text(encoding="utf-8").splitlines()
+    harmed = tmp_path / name
+    for kept in (lines[:-1], [*lines[:5], *lines[6:]], traces.neutral([*lines[:5], *lines[6:]])):
+        harmed.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        assert traces.audited(harmed, wanted["anchor"]) == "violates"
 
 
 # --- the reader -----------------------------------------------------------------------------------------------------

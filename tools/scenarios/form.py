@@ -10,19 +10,17 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dolphin.app.errors import UserError, meant
 from dolphin.app.script import VERBS
-from dolphin.app.toml_file import duration_ns
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.state import Mode
-from dolphin.kernel.units import NS_PER_S
+from tools.scenarios import values
 from tools.scenarios.engines import ENGINES
+from tools.scenarios.values import offset_ns
 
-_OFFSET: Final = re.compile(r"(\d+):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?")
 _HEADER: Final = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
 
 
@@ -93,219 +91,122 @@ class Key(NamedTuple):
     needed: bool = False
 
 
-def offset_ns(value: Any) -> int:
-    """`"0:04:00"` or `"1:02:03.250"` from the start, in ns."""
-    found = _OFFSET.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError('an offset from the start such as "0:04:00" or "0:04:00.250"')
-    hours, minutes, seconds, rest = found.groups()
-    whole = int(hours) * 3_600 + int(minutes) * 60 + int(seconds)
-    return whole * NS_PER_S + int((rest or "0").ljust(9, "0"))
-
-
-def offset_text(ns: int) -> str:
-    """The other way round."""
-    seconds, nanos = divmod(ns, NS_PER_S)
-    text = f"{seconds // 3_600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    return f"{text}.{nanos:09d}".rstrip("0") if nanos else text
-
-
-def _span_ns(value: Any) -> int:
-    """A duration; one with a minus sign too (a source whose clock is ahead)."""
-    if isinstance(value, str) and value.startswith("-"):
-        return -duration_ns(value[1:])
-    if not isinstance(value, str):
-        raise ValueError('a duration such as "250 ms"')
-    return duration_ns(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("text in quotes")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise ValueError("a whole number")
-    return value
-
-
-def _number(value: Any) -> int | float:
-    """A price: TOML's `nan` and `inf` are what a poisoned feed sends."""
-    if type(value) not in (int, float):
-        raise ValueError("a number, or nan, inf, -inf")
-    return value
-
-
-def _numbers(value: Any) -> tuple[int | float, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError("a list of numbers")
-    return tuple(_number(each) for each in value)
-
-
-def _flag(value: Any) -> bool:
-    if type(value) is not bool:
-        raise ValueError("true or false")
-    return value
-
-
-def _share(value: Any) -> float:
-    """`"48 %"` as 0.48."""
-    if isinstance(value, str) and value.endswith("%"):
-        word = value[:-1].strip()
-        if word.isdecimal() and int(word) <= 100:
-            return int(word) / 100
-    raise ValueError('a share such as "48 %"')
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("a table")
-    return value
-
-
-def _counts(value: Any) -> Mapping[str, int]:
-    return {name: _whole(number) for name, number in _table(value).items()}
-
-
-def _lines(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError("a list of lines in quotes")
-    return tuple(_text(each) for each in value)
-
-
-def _one(*words: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in words:
-            raise ValueError(" | ".join(words))
-        return str(value)
-
-    return read
-
-
-def _start(value: Any) -> int:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ValueError("a time with its zone, such as 2010-05-06T18:32:00Z")
-    return int(value.astimezone(UTC).timestamp()) * NS_PER_S
-
-
-_POSTURE: Final = _one(*(posture.name for posture in Posture))
-_MODE: Final = _one(*(mode.name for mode in Mode))
+_POSTURE: Final = values.one(*(posture.name for posture in Posture))
+_MODE: Final = values.one(*(mode.name for mode in Mode))
 
 _TOP: Final = {
-    "id": Key(_text, True),
-    "name": Key(_text, True),
-    "title": Key(_text, True),
-    "source": Key(_text, True),
-    "engine": Key(_one(*ENGINES), True),
-    "start": Key(_start, True),
-    "not_built": Key(_text),
+    "id": Key(values.text, True),
+    "name": Key(values.text, True),
+    "title": Key(values.text, True),
+    "source": Key(values.text, True),
+    "engine": Key(values.one(*ENGINES), True),
+    "start": Key(values.start, True),
+    "not_built": Key(values.text),
 }
 _BOOK: Final = {
-    "balance": Key(_whole),
-    "currency": Key(_text),
-    "leverage": Key(_whole),
-    "oms": Key(_one("netting", "hedging")),
-    "profile": Key(_one("intraday", "daily")),
-    "mode": Key(_one("guard", "report")),
-    "policy": Key(_table),
-    "sensors": Key(_table),
-    "settings": Key(_table),
+    "balance": Key(values.whole),
+    "currency": Key(values.text),
+    "leverage": Key(values.whole),
+    "oms": Key(values.one("netting", "hedging")),
+    "profile": Key(values.one("intraday", "daily")),
+    "mode": Key(values.one("guard", "report")),
+    "policy": Key(values.table),
+    "sensors": Key(values.table),
+    "settings": Key(values.table),
 }
 _VENUE: Final = {
-    "book": Key(_one("L1", "L2")),
-    "limit_fill": Key(_share),
-    "seed": Key(_whole),
-    "latency": Key(_span_ns),
-    "reduce_only": Key(_flag),
-    "used_up": Key(_flag),
+    "book": Key(values.one("L1", "L2")),
+    "limit_fill": Key(values.share),
+    "seed": Key(values.whole),
+    "latency": Key(values.span_ns),
+    "reduce_only": Key(values.flag),
+    "used_up": Key(values.flag),
 }
 LISTS: Final[dict[str, dict[str, Key]]] = {
     "instrument": {
-        "id": Key(_text, True),
-        "kind": Key(_one("fx", "equity", "future", "commodity", "perp"), True),
-        "tick": Key(_text),
-        "multiplier": Key(_whole),
-        "count": Key(_whole),
+        "id": Key(values.text, True),
+        "kind": Key(values.one("fx", "equity", "future", "commodity", "perp"), True),
+        "tick": Key(values.text),
+        "multiplier": Key(values.whole),
+        "count": Key(values.whole),
     },
     "market": {
-        "instrument": Key(_text),
-        "rows": Key(_one("quotes", "bars", "pause")),
-        "bar": Key(_text),
-        "every": Key(_span_ns),
-        "for": Key(_span_ns, True),
-        "price": Key(_number),
-        "to": Key(_number),
-        "prices": Key(_numbers),
-        "spread": Key(_whole),
-        "to_spread": Key(_whole),
-        "size": Key(_whole),
-        "to_size": Key(_whole),
-        "levels": Key(_whole),
-        "bid": Key(_number),
-        "delay": Key(_span_ns),
-        "to_delay": Key(_span_ns),
+        "instrument": Key(values.text),
+        "rows": Key(values.one("quotes", "bars", "pause")),
+        "bar": Key(values.text),
+        "every": Key(values.span_ns),
+        "for": Key(values.span_ns, True),
+        "price": Key(values.number),
+        "to": Key(values.number),
+        "prices": Key(values.numbers),
+        "spread": Key(values.whole),
+        "to_spread": Key(values.whole),
+        "size": Key(values.whole),
+        "to_size": Key(values.whole),
+        "levels": Key(values.whole),
+        "bid": Key(values.number),
+        "delay": Key(values.span_ns),
+        "to_delay": Key(values.span_ns),
     },
     "order": {
         "at": Key(offset_ns, True),
-        "name": Key(_text, True),
-        "by": Key(_text),
-        "instrument": Key(_text),
-        "side": Key(_one("buy", "sell"), True),
-        "type": Key(_one("market", "limit", "stop-market"), True),
-        "quantity": Key(_whole, True),
-        "price": Key(_number),
-        "reduce_only": Key(_flag),
-        "times": Key(_whole),
-        "every": Key(_span_ns),
-        "list": Key(_text),
-        "each_instrument": Key(_flag),
+        "name": Key(values.text, True),
+        "by": Key(values.text),
+        "instrument": Key(values.text),
+        "side": Key(values.one("buy", "sell"), True),
+        "type": Key(values.one("market", "limit", "stop-market"), True),
+        "quantity": Key(values.whole, True),
+        "price": Key(values.number),
+        "reduce_only": Key(values.flag),
+        "times": Key(values.whole),
+        "every": Key(values.span_ns),
+        "list": Key(values.text),
+        "each_instrument": Key(values.flag),
     },
     "cancel": {
         "at": Key(offset_ns, True),
-        "name": Key(_text, True),
-        "by": Key(_text),
-        "times": Key(_whole),
-        "every": Key(_span_ns),
+        "name": Key(values.text, True),
+        "by": Key(values.text),
+        "times": Key(values.whole),
+        "every": Key(values.span_ns),
     },
     "command": {
         "at": Key(offset_ns, True),
-        "verb": Key(_one(*VERBS, "status"), True),
-        "cause": Key(_text, True),
-        "feed": Key(_text),
+        "verb": Key(values.one(*VERBS, "status"), True),
+        "cause": Key(values.text, True),
+        "feed": Key(values.text),
         "until": Key(offset_ns),
-        "fault": Key(_text),
-        "category": Key(_whole),
-        "error": Key(_whole),
-        "episode": Key(lambda value: value if value == "last" else _whole(value)),
-        "observed_flat": Key(_whole),
-        "accepted": Key(_whole),
-        "nonce": Key(lambda value: value if value == "last" else _whole(value)),
-        "position": Key(_text),
-        "amount": Key(_whole),
+        "fault": Key(values.text),
+        "category": Key(values.whole),
+        "error": Key(values.whole),
+        "episode": Key(lambda value: value if value == "last" else values.whole(value)),
+        "observed_flat": Key(values.whole),
+        "accepted": Key(values.whole),
+        "nonce": Key(lambda value: value if value == "last" else values.whole(value)),
+        "position": Key(values.text),
+        "amount": Key(values.whole),
     },
-    "fault": {"at": Key(offset_ns, True), "kind": Key(_text, True)},
+    "fault": {"at": Key(offset_ns, True), "kind": Key(values.text, True)},
 }
 _EXPECT: Final = {
-    "verdict": Key(_one("conforms", "violates", "incomplete"), True),
-    "tape": Key(_lines),
-    "moves": Key(_lines),
-    "trips": Key(_lines),
-    "answers": Key(_lines),
-    "denied": Key(_counts),
-    "positions": Key(_counts),
-    "final": Key(_table),
-    "counts": Key(_counts),
-    "at_most": Key(_counts),
-    "at_least": Key(_counts),
+    "verdict": Key(values.one("conforms", "violates", "incomplete"), True),
+    "tape": Key(values.lines),
+    "moves": Key(values.lines),
+    "trips": Key(values.lines),
+    "answers": Key(values.lines),
+    "denied": Key(values.counts),
+    "positions": Key(values.counts),
+    "final": Key(values.table),
+    "counts": Key(values.counts),
+    "at_most": Key(values.counts),
+    "at_least": Key(values.counts),
 }
 STATE: Final = {
     "at": Key(offset_ns, True),
     "posture": Key(_POSTURE),
     "mode": Key(_MODE),
     **{
-        name: Key(_whole)
+        name: Key(values.whole)
         for name in ("confidence_ms", "held_bp", "r1_bp", "r2_bp", "r3_bp", "r4_bp", "r5_bp", "drawdown_bp", "episode")
     },
 }
@@ -417,11 +318,11 @@ def _faults(file: _File, given: Any, known: Mapping[str, Mapping[str, str]]) -> 
     """
     types = {
         "offset": offset_ns,
-        "duration": _span_ns,
-        "count": _whole,
-        "text": _text,
-        "table": _table,
-        "share": _share,
+        "duration": values.span_ns,
+        "count": values.whole,
+        "text": values.text,
+        "table": values.table,
+        "share": values.share,
     }
     made = []
     for number, each in enumerate(given):

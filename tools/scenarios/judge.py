@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tools.scenarios.form import Expect, offset_text
+from tools.scenarios.form import Expect
 from tools.scenarios.seen import Seen
+from tools.scenarios.values import offset_text
 
 
 class Deviation(NamedTuple):

@@ -22,7 +22,8 @@ from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Mode, Outcome
 from dolphin.kernel.units import BP
-from tools.scenarios.form import Scenario, offset_text
+from tools.scenarios.form import Scenario
+from tools.scenarios.values import offset_text
 
 _NAMES: Final = Outcome._fields
 _OWN: Final = "DOLPHIN-"

@@ -129,18 +129,17 @@ def price_units(price: Any, scale: Scale) -> int:
 
 
 def ticks_of(price: Any, scale: Scale) -> int | None:
-    """Ticks in a price; None where it is not finite, is zero, or below zero and the instrument has no such prices."""
+    """Ticks in a price; None where it is not finite, or not above zero and the instrument has no such prices."""
     if price is None:
         return None
     if not isfinite(price.as_double()):
         return None
     found = price_units(price, scale) // scale.tick_units
-    if found == 0:
-        return None
-    if found < 0:
-        if not scale.signed:
-            return None
-    return found
+    if found > 0:
+        return found
+    if scale.signed:
+        return found
+    return None
 
 
 def size_of(quantity: Any, scale: Scale) -> int | None:
