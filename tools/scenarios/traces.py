@@ -1,7 +1,7 @@
 """`python -m tools.scenarios.traces`: the journal of each scenario, the same on every machine, with its verdict.
 
 What belongs here: making `traces/` and saying whether it is current. What a machine puts into a journal (the writer's
-id, the state directory, versions) is replaced by one fixed word, and the chain computed anew; nothing else is touched.
+id, the configuration with its paths, versions) is emptied, and the chain computed anew; nothing else is touched.
 """
 
 from __future__ import annotations
@@ -28,21 +28,20 @@ FOLDER: Final = Path(__file__).resolve().parents[2] / "traces"
 VERDICTS: Final = "verdicts.toml"
 _GENESIS: Final = hashlib.sha256(b"dolphin-journal-1").digest()
 _HASH: Final = re.compile(r',"hash":"[0-9a-f]{64}"\}$')
-_OF_A_MACHINE: Final = (
-    (re.compile(r'"instance":"[^"]*"'), '"instance":"' + "0" * 32 + '"'),
-    (re.compile(r'"state_dir":"[^"]*"'), '"state_dir":"book"'),
-    (re.compile(r'"limits":"[^"]+"'), '"limits":"limits.toml"'),
-    (re.compile(r'"versions":\{[^}]*\}'), '"versions":{}'),
-)
+_INSTANCE: Final = re.compile(r'"instance":"[0-9a-f]{32}"')
+_HEADER: Final[dict[str, Any]] = {"versions": {}, "configuration": {}}
+"""What a header says of the machine and of settings that have no part in a decision."""
 
 
 def neutral(lines: Iterable[str]) -> list[str]:
     """The lines of a journal without what is of a machine, chained anew."""
     digest, made = _GENESIS, []
     for line in lines:
-        body = _HASH.sub("", line)
-        for pattern, word in _OF_A_MACHINE:
-            body = pattern.sub(word, body)
+        body = _INSTANCE.sub('"instance":"' + "0" * 32 + '"', _HASH.sub("", line))
+        if not made:
+            header = json.loads(body + "}")
+            header["data"] |= _HEADER
+            body = json.dumps(header, separators=(",", ":"), ensure_ascii=False)[:-1]
         digest = hashlib.sha256(digest + body.encode()).digest()
         made.append(f'{body},"hash":"{digest.hex()}"}}')
     return made
