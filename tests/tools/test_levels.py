@@ -9,7 +9,7 @@ import pytest
 
 from tools.findings import ROOT
 
-PACKAGES = ("kernel", "journal", "nautilus", "sensors", "limits", "audit", "app")
+PACKAGES = ("kernel", "journal", "nautilus", "sensors", "limits", "audit", "watchdog", "app")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def lint(house: Path) -> subprocess.CompletedProcess[str]:
 def test_an_empty_house_holds(house: Path) -> None:
     done = lint(house)
     assert done.returncode == 0, done.stdout
-    assert "3 kept, 0 broken" in done.stdout
+    assert "4 kept, 0 broken" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,9 @@ def test_an_empty_house_holds(house: Path) -> None:
         ("limits", "nautilus_trader"),
         ("audit", "dolphin.app"),
         ("audit", "nautilus_trader.model"),
+        ("watchdog", "dolphin.nautilus"),
+        ("watchdog", "nautilus_trader.model"),
+        ("nautilus", "dolphin.watchdog"),
     ],
 )
 def test_an_import_upwards_is_refused(house: Path, package: str, imported: str) -> None:

@@ -41,11 +41,14 @@ COMMANDS: Final[dict[str, Command]] = {
     "backup": Command("dolphin.app.backup", "backup", "copy a book, running or stopped, and check the copy"),
     "restore": Command("dolphin.app.backup", "restore", "put a backup in the place of a lost book; it comes up killed"),
     "adopt": Command("dolphin.app.operator", "adopt", "decide on positions found at a first live start"),
+    "watchdog": Command(
+        "dolphin.app.watchdog_cli", "main", "watch a trading process from outside; cancel when it is gone"
+    ),
 }
 
 _GROUPS: Final = (
     ("look", ("run", "report", "audit", "why", "policy", "limits")),
-    ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "flow", "adopt")),
+    ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "flow", "adopt", "watchdog")),
     ("the book itself", ("backup", "restore")),
 )
 

@@ -57,6 +57,12 @@ def checked(path: str | Path) -> StateDir:
         raise UserError(f"cannot be entered ({error.strerror})", path=where, fix="run as its owner") from error
 
 
+def folder(path: str | Path) -> StateDir:
+    """As `checked`, of a directory in which no book need have run yet."""
+    _mine(Path(path), "state directory", directory=True)
+    return StateDir(Path(path))
+
+
 def _checked(where: Path) -> StateDir:
     _mine(where, "state directory", directory=True)
     found = StateDir(where)

@@ -16,6 +16,7 @@ from dolphin.app.journal_run import currency_of
 from dolphin.app.policy_table import CATEGORIES
 from dolphin.app.state_dir import Holder, StateDir
 from dolphin.app.status_json import written
+from dolphin.app.watched import looks_on
 from dolphin.journal.errors import JournalError, JournalUnreadable
 from dolphin.journal.latchfile import EXPECTED, Held, holding, read_latch
 from dolphin.kernel.policy import ARM_WAIT_NS, Policy, Posture
@@ -45,10 +46,12 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
         found = _common(book.header, outcome(book.state), recovery.last_ts_ns)
         found |= {"running": False, "closed": recovery.closed, "records": recovery.head.seq + 1}
         found |= {"gaps": recovery.gaps, "torn_bytes": recovery.torn_bytes, "chain": _checked(book)}
+        found["watchdog"] = looks_on(state.path)
         return found | _inner(book, book.state) | _held(state, book.header, book.state.latch, recovery.head.seq)
     seen = tail(state.journal)
     found = _common(seen.header, seen.outcome, seen.last_ns)
     found |= {"running": True, "pid": who.pid, "records": seen.records, "chain": "not checked; `trace-audit` does"}
+    found["watchdog"] = looks_on(state.path)
     if seen.equity is not None:
         found |= seen.equity
     found["feeds"] = _heard(seen)
@@ -248,6 +251,7 @@ def told(found: Mapping[str, Any]) -> str:
         lines.append(("trapped", f"since {since}; its policy lets it re-base from {right} on"))
     if found.get("waiting_positions"):
         lines.append(("adopt", f"waiting for you: {', '.join(found['waiting_positions'])}"))
+    lines.append(("watchdog", found["watchdog"]))
     lines.append(
         ("last record", f"{_time(found['last_record_ns'])}, {found['records']:,} records, chain {found['chain']}")
     )

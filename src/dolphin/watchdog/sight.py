@@ -1,0 +1,103 @@
+"""What the beats say: whether a trading process lives. Times go in, an opinion comes out; no clock, file or process.
+
+What belongs here: the rules of docs/design/watchdog.md, "Gone". Times are CLOCK_MONOTONIC in ns, as who looks has it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from dolphin.journal.beat import Beat, BeatState, Identity
+
+MISSED: Final = 3
+ENDING_NS: Final = 30 * 10**9
+"""A run that ends in good order may be silent for so long: Nautilus stops strategies and clients meanwhile."""
+NS_PER_MS: Final = 1_000_000
+
+
+class State(Enum):
+    """NOBODY has beaten yet; ENDED in good order; BEATS; LATE, but who looks was not looking; GONE: hung or dead."""
+
+    NOBODY = "nobody"
+    ENDED = "ended"
+    BEATS = "beats"
+    LATE = "late"
+    GONE = "gone"
+
+
+class Sight(NamedTuple):
+    """What is to be seen, of whom, since when it was silent, and in words."""
+
+    state: State
+    run: str
+    silent_ns: int
+    why: str
+
+
+def run_of(beat: Beat) -> str:
+    """One run of one process, for ever: boot, pid, start of the process, instance of the journal."""
+    return f"{beat.who.boot[:8]}-{beat.who.pid}-{beat.who.start_ticks}-{beat.instance}"
+
+
+class Eye:
+    """Looks at one heartbeat file. `here`: who looks."""
+
+    def __init__(self, here: Identity, missed: int = MISSED) -> None:
+        self._here = here
+        self._missed = missed
+        self._beat: Beat | None = None
+        self._changed_ns = 0
+        self._looked_ns = 0
+        self._unsure_until_ns = 0
+
+    @property
+    def beat(self) -> Beat | None:
+        """The newest beat that was seen."""
+        return self._beat
+
+    def look(self, beat: Beat | None, now_ns: int, dead: bool) -> Sight:
+        """`beat`: what the file says now, None where it says nothing; `dead`: its process was, before that."""
+        self._take(beat, now_ns)
+        known = self._beat
+        if known is None:
+            self._looked_ns = now_ns
+            return Sight(State.NOBODY, "", 0, "nobody has beaten yet")
+        self._slept(known, now_ns)
+        return self._judged(known, now_ns, dead)
+
+    def _take(self, beat: Beat | None, now_ns: int) -> None:
+        if beat is None or beat == self._beat:
+            return
+        before_ns = self._changed_ns
+        same = self._beat is not None and run_of(self._beat) == run_of(beat)
+        self._beat = beat
+        # Its own clock where that can be right; another namespace has another zero.
+        plausible = beat.monotonic_ns <= now_ns and (not same or beat.monotonic_ns >= before_ns)
+        self._changed_ns = beat.monotonic_ns if plausible else now_ns
+
+    def _slept(self, beat: Beat, now_ns: int) -> None:
+        """Who did not look for a beat cannot say that none came: one beat more is given."""
+        period_ns = beat.period_ms * NS_PER_MS
+        if now_ns - self._looked_ns > period_ns:
+            self._unsure_until_ns = now_ns + period_ns
+        self._looked_ns = now_ns
+
+    def _judged(self, beat: Beat, now_ns: int, dead: bool) -> Sight:
+        run, silent_ns = run_of(beat), now_ns - self._changed_ns
+        who = f"process {beat.who.pid}"
+        if beat.state == BeatState.ENDED:
+            return Sight(State.ENDED, run, silent_ns, f"{who} ended in good order")
+        if beat.who.boot and self._here.boot and beat.who.boot != self._here.boot:
+            return Sight(State.GONE, run, silent_ns, f"{who} beat before this machine was started, and did not end")
+        if dead:
+            return Sight(State.GONE, run, silent_ns, f"{who} is dead and did not end in good order")
+        ms = silent_ns // NS_PER_MS
+        limit_ns = self._missed * beat.period_ms * NS_PER_MS
+        if beat.state == BeatState.ENDING:
+            limit_ns = max(limit_ns, ENDING_NS)
+        if silent_ns < limit_ns:
+            return Sight(State.BEATS, run, silent_ns, f"{who} beats")
+        if now_ns < self._unsure_until_ns:
+            return Sight(State.LATE, run, silent_ns, f"{who} beat {ms} ms ago, and nobody looked meanwhile")
+        return Sight(State.GONE, run, silent_ns, f"{who} has not beaten for {ms} ms")

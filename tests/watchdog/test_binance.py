@@ -1,0 +1,241 @@
+"""Binance's words at a loopback exchange, with faults: what is not known is UNKNOWN, and what may be repeated is."""
+
+import http.server
+import threading
+from typing import ClassVar
+
+import pytest
+
+from dolphin.watchdog.binance import HOLD_S_MAX, BadUrl, Binance, Keys, address
+from dolphin.watchdog.sweep import sweep
+from dolphin.watchdog.venue import Answer, Held, Reply, Unknown, Working
+from tests.loopback import Exchange
+from tests.loopback.faults import Fault
+from tests.watchdog.rig import SYMBOLS, caller, orders
+
+
+@pytest.fixture
+def exchange():
+    with Exchange() as made:
+        yield made
+
+
+@pytest.fixture
+def venue(exchange):
+    made = Binance(Keys(exchange.key, exchange.secret), exchange.url, timeout_s=5, sleep=lambda pause_s: None)
+    yield made
+    made.close()
+
+
+def requests(exchange):
+    return [entry.what for entry in exchange.tape.requests()]
+
+
+def test_what_works_and_what_it_may_do(exchange, venue):
+    protects = orders(exchange)
+    found = venue.open_orders(SYMBOLS)
+    assert {order.client_id for order in found if order.reducing} == protects
+    assert {order.client_id for order in found if order.conditional} == {"algo-entry", "algo-stop"}
+    assert {order.symbol for order in found} == set(SYMBOLS)
+    assert {order.client_id for order in venue.open_orders(("ETHUSDT",))} == {"entry-2", "entry-3"}
+    before = len(requests(exchange))
+    assert len(venue.open_orders(("ETHUSDT", "XRPUSDT", "ADAUSDT"))) == 2
+    assert len(requests(exchange)) - before == 2  # many symbols are listed at once
+    assert venue.positions(SYMBOLS) == (Held("BTCUSDT", "BOTH", "0.010"),)
+    assert venue.positions(("ETHUSDT",)) == ()
+
+
+@pytest.mark.parametrize(
+    ("side", "which", "reducing"),
+    [("SELL", "LONG", True), ("BUY", "LONG", False), ("BUY", "SHORT", True), ("SELL", "SHORT", False)],
+)
+def test_in_hedge_mode_the_side_says_what_reduces(exchange, venue, side, which, reducing):
+    row = {"symbol": "BTCUSDT", "orderId": 7, "side": side, "positionSide": which, "reduceOnly": False}
+    answer_with(exchange, "GET /fapi/v1/openOrders", [row, {**row, "closePosition": True}])
+    assert [order.reducing for order in venue.open_orders(("BTCUSDT",))] == [reducing, True]
+
+
+def answer_with(exchange, what, body):
+    exchange.do(lambda: exchange.answers.__setitem__(what, body))
+    exchange.fault(kind="stale", on=what)
+
+
+def test_one_is_cancelled_and_one_that_is_gone_is_done(exchange, venue):
+    orders(exchange)
+    for order in venue.open_orders(SYMBOLS):
+        assert venue.cancel(order).reply == Reply.DONE
+        assert venue.cancel(order).reply == Reply.DONE
+    assert exchange.working() == []
+
+
+def test_all_are_cancelled_of_both_kinds(exchange, venue):
+    orders(exchange)
+    assert venue.cancel_all("BTCUSDT") == Answer(Reply.DONE)
+    assert sorted(exchange.working()) == ["entry-2", "entry-3"]
+
+
+def test_the_countdown(exchange, venue):
+    assert venue.countdown("BTCUSDT", 60_000).reply == Reply.DONE
+    assert list(exchange.countdowns) == ["BTCUSDT"]
+    assert venue.countdown("BTCUSDT", 0).reply == Reply.DONE
+    assert exchange.countdowns == {}
+
+
+@pytest.mark.parametrize("kind", ["lose", "refuse", "error"])
+def test_what_goes_wrong_twice_is_tried_a_third_time(exchange, venue, kind):
+    orders(exchange)
+    exchange.fault(kind=kind, on="DELETE /fapi/v1/allOpenOrders", count=2)
+    assert venue.cancel_all("ETHUSDT").reply == Reply.DONE
+
+
+@pytest.mark.req("DOL-WATCH-006")
+@pytest.mark.parametrize("kind", ["lose", "refuse", "error"])
+def test_what_goes_wrong_for_good_is_unknown(exchange, venue, kind):
+    exchange.fault(kind=kind, on="")
+    assert venue.cancel_all("ETHUSDT").reply == Reply.UNKNOWN
+    assert venue.countdown("ETHUSDT", 5_000).reply == Reply.UNKNOWN
+    assert isinstance(venue.open_orders(SYMBOLS), Unknown)
+    assert isinstance(venue.positions(SYMBOLS), Unknown)
+    assert venue.warm().reply == Reply.UNKNOWN
+    assert not sweep(venue, SYMBOLS, everything=False).clear
+
+
+@pytest.mark.req("DOL-WATCH-006")
+@pytest.mark.parametrize("body", [{}, [{}], [7], {"rows": []}, None, [{"symbol": "BTCUSDT"}]])
+def test_what_makes_no_sense_is_unknown(exchange, venue, body):
+    answer_with(exchange, "GET /fapi/v1/openOrders", body)
+    answer_with(exchange, "GET /fapi/v3/positionRisk", body)
+    answer_with(exchange, "GET /fapi/v1/time", body)
+    if body != {} and body != {"rows": []}:
+        assert isinstance(venue.open_orders(SYMBOLS), Unknown)
+        assert isinstance(venue.positions(SYMBOLS), Unknown)
+    assert venue.warm().reply == Reply.UNKNOWN
+
+
+def test_a_venue_without_conditional_orders_has_none(exchange, venue):
+    orders(exchange)
+    exchange.fault(kind="error", on="GET /fapi/v1/openAlgoOrders", status=404, code=-5000)
+    assert len(venue.open_orders(SYMBOLS)) == 4
+
+
+def test_a_clock_that_is_off_is_asked_for(exchange, venue):
+    exchange.offset_ms = 3_600_000
+    assert venue.countdown("BTCUSDT", 60_000).reply == Reply.DONE
+    assert requests(exchange).count("GET /fapi/v1/time") == 1
+    assert venue.countdown("BTCUSDT", 60_000).reply == Reply.DONE
+    assert requests(exchange).count("GET /fapi/v1/time") == 1
+    assert "offset 36" in venue.warm().text
+
+
+def test_a_key_that_is_refused_is_refused_at_once(exchange):
+    stranger = Binance(Keys(exchange.key, "wrong"), exchange.url)
+    answer = stranger.cancel_all("BTCUSDT")
+    assert answer.reply == Reply.REFUSED
+    assert "Signature" in answer.text
+    assert requests(exchange).count("DELETE /fapi/v1/allOpenOrders") == 1
+    stranger.close()
+
+
+def test_an_idle_connection_that_the_venue_closed_is_opened_again(exchange, venue):
+    assert venue.warm().reply == Reply.DONE
+    exchange.fault(kind="refuse", on="GET /fapi/v1/time", count=1)
+    assert venue.warm().reply == Reply.DONE
+    assert requests(exchange).count("GET /fapi/v1/time") == 3
+
+
+def test_a_slow_venue_does_not_hold_up_the_watch(exchange, venue):
+    exchange.do(lambda: exchange.faults.append(Fault("late", "GET /fapi/v1/time", ms=2_000)))
+    assert "timed out" in venue.warm().text
+
+
+class Limits(http.server.BaseHTTPRequestHandler):
+    answers: ClassVar = []
+
+    def do_DELETE(self):
+        status, retry, raw = self.answers.pop(0) if self.answers else (200, "", b"{}")
+        self.send_response(status)
+        if retry:
+            self.send_header("Retry-After", retry)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answers", "pauses", "reply"),
+    [
+        ([(429, "1", b"{}")], [1.0], Reply.DONE),
+        ([(418, "600", b"{}"), (429, "", b"{}")], [HOLD_S_MAX, 0.1], Reply.DONE),
+        ([(429, "x", b'{"code": "a"}')] * 3, [0.02, 0.1], Reply.UNKNOWN),
+        ([(200, "", b"<html>")] * 3, [0.02, 0.1], Reply.UNKNOWN),
+        ([(502, "", b"<html>")], [0.02], Reply.DONE),
+        ([(403, "", b"<html>")], [], Reply.REFUSED),
+    ],
+)
+def test_limits_are_kept(answers, pauses, reply):
+    server = http.server.HTTPServer(("127.0.0.1", 0), Limits)
+    Limits.answers = [*answers, (200, "", b"{}")] if reply == Reply.DONE else list(answers)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    waited = []
+    venue = Binance(Keys("k", "s"), f"http://127.0.0.1:{server.server_port}", sleep=waited.append)
+    try:
+        assert venue.cancel(Working("A", "1", "", "BUY", False, False)).reply == reply
+    finally:
+        venue.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert waited == pauses
+
+
+def test_nobody_there_is_unknown():
+    venue = Binance(Keys("k", "s"), "http://127.0.0.1:9", sleep=lambda pause_s: None)
+    assert venue.cancel_all("BTCUSDT").reply == Reply.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://fapi.binance.com", (True, "fapi.binance.com", 443)),
+        ("https://example.com:8443/", (True, "example.com", 8443)),
+        ("http://127.0.0.1:80", (False, "127.0.0.1", 80)),
+        ("http://127.0.0.1", (False, "127.0.0.1", 80)),
+    ],
+)
+def test_addresses(url, found):
+    assert address(url) == found
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://fapi.binance.com", "http://localhost:8080", "ftp://127.0.0.1", "fapi.binance.com", "https://", "",
+     "https://a.b/path", "https://a.b/?x=1", "http://127.0.0.1.evil.org"],
+)  # fmt: skip
+def test_a_key_goes_nowhere_unencrypted(url):
+    with pytest.raises(BadUrl, match="accepted https"):
+        Binance(Keys("k", "s"), url)
+
+
+def test_an_encrypted_connection_is_made(monkeypatch):
+    with Exchange() as exchange:  # speaks no TLS: the handshake fails, and that is unknown
+        venue = Binance(Keys("k", "s"), f"https://127.0.0.1:{exchange.port}", sleep=lambda pause_s: None)
+        answer = venue.cancel_all("BTCUSDT")
+    assert answer.reply == Reply.UNKNOWN
+    assert "SSL" in answer.text
+
+
+def test_a_symbol_with_a_stop_is_cancelled_one_by_one(exchange, venue):
+    orders(exchange)
+    assert caller(exchange).order("BUY", "0.010", price="41000.0", newClientOrderId="entry-4")[0] == 200
+    found = sweep(venue, SYMBOLS, everything=False)
+    assert found.said["answers"] == {"done": 4}  # three of BTCUSDT, and ETHUSDT at once
+    assert (found.clear, found.said["spared"]) == (False, 2)
+    assert sorted(exchange.working()) == ["algo-stop", "stop"]
+    assert sweep(venue, SYMBOLS, everything=False).clear
+    assert sweep(venue, SYMBOLS, everything=True, dry=True).said["going"]
+    assert not sweep(venue, SYMBOLS, everything=True).clear
+    assert exchange.working() == []

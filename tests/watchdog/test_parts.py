@@ -1,0 +1,310 @@
+"""The log, the countdown, the loop's own faults, and the arguments: what needs no second process."""
+
+import io
+import os
+import time
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+
+from dolphin.app import cli
+from dolphin.journal import JournalLocked, killfile, verify
+from dolphin.journal.beat import Heart
+from dolphin.watchdog.arming import Arming, weight_a_minute
+from dolphin.watchdog.binance import Binance, Keys
+from dolphin.watchdog.process import Settings, Watchdog
+from dolphin.watchdog.record import DONE, Log
+from dolphin.watchdog.sight import State
+from dolphin.watchdog.venue import Answer, Held, Reply, Unknown, Working
+from tests.loopback import Exchange
+from tests.watchdog.rig import SYMBOLS, eventually, notes, orders
+
+
+class Paper:
+    """A venue on paper: what it has, what it answers, what it was asked."""
+
+    def __init__(self, *listings):
+        self.listings = list(listings)
+        self.asked = []
+        self.reply = Answer(Reply.DONE)
+
+    def open_orders(self, symbols):
+        self.asked.append("list")
+        return self.listings.pop(0) if self.listings else ()
+
+    def positions(self, symbols):
+        return Unknown("nobody knows")
+
+    def cancel(self, order):
+        self.asked.append(f"cancel {order.id}")
+        return self.reply
+
+    def cancel_all(self, symbol):
+        self.asked.append(f"cancel all {symbol}")
+        return self.reply
+
+    def countdown(self, symbol, after_ms):
+        self.asked.append(f"{symbol} {after_ms}")
+        return self.reply
+
+    def warm(self):
+        return self.reply
+
+    def close(self):
+        self.asked.append("close")
+
+
+def entry(number):
+    return Working("BTCUSDT", str(number), f"c{number}", "BUY", False, False)
+
+
+def dog_of(path, venue, **more):
+    said = []
+    log = Log(str(path / "watchdog.jsonl"), {"symbols": ["BTCUSDT"]})
+    settings = Settings(path, ("BTCUSDT",), **more)
+    return Watchdog(settings, venue, Arming(Paper(), (), 0), log, said.append), said
+
+
+# --- the loop -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-WATCH-001")
+def test_it_sweeps_until_two_listings_in_a_row_are_empty_and_the_process_took_the_file(tmp_path):
+    heart = Heart.create(str(tmp_path / "heartbeat"), "i")
+    paper = Paper((entry(1),), (entry(1),), Unknown("away"), (), (entry(2),), (), ())
+    dog, _ = dog_of(tmp_path, paper)
+    eventually(lambda: dog.step().state == State.GONE)  # this very process: it lives, and does not beat
+    assert killfile.lies(str(tmp_path / "KILL"))
+    eventually(lambda: dog.step() and len(paper.listings) == 0)
+    for _ in range(3):
+        dog._sweep_ns = 0
+        dog.step()
+    assert dog.left  # nothing is left, but the process may wake
+    heart.beat(True)
+    dog._sweep_ns = 0
+    dog.step()
+    assert dog.left  # it beats, and has not taken the file
+    killfile.take(str(tmp_path / "KILL"), {})
+    heart.beat(True)
+    dog._sweep_ns = 0
+    dog.step()
+    assert not dog.left
+    dog._end()
+    cancels = [what for what in paper.asked if what.startswith("cancel")]
+    assert cancels == ["cancel 1", "cancel 1", "cancel all BTCUSDT", "cancel 2"]
+    assert notes(tmp_path)[-2]["positions"] == "unknown"
+    heart.end(True)
+
+
+def test_a_fault_of_its_own_does_not_end_the_watch(tmp_path):
+    dog, said = dog_of(tmp_path, Paper())
+    steps = []
+
+    def step():
+        steps.append(1)
+        if len(steps) > 3:
+            dog.stop = True
+        raise RuntimeError("planted")
+
+    dog.step = step
+    dog.run()
+    assert len(steps) == 4
+    assert [line for line in said if "fault" in line] == ["fault: RuntimeError: planted"]
+
+
+def test_a_heartbeat_that_cannot_be_read_is_said_once(tmp_path):
+    os.symlink("/dev/zero", tmp_path / "heartbeat")
+    dog, said = dog_of(tmp_path, Paper())
+    assert [dog.step().state for _ in range(3)] == [State.NOBODY] * 3
+    assert len([line for line in said if "unreadable" in line]) == 1
+    dog._end()
+
+
+# --- the countdown --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-WATCH-004")
+def test_the_countdown_is_armed_while_beats_come_and_ended_with_the_watch():
+    paper = Paper()
+    arming = Arming(paper, SYMBOLS, 150)
+    arming.start()
+    eventually(lambda: arming.beats(time.monotonic_ns()) or len(paper.asked) >= 6)
+    arming.end()
+    assert paper.asked[:2] == ["BTCUSDT 150", "ETHUSDT 150"]
+    assert paper.asked[-3:] == ["BTCUSDT 0", "ETHUSDT 0", "close"]
+    assert arming.news() == ["armed for 150 ms", "ended"]
+
+
+@pytest.mark.req("DOL-WATCH-004")
+def test_the_countdown_of_the_dead_runs_down():
+    paper = Paper()
+    arming = Arming(paper, SYMBOLS, 150)
+    arming.start()
+    eventually(lambda: arming.beats(time.monotonic_ns()) or len(paper.asked) >= 2)
+    arming.leave()
+    time.sleep(0.2)
+    count = len(paper.asked)
+    time.sleep(0.3)
+    assert len(paper.asked) == count
+    arming.end()
+    assert paper.asked[-1] == "close"
+    assert "BTCUSDT 0" not in paper.asked
+
+
+@pytest.mark.req("DOL-WATCH-004")
+def test_a_run_that_ended_in_good_order_ends_the_countdown_and_a_refused_one_is_said():
+    paper = Paper()
+    arming = Arming(paper, SYMBOLS, 150)
+    arming.start()
+    arming.rest()
+    eventually(lambda: arming.beats(time.monotonic_ns()) or len(paper.asked) >= 2)
+    arming.rest()
+    eventually(lambda: "ETHUSDT 0" in paper.asked)
+    paper.reply = Answer(Reply.REFUSED, "no rights")
+    eventually(lambda: arming.beats(time.monotonic_ns()) or len(arming._news) >= 3)
+    assert arming.news()[-1] == "2 of 2 symbols not armed for 150 ms: no rights"
+    arming.end()
+
+
+@pytest.mark.req("DOL-WATCH-004")
+def test_where_both_died_the_venue_cancels():
+    with Exchange() as exchange:
+        orders(exchange)
+        arming = Arming(Binance(Keys(exchange.key, exchange.secret), exchange.url), SYMBOLS, 600)
+        arming.start()
+        arming.beats(time.monotonic_ns())
+        eventually(lambda: len(exchange.countdowns) == 2)
+        arming.leave()
+        eventually(lambda: exchange.working() == [])  # the stops too: Binance spares none
+        arming.end()
+
+
+def test_what_it_costs_at_the_venue():
+    assert weight_a_minute(20, 30_000) == 1_200
+
+
+# --- the log --------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_is_taken_up_and_remembers_what_was_done(tmp_path):
+    path = str(tmp_path / "watchdog.jsonl")
+    log = Log(path, {"symbols": ["A"]})
+    assert log.done == ""
+    log.note(DONE, run="r1")
+    with pytest.raises(JournalLocked):
+        Log(path, {})
+    log.close()
+    log = Log(path, {"symbols": ["B"]})
+    assert log.done == "r1"
+    log.note("sees", state="beats")
+    log.close()
+    assert Log(path, {}).done == "r1"
+    assert verify(path).gaps == 0
+
+
+def test_a_broken_log_is_kept_aside(tmp_path, capsys):
+    path = tmp_path / "watchdog.jsonl"
+    log = Log(str(path), {})
+    log.note(DONE, run="r1")
+    log.close()
+    path.write_bytes(path.read_bytes().replace(b'"r1"', b'"r2"'))
+    log = Log(str(path), {})
+    assert log.done == ""
+    log.close()
+    assert "kept as" in capsys.readouterr().err
+    assert len(list(tmp_path.glob("watchdog.jsonl.broken-*"))) == 1
+
+
+def test_a_log_that_refuses_stops_nothing(tmp_path, capsys):
+    log = Log(str(tmp_path / "watchdog.jsonl"), {})
+
+    def full(fd, content):
+        raise OSError(28, "No space left on device")
+
+    log._journal._write = full
+    log.note("trip", run="r")
+    log.close()
+    said = capsys.readouterr().err
+    assert '"trip"' in said
+    assert "not closed" in said
+
+
+# --- the arguments --------------------------------------------------------------------------------------------------
+
+
+def dolphin(*argv):
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = cli.main(["watchdog", *map(str, argv)])
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def no_keys(monkeypatch):
+    monkeypatch.delenv("BINANCE_API_KEY", raising=False)
+    monkeypatch.delenv("BINANCE_API_SECRET", raising=False)
+
+
+VENUE = ("--venue", "binance-futures")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ((), "names no venue"),
+        ((*VENUE,), "names no symbol"),
+        ((*VENUE, "--symbols", "BTCUSDT-PERP"), "no symbol of the venue's"),
+        ((*VENUE, "--symbols", "BTCUSDT"), "no API key"),
+        (("--venue", "nowhere"), "invalid choice"),
+        ((*VENUE, "--missed", "0"), "accepted 1 to 600"),
+        ((*VENUE, "--countdown-ms", "100"), "accepted 0, or 5000"),
+        ((*VENUE, "--symbols", "A1,A2,A3,A4,A5", "--countdown-ms", "5000"), "say --countdown-ms 7500 or more"),
+        (("--verify",), "no watchdog ever looked on here"),
+    ],
+)
+def test_a_mistake_is_one_paragraph(tmp_path, no_keys, argv, said):
+    code, _, err = dolphin("--state", tmp_path, *argv)
+    assert code == 2
+    assert said in err
+
+
+def test_there_must_be_a_directory(tmp_path):
+    assert "no such state directory" in dolphin("--state", tmp_path / "none", *VENUE)[2]
+
+
+def test_keys_from_a_file_that_others_cannot_read(tmp_path, no_keys):
+    keys = tmp_path / "keys"
+    argv = ("--state", tmp_path, *VENUE, "--symbols", "BTCUSDT", "--keys", keys)
+    assert "cannot be read" in dolphin(*argv)[2]
+    keys.write_text("key\nsecret\n")
+    keys.chmod(0o644)
+    assert "open to others" in dolphin(*argv)[2]
+    keys.chmod(0o600)
+    assert "accepted https" in dolphin(*argv, "--url", "http://example.com")[2]
+    keys.write_text("key\n")
+    assert "two lines" in dolphin(*argv)[2]
+
+
+def test_once_in_this_process_and_its_log(tmp_path, monkeypatch):
+    with Exchange() as exchange:
+        monkeypatch.setenv("BINANCE_API_KEY", exchange.key)
+        monkeypatch.setenv("BINANCE_API_SECRET", exchange.secret)
+        argv = ("--state", tmp_path, *VENUE, "--symbols", "BTCUSDT", "--url", exchange.url, "--once")
+        assert dolphin(*argv)[0] == 0
+    code, out, _ = dolphin("--state", tmp_path, "--verify")
+    assert code == 0
+    assert "in good order" in out
+    assert "chain good" in out
+    path = tmp_path / "watchdog.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"good order", b"good odour"))
+    code, _, err = dolphin("--state", tmp_path, "--verify")
+    assert code == 2
+    assert "watchdog.jsonl" in err
+
+
+def test_the_help_teaches():
+    code, out, _ = dolphin("--help")
+    assert code == 0
+    for word in ("--dry-run", "BINANCE_API_KEY", "exit codes", "It does\nnot flatten"):
+        assert word in out
+    assert Held("A", "BOTH", "1").amount == "1"

@@ -1,0 +1,121 @@
+"""What beats say, to the millisecond; no process, file or clock."""
+
+import pytest
+
+from dolphin.journal.beat import Beat, BeatState, Identity
+from dolphin.watchdog.sight import Eye, State, run_of
+
+MS = 1_000_000
+HERE = Identity("b" * 32, 1, 1)
+WHO = Identity("b" * 32, 77, 88)
+T = 1_000_000 * MS
+
+
+def beat(at_ms=0, seq=1, who=WHO, state=BeatState.BEATS, period_ms=100, instance="i"):
+    at_ns = T + at_ms * MS
+    return Beat(state, who, instance, period_ms, seq, False, at_ns, at_ns, at_ns)
+
+
+def eye_at(newest, until_ms, missed=3, step_ms=5, here=HERE):
+    """An eye that has looked every 5 ms from 0 until then, at one beat."""
+    eye = Eye(here, missed)
+    for at_ms in range(0, until_ms, step_ms):
+        eye.look(newest, T + at_ms * MS, False)
+    return eye
+
+
+@pytest.mark.req("DOL-WATCH-001", "DOL-WATCH-002")
+@pytest.mark.parametrize(
+    ("missed", "period_ms", "silent_ms", "state"),
+    [
+        (3, 100, 0, State.BEATS),
+        (3, 100, 299, State.BEATS),
+        (3, 100, 300, State.GONE),
+        (1, 100, 99, State.BEATS),
+        (1, 100, 100, State.GONE),
+        (3, 50, 149, State.BEATS),
+        (3, 50, 150, State.GONE),
+        (20, 100, 1_999, State.BEATS),
+        (20, 100, 2_000, State.GONE),
+    ],
+)
+def test_three_beats(missed, period_ms, silent_ms, state):
+    newest = beat(period_ms=period_ms)
+    eye = eye_at(newest, silent_ms, missed)
+    seen = eye.look(newest, T + silent_ms * MS, False)
+    assert (seen.state, seen.silent_ns, seen.run) == (state, silent_ms * MS, run_of(newest))
+
+
+@pytest.mark.req("DOL-WATCH-002")
+def test_who_did_not_look_gives_one_beat_more():
+    newest = beat()
+    eye = eye_at(newest, 100)
+    late = [eye.look(newest, T + at_ms * MS, False).state for at_ms in (5_000, 5_050, 5_099, 5_100)]
+    assert late == [State.LATE, State.LATE, State.LATE, State.GONE]
+    eye = eye_at(newest, 100)
+    assert eye.look(newest, T + 5_000 * MS, False).state == State.LATE
+    assert eye.look(beat(5_010, 2), T + 5_011 * MS, False).state == State.BEATS
+
+
+@pytest.mark.req("DOL-WATCH-002")
+def test_the_first_look_is_one_of_somebody_who_did_not_look():
+    eye = Eye(HERE)
+    assert eye.look(beat(-10_000), T, False).state == State.LATE
+    assert eye.look(beat(-10_000), T + 100 * MS, False).state == State.GONE
+
+
+def test_nobody_and_ended():
+    eye = Eye(HERE)
+    assert eye.look(None, T, False).state == State.NOBODY
+    assert eye.look(None, T, True).state == State.NOBODY
+    assert eye.beat is None
+    assert eye.look(beat(state=BeatState.ENDED), T + 10_000 * MS, True).state == State.ENDED
+
+
+@pytest.mark.req("DOL-WATCH-001")
+def test_a_dead_one_is_gone_at_once_and_so_is_one_of_before_the_boot():
+    assert Eye(HERE).look(beat(), T, True).state == State.GONE
+    assert Eye(HERE).look(beat(state=BeatState.ENDING), T, True).state == State.GONE
+    other = beat(who=Identity("c" * 32, 77, 88))
+    assert Eye(HERE).look(other, T, False).state == State.GONE
+    for here, who in ((Identity("", 1, 1), other.who), (HERE, Identity("", 77, 88))):
+        assert Eye(here).look(beat(who=who), T, False).state == State.BEATS
+
+
+def test_one_that_ends_in_good_order_may_be_silent_for_half_a_minute():
+    newest = beat(state=BeatState.ENDING)
+    eye = eye_at(newest, 29_999)
+    assert eye.look(newest, T + 29_999 * MS, False).state == State.BEATS
+    assert eye.look(newest, T + 30_000 * MS, False).state == State.GONE
+    eye = eye_at(newest, 50_000, missed=500)
+    assert eye.look(newest, T + 50_000 * MS, False).state == State.GONE
+
+
+def test_a_file_that_says_nothing_any_more_is_a_beat_that_did_not_come():
+    eye = eye_at(beat(), 200)
+    states = [eye.look(None, T + at_ms * MS, False).state for at_ms in range(200, 305, 5)]
+    assert states == [State.BEATS] * 20 + [State.GONE]
+
+
+@pytest.mark.parametrize("ahead_ms", [1_000_000, -5])
+def test_a_clock_with_another_zero_is_replaced_by_ones_own(ahead_ms):
+    eye = Eye(HERE)
+    for seq in range(10):
+        eye.look(beat(seq * 100 + ahead_ms, seq), T + seq * 100 * MS, False)
+    seen = eye.look(beat(900 + ahead_ms, 9), T + 950 * MS, False)
+    assert seen.state == State.BEATS
+    assert seen.silent_ns == (50 if ahead_ms > 0 else 55) * MS
+
+
+def test_a_clock_that_runs_back_within_a_run_is_not_believed():
+    eye = eye_at(beat(), 50)
+    assert eye.look(beat(-5_000, 2), T + 60 * MS, False).silent_ns == 0
+
+
+@pytest.mark.parametrize(
+    "other", [{"instance": "j"}, {"who": WHO._replace(pid=1)}, {"who": WHO._replace(start_ticks=1)}]
+)
+def test_a_new_run_is_another(other):
+    assert run_of(beat()) != run_of(beat(**other))
+    eye = eye_at(beat(5_000), 5)
+    assert eye.look(beat(-1, **other), T + 10 * MS, False).run == run_of(beat(**other))
