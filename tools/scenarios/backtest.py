@@ -48,18 +48,7 @@ from tools.scenarios.seen import Seen, Sent
 
 TRADER: Final = "SCENARIO-001"
 SIDES: Final = {"buy": OrderSide.BUY, "sell": OrderSide.SELL}
-OPEN: Final = frozenset(
-    [
-        "INITIALIZED",
-        "SUBMITTED",
-        "ACCEPTED",
-        "PARTIALLY_FILLED",
-        "PENDING_CANCEL",
-        "PENDING_UPDATE",
-        "RELEASED",
-        "EMULATED",
-    ]
-)
+CLOSED: Final = frozenset(("DENIED", "REJECTED", "CANCELED", "EXPIRED", "FILLED"))
 
 
 class Venue(Actor):
@@ -311,6 +300,7 @@ def _settings(scenario: Scenario, part: Part) -> dict[str, Any]:
         "policy": dict(policy),
         "sensors": dict(book.get("sensors", {"sessions": "24/7"})),
         "run_id": scenario.id.lower(),
+        "limits": str(Path(scenario.path).parent / book["limits"]) if "limits" in book else "",
         "seed": 1,
         **book.get("settings", {}),
         **part.settings,
@@ -363,13 +353,19 @@ def _crash(part: Part, after: Path) -> int:
     return tamper.rewind(after / "journal.jsonl", part.crash_ns)
 
 
+def _place(order: Any) -> tuple[int, int]:
+    """In the order in which they were made: names end in a number that counts."""
+    last = order.client_order_id.value.rpartition("-")[2]
+    return order.init_event.ts_init, int(last) if last.isdecimal() else 0
+
+
 def _sent(engine: BacktestEngine, shared: Shared) -> list[Sent]:
     found = []
-    for order in engine.cache.orders():
+    for order in sorted(engine.cache.orders(), key=_place):
         number = order.client_order_id.value
         tags = order.tags or [number]
         status = order.status_string()
-        outcome = "working" if status in OPEN else status.lower()
+        outcome = status.lower() if status in CLOSED else "working"
         reason = ""
         if outcome in ("denied", "rejected"):
             reason = seen.reason_of(str(getattr(order.last_event, "reason", "")))

@@ -112,6 +112,7 @@ _BOOK: Final = {
     "mode": Key(values.one("guard", "report")),
     "policy": Key(values.table),
     "sensors": Key(values.table),
+    "limits": Key(values.text),
     "settings": Key(values.table),
 }
 _VENUE: Final = {

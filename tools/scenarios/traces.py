@@ -35,7 +35,8 @@ _HEADER: Final[dict[str, Any]] = {"versions": {}, "configuration": {}}
 
 def neutral(lines: Iterable[str]) -> list[str]:
     """The lines of a journal without what is of a machine, chained anew."""
-    digest, made = _GENESIS, []
+    digest = _GENESIS
+    made: list[str] = []
     for line in lines:
         body = _INSTANCE.sub('"instance":"' + "0" * 32 + '"', _HASH.sub("", line))
         if not made:
