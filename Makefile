@@ -84,6 +84,13 @@ coverage: $(STAMP) ## the test suite with its branch coverage: 100 % of kernel a
 scenarios: $(STAMP) ## famous failures as data, run: one line each (ARGS="S3 --seen" for one, with all that was seen)
 	@$(BIN)/python -m tools.scenarios $(ARGS)
 
+.PHONY: live crash
+live: $(STAMP) ## the live scenarios, on a loopback exchange: one line each (ARGS="S9 --seen" for one)
+	@$(BIN)/python -W ignore -m tests.live.judge $(ARGS)
+
+crash: $(STAMP) ## SIGKILL at every journalled step of kill, flatten and re-arm, and a restart on the same exchange (6 min)
+	@$(BIN)/python -W ignore -m tests.live.crash $(ARGS)
+
 traces: $(STAMP) ## write traces/ anew: the journal of each scenario with its verdict (ARGS=--check says what is stale)
 	@$(BIN)/python -m tools.scenarios.traces $(ARGS)
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.loopback import Exchange
 from tests.loopback.caller import Caller
+from tests.loopback.remote import Remote
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -211,21 +212,22 @@ def test_a_fault_that_means_nothing_is_an_error(exchange, row):
         exchange.fault(**row)
 
 
-def test_it_runs_as_a_process_and_obeys_lines():
+def test_it_runs_as_a_process_and_is_told_what_to_do():
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.loopback", "--quotes-every-ms", "20"],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         about = json.loads(child.stdout.readline())
-        call = Caller(int(about["url"].rpartition(":")[2]), about["key"], about["secret"])
+        port = int(about["url"].rpartition(":")[2])
+        call, remote = Caller(port, about["key"], about["secret"]), Remote(port)
         assert call.order("BUY", "1")[0] == 200
-        child.stdin.write('["net", {}]\n["fault", {"kind": "lose"}]\n["tape", {}]\n')
-        child.stdin.flush()
-        assert json.loads(child.stdout.readline()) == "1"
-        child.stdout.readline()
-        assert any(row["what"] == "POST /fapi/v1/order" for row in json.loads(child.stdout.readline()))
+        assert remote.net() == "1"
+        remote.fault(kind="lose")
         assert call.order("BUY", "1")[0] == 0
+        assert [row["status"] for row in remote.tape() if row["what"] == "POST /fapi/v1/order"] == [200, -1]
+        with pytest.raises(RuntimeError, match="answered 500 to no_such"):
+            remote.no_such()
     finally:
         child.stdin.close()
         child.wait(10)

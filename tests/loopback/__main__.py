@@ -2,9 +2,8 @@
 
 python -m tests.loopback [--quotes-every-ms 20]
 
-Prints `{"url": ..., "ws": ..., "key": ..., "secret": ...}` and then obeys lines of standard input, each
-`["method of Exchange", {arguments}]`, answered by one line of JSON; `["tape", {}]` gives the whole tape. End of input
-ends it.
+Prints `{"url": ..., "ws": ..., "key": ..., "secret": ...}`; then `remote.Remote(port)` tells it what to do. The end of
+its standard input ends it.
 """
 
 from __future__ import annotations
@@ -25,13 +24,7 @@ def main() -> None:
             exchange.pump(given.quotes_every_ms)
         about = {"url": exchange.url, "ws": exchange.ws, "key": exchange.key, "secret": exchange.secret}
         print(json.dumps(about), flush=True)
-        for line in sys.stdin:
-            name, keywords = json.loads(line)
-            if name == "tape":
-                answer = [json.loads(row) for row in exchange.tape.lines().splitlines()]
-            else:
-                answer = getattr(exchange, name)(**keywords)
-            print(json.dumps(answer, default=str), flush=True)
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

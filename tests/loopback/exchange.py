@@ -11,7 +11,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -125,10 +125,10 @@ class Exchange:
         """A new touch: the book matches what it reaches, and the streams tell it."""
         self.do(lambda: self._quote(symbol, *(Decimal(x) for x in (bid, ask, bid_size, ask_size))))
 
-    def pump(self, every_ms: int, symbols: tuple[str, ...] = ("BTCUSDT",), sizes: str = "") -> None:
+    def pump(self, every_ms: int, symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT"), sizes: str = "1000") -> None:
         """The touch of each symbol again and again, one tick to and fro, so that the feed lives. 0 ends it.
 
-        `sizes`: what is at the touch after each (else what is left there): thin books fill in pieces.
+        `sizes`: what is at the touch of it: thin books fill in pieces.
         """
 
         def set_pump() -> None:
@@ -146,12 +146,20 @@ class Exchange:
         self.do(lambda: self.faults.append(fault))
         return fault
 
+    def slow(self, slow: bool = True) -> None:
+        """Whether what is left of a market order waits for the next quotes, or expires."""
+        self.book.slow = slow
+
     def mend(self, fault: Fault | None = None) -> None:
         self.do(lambda: self.faults.remove(fault) if fault else self.faults.clear())
 
     def step_clock(self, by_ms: int) -> None:
         self.offset_ms += by_ms
         self.tape.add("fault", "step", {"by_ms": by_ms})
+
+    def mark(self, text: str) -> None:
+        """On the tape: a client says where it is."""
+        self.do(lambda: self.tape.add("mark", text))
 
     def close_sockets(self, stream: str = "") -> int:
         self.tape.add("fault", "close", {"stream": stream})
@@ -181,6 +189,10 @@ class Exchange:
     def net(self, symbol: str = "BTCUSDT") -> Decimal:
         return self.do(lambda: self.book.net(symbol))  # type: ignore[no-any-return]
 
+    def flat(self) -> bool:
+        """Whether nothing at all is held."""
+        return self.do(lambda: all(held.amount == 0 for held in self.book.positions.values()))  # type: ignore[no-any-return]
+
     def working(self, symbol: str | None = None) -> list[str]:
         """The client ids of all that rests, conditional orders too."""
         return self.do(lambda: [o.client_id for o in self.book.open_orders(symbol) + self.book.open_algos(symbol)])  # type: ignore[no-any-return]
@@ -209,13 +221,12 @@ class Exchange:
         trade = words.trade_event(symbol, symbol.bid, symbol.step, next(self.trades), now)
         self.streams.send(f"{name.lower()}@aggTrade", trade)
 
-    async def _pumping(self, every_ms: int, symbols: tuple[str, ...], sizes: str) -> None:
+    async def _pumping(self, every_ms: int, symbols: Sequence[str], sizes: str) -> None:
         for beat in itertools.count():
             for name in symbols:
                 symbol = self.book.symbols[name]
                 move = symbol.tick if beat % 2 else -symbol.tick
-                there = (Decimal(sizes), Decimal(sizes)) if sizes else (symbol.bid_size, symbol.ask_size)
-                self._quote(name, symbol.bid + move, symbol.ask + move, *there)
+                self._quote(name, symbol.bid + move, symbol.ask + move, Decimal(sizes), Decimal(sizes))
             await asyncio.sleep(every_ms / 1000)
 
     def _tell(self, what: str, about: Order | Position, detail: Any = None) -> None:
@@ -232,6 +243,8 @@ class Exchange:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self.streams.serve(request)
         what = f"{request.method} {request.path}"
+        if what == "POST /loopback":
+            return await self._told(request)
         raw = request.raw_path.partition("?")[2] or (await request.text())
         entry = self.tape.add("request", what)
         fault = self.faults.request(what)
@@ -255,6 +268,14 @@ class Exchange:
         else:
             self.answers[what] = body
         return self._answer(entry, status, body)
+
+    async def _told(self, request: web.Request) -> web.Response:
+        """`["method of Exchange", {arguments}]` of another process (`remote`); `["tape", {}]` gives the whole tape."""
+        name, keywords = json.loads(await request.text())
+        if name == "tape":
+            return web.Response(text=self.tape.lines())
+        answer = await self._loop.run_in_executor(None, lambda: getattr(self, name)(**keywords))
+        return web.Response(text=json.dumps(answer, default=str))
 
     def _carried_out(self, what: str, raw: str, key: str | None, entry: Entry) -> tuple[int, Any]:
         if what not in ROUTES:

@@ -35,20 +35,29 @@ BUY, SELL = OrderSide.BUY, OrderSide.SELL
 class Idle(Strategy):
     """Listens to quotes, keeps its events, sends what it is told to."""
 
-    def __init__(self, oms_type: str = "NETTING", tag: str = "001"):
+    def __init__(self, oms_type: str = "UNSPECIFIED", tag: str = "001"):
         super().__init__(StrategyConfig(strategy_id=f"X-{tag}", order_id_tag=tag, oms_type=OmsType[oms_type].name))
         self.heard: list[Any] = []
 
     def on_start(self) -> None:
         self.subscribe_quote_ticks(BTC)
+        self.subscribe_quote_ticks(ETH)
+
+    def on_stop(self) -> None:
+        pass
 
     def on_event(self, event: Any) -> None:
         self.heard.append(event)
 
+    def held(self, instrument: InstrumentId) -> Any:
+        """The position that an exit names: under HEDGING, for which Nautilus takes Binance's futures, it must."""
+        positions = self.cache.positions_open(instrument_id=instrument, strategy_id=self.id)
+        return positions[0].id if positions else None
+
     def market(self, side: OrderSide, size: str, instrument: InstrumentId = BTC, **more: Any) -> Any:
         quantity = self.cache.instrument(instrument).make_qty(Decimal(size))
         order = self.order_factory.market(instrument, side, quantity, **more)
-        self.submit_order(order)
+        self.submit_order(order, position_id=self.held(instrument) if order.is_reduce_only else None)
         return order
 
     def limit(self, side: OrderSide, size: str, price: str, instrument: InstrumentId = BTC, **more: Any) -> Any:
@@ -57,7 +66,7 @@ class Idle(Strategy):
             instrument, side, known.make_qty(Decimal(size)), known.make_price(Decimal(price)),
             time_in_force=TimeInForce.GTC, **more,
         )  # fmt: skip
-        self.submit_order(order)
+        self.submit_order(order, position_id=self.held(instrument) if order.is_reduce_only else None)
         return order
 
     def stop_market(self, side: OrderSide, size: str, trigger: str, **more: Any) -> Any:
@@ -65,7 +74,7 @@ class Idle(Strategy):
         order = self.order_factory.stop_market(
             BTC, side, known.make_qty(Decimal(size)), known.make_price(Decimal(trigger)), **more
         )
-        self.submit_order(order)
+        self.submit_order(order, position_id=self.held(BTC) if order.is_reduce_only else None)
         return order
 
     def denials(self) -> list[str]:
@@ -90,7 +99,7 @@ def node_on(
     quick: dict[str, Any] = {
         "reconciliation": True, "reconciliation_startup_delay_secs": 0.1, "inflight_check_interval_ms": 200,
         "inflight_check_threshold_ms": 600, "inflight_check_retries": 3, "open_check_interval_secs": 0.5,
-        "open_check_threshold_ms": 600, "position_check_interval_secs": 0.5, "position_check_threshold_ms": 600,
+        "open_check_threshold_ms": 600, "filter_unclaimed_external_orders": True,
     }  # fmt: skip
     node = TradingNode(
         TradingNodeConfig(
@@ -149,6 +158,17 @@ async def lived(node: TradingNode, act: Any) -> Any:
     finally:
         await node.stop_async()
         task.cancel()
+        await asyncio.wait([task], timeout=2)
+
+
+def ended(loop: asyncio.AbstractEventLoop, node: TradingNode | None) -> None:
+    """Dispose of the node, which closes the loop; what it left there (executors that wait) is cancelled before."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.wait(left, timeout=2) if left else asyncio.sleep(0))
+    if node is not None:
+        node.dispose()
 
 
 def run(exchange: Any, state_dir: Any, strategies: Any, act: Any, full: bool = True, **settings: Any) -> Any:
@@ -171,7 +191,6 @@ def run(exchange: Any, state_dir: Any, strategies: Any, act: Any, full: bool = T
         result = loop.run_until_complete(go())
         failures = list(guard_of(held["node"]).failures)
     finally:
-        if "node" in held:
-            held["node"].dispose()
+        ended(loop, held.get("node"))
     assert failures == []
     return result

@@ -154,9 +154,12 @@ def algo_event(order: Order, now_ms: int) -> dict[str, Any]:
 
 
 def quote_event(symbol: Symbol, now_ms: int) -> dict[str, Any]:
+    """Each number with the contract's places: Nautilus drops a quote whose sizes differ in theirs, and only logs it."""
+    bid, ask = (text(price.quantize(symbol.tick)) for price in (symbol.bid, symbol.ask))
+    bid_size, ask_size = (text(size.quantize(symbol.step)) for size in (symbol.bid_size, symbol.ask_size))
     return {
-        "e": "bookTicker", "u": symbol.update, "s": symbol.name, "b": text(symbol.bid), "B": text(symbol.bid_size),
-        "a": text(symbol.ask), "A": text(symbol.ask_size), "T": now_ms, "E": now_ms,
+        "e": "bookTicker", "u": symbol.update, "s": symbol.name, "b": bid, "B": bid_size, "a": ask, "A": ask_size,
+        "T": now_ms, "E": now_ms,
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from dolphin.nautilus.balance import Balance
 from dolphin.nautilus.commands import Commands
 from dolphin.nautilus.equity import Exposure, late, moved, second_ns
 from dolphin.nautilus.fills import Fills
+from dolphin.nautilus.made_up import doubted
 from dolphin.nautilus.moving import Moving
 from dolphin.nautilus.translate import price_units
 
@@ -316,6 +317,7 @@ class FlowOfEvents:
             self._balance.filled(now_ns)
             group = book.filled(order, event)
             self._fills.record(event, name, now_ns)
+            doubted(self._guard, parts.actor.tell, book.groups.values(), event, order, group, now_ns)
         elif working is not None:
             if isinstance(event, _ANSWERS):
                 working.answered(event)

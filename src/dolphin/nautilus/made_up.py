@@ -1,0 +1,81 @@
+"""Fills that nobody here asked for: what they must not be taken for. UNKNOWN is never FLAT (DESIGN.md 1, idea 5).
+
+What belongs here: how such a fill is known, and when it shows a ledger that is not the venue's. Two kinds, on 1.231:
+
+- *Made up.* Where the venue's report of positions and Nautilus' own do not agree and no fill explains it, Nautilus
+  sends itself one for the difference, tagged RECONCILIATION. An adapter that answers "none" where it could not ask (the
+  one for Binance, after any error) thus closes positions that the venue still has.
+- *Beside.* What the venue closes by itself (auto-deleveraging, liquidation) and what a person closes elsewhere is
+  booked as a position of EXTERNAL against the strategy's, which stays: both are shown, and the venue holds neither.
+
+A fill that finds more than was known is taken as found: it counts, and the guard takes it off if it may not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from dolphin.journal import encode
+from dolphin.kernel.events import Fault
+from dolphin.kernel.reasons import Cause
+from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.translate import side_of
+from dolphin.nautilus.working import Group
+
+TAG: Final = "RECONCILIATION"
+
+
+def made_up(order: Any) -> bool:
+    """Whether no venue filled it: Nautilus made the order, and its fill, to agree with a report."""
+    tags = order.tags
+    if tags is None:
+        return False
+    return TAG in tags
+
+
+def net(groups: Iterable[Group], instrument: str) -> int:
+    """Signed lots of an instrument over all its positions."""
+    total = 0
+    for group in groups:
+        if group.instrument == instrument:
+            total += group.lots
+    return total
+
+
+def lessened(side: int, lots: int) -> bool:
+    """Whether a fill on this side (1, -1) that left so many signed lots took from what was held."""
+    return side * lots <= 0
+
+
+def beside(lots: int, all_lots: int) -> bool:
+    """Whether a position of so many signed lots stands against the rest of what is held in its instrument."""
+    return lots * (all_lots - lots) < 0
+
+
+def why(event: Any, order: Any, group: Group, groups: Iterable[Group]) -> str:
+    """What is wrong with what is held since this fill; nothing, as a rule."""
+    if not event.reconciliation:
+        return ""
+    all_lots = net(groups, group.instrument)
+    if made_up(order):
+        if lessened(side_of(order), all_lots):
+            return "no venue told of this fill, and less is held for it"
+    if beside(group.lots, all_lots):
+        return "a fill that nobody here asked for is held against what it closed"
+    return ""
+
+
+def doubted(
+    guard: Guard, tell: Callable[[str, str], None], groups: Iterable[Group], event: Any, order: Any,
+    group: Group | None, now_ns: int,
+) -> None:  # fmt: skip
+    """After a fill of `order` in `group`: where it shows that the venue holds something else, a Category 1 fault."""
+    if group is None:
+        return
+    what = why(event, order, group, groups)
+    if not what:
+        return
+    name = order.client_order_id.value
+    tell("DESYNC", f"{group.key}: {what} ({name}) [DOL-VENUE-001]")
+    guard.emit(Fault(now_ns, Cause.LEDGER_DESYNC), encode({"what": what, "id": name, "position": group.key}))
