@@ -11,6 +11,7 @@ SMALL = {
     "guarded": (("--quotes", "3000", "--orders", "60", "--rounds", "1", "--step-ms", "1"), "records"),
     "kill": (("--orders", "3", "--rounds", "2"), "latch to last cancel"),
     "audit": (("--records", "2000", "--no-tlc"), "records/s"),
+    "watchdog": (("--rounds", "2"), "killed   from the last beat"),
     "journal_append": (("--records", "500"), "append TICK"),
 }
 
