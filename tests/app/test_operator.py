@@ -17,7 +17,7 @@ import pytest
 from dolphin.app.book import folded
 from dolphin.app.cli import main
 from dolphin.app.state_dir import checked, holder
-from dolphin.journal import Journal, verify
+from dolphin.journal import Journal, killfile, verify
 from dolphin.journal.files import PORT, RESUME
 from dolphin.journal.lock import locked
 from dolphin.journal.recovery import recover
@@ -339,11 +339,22 @@ def test_status_of_a_running_book(
     assert json.loads(capsys.readouterr().out)["guard"] is None
 
 
+@pytest.mark.req("DOL-WATCH-005")
 def test_a_book_that_does_not_answer(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["kill", "--state", str(book.path), "--timeout", "0.05"]) == 3
     err = capsys.readouterr().err
     assert f"process {os.getpid()} runs this book and does not answer" in err
     assert "withdrawn" in err
+    assert "KILL lies there now" in err
+    assert killfile.cause_of(str(book.path / "KILL")) == killfile.NO_CAUSE
+    (book.path / "KILL").unlink()
+    (book.path / "KILL.tmp").mkdir()  # it cannot be made
+    assert main(["kill", "--state", str(book.path), "--timeout", "0.05"]) == 3
+    out, err = capsys.readouterr()
+    assert "could not be left" in out
+    assert "end it and repeat the command" in err
+    assert main(["arm", "--state", str(book.path), "--timeout", "0.05"]) == 3
+    assert not (book.path / "KILL").exists()
     book.journal.release()
 
 

@@ -213,13 +213,32 @@ def kill(argv: list[str]) -> int:
         )
     ).parse_args(argv)
     state = checked(given.state)
-    answer = ask(state, "kill", {}, given.cause, given.timeout)
+    try:
+        answer = ask(state, "kill", {}, given.cause, given.timeout)
+    except UserError as error:
+        if error.code != EXIT_SILENT:
+            raise
+        raise _left_lying(state, given.cause, error) from error
     if not _granted(answer):
         return refused(answer)
     print(f"killed: episode {answer['episode']}, latch {answer['mode']}, posture {answer['posture']}")
     tell_latch(answer)
     print(f"next: {_command('status', state)}; when the cause is mended, {_command('arm', state)}")
     return EXIT_OK
+
+
+def _left_lying(state: StateDir, cause: str, silent: UserError) -> UserError:
+    """A book that does not answer is killed when it wakes: the file KILL is left for it. What to tell the operator."""
+    from dolphin.journal import killfile
+
+    path = state.path / killfile.NAME
+    try:
+        killfile.put(str(path), cause or killfile.NO_CAUSE)
+    except OSError as error:
+        print(f"the file KILL could not be left for it: {error}")
+        return silent
+    fix = f"{path} lies there now: the book is killed before its next order, when it wakes or starts; what works at"
+    return UserError(silent.what, path=state.path, fix=f"{fix} the venue works on: look there", code=EXIT_SILENT)
 
 
 def _command(verb: str, state: StateDir, more: str = "") -> str:
