@@ -1,6 +1,7 @@
 """Guarded against unguarded: CPU time of one backtest, as a ratio, in alternated rounds of child processes.
 
     python -m benchmarks.guarded [--quotes 500000] [--orders 10000] [--step-ms 1] [--rounds 5] [--no-where]
+                                [--limits FILE]
 
 One instrument, a market order every so many quotes that never leaves the position flat (closing and reopening is
 quadratic in Nautilus 1.231). Both children make the same data and orders; only `engine.run()` is measured. One more
@@ -25,7 +26,7 @@ from benchmarks._where import Where, told
 VARIANTS = ("plain", "guarded")
 
 
-def engine_with(variant: str, quotes: int, orders: int, step_ms: int, state_dir: str):
+def engine_with(variant: str, quotes: int, orders: int, step_ms: int, state_dir: str, limits: str = ""):
     """The engine, its guard and how many quotes there are between two orders."""
     from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
     from nautilus_trader.common.config import LoggingConfig
@@ -75,7 +76,7 @@ def engine_with(variant: str, quotes: int, orders: int, step_ms: int, state_dir:
     if variant != "plain":
         from dolphin.app.actor import DolphinGuard, DolphinGuardConfig
 
-        guard = DolphinGuard(DolphinGuardConfig(state_dir=state_dir))
+        guard = DolphinGuard(DolphinGuardConfig(state_dir=state_dir, limits=limits))
         engine.add_actor(guard)
     engine.add_strategy(Trader(StrategyConfig(strategy_id="B-001")))
     start = 1_700_000_000_000_000_000
@@ -99,7 +100,7 @@ def child(args: argparse.Namespace) -> None:
         where = Where()
         where.wrap()
     with tempfile.TemporaryDirectory() as state_dir:
-        engine, guard = engine_with(args.child, args.quotes, args.orders, args.step_ms, state_dir)
+        engine, guard = engine_with(args.child, args.quotes, args.orders, args.step_ms, state_dir, args.limits)
         begin = time.process_time()
         engine.run()
         taken = time.process_time() - begin
@@ -121,7 +122,7 @@ def child(args: argparse.Namespace) -> None:
 def measured(variant: str, args: argparse.Namespace, step_ms: int, where: bool = False) -> dict:
     command = [
         sys.executable, "-m", "benchmarks.guarded", "--child", variant, "--quotes", str(args.quotes), "--orders",
-        str(args.orders), "--step-ms", str(step_ms),
+        str(args.orders), "--step-ms", str(step_ms), "--limits", args.limits,
     ]  # fmt: skip
     if where:
         command.append("--where")
@@ -161,6 +162,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--orders", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--step-ms", type=int, default=0, help="quotes so far apart; without it 1 ms and 100 ms")
+    parser.add_argument("--limits", default="", help="the guard with these limits (benchmarks/limits.toml: all are on)")
     parser.add_argument("--no-where", action="store_true", help="do not say where the time goes: one run less")
     parser.add_argument("--where", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--child", choices=VARIANTS, help=argparse.SUPPRESS)

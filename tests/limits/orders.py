@@ -11,8 +11,9 @@ ORDER = Order(
 LOOKED = Looked(
     order=ORDER, instrument="A.X", venue="X", strategy="S", minor=100, size_power=1, lot_units=1, priced=0, price=0,
     bid=999, ask=1_001, last=1_000, price_age_ns=0, list_lots=ABSENT, list_minor=ABSENT, rows=(),
+    fresh=1, crosses=0, drawdown_bp=0, free=10**9, margin_u=50 * MICRO,
 )  # fmt: skip
-ROW = Row("A.X", "X", "S", 0, 0, 0, 0, 0, 0)
+ROW = Row("A.X", "X", "S", 0, 0, 0, 0, 0, 0, 0)
 
 
 def looked(seen=LOOKED, rows=(), **order):

@@ -84,7 +84,7 @@ def test_a_cap_that_was_left_out_shows_where_the_order_says_all_that_it_takes(tm
     maker = Maker(tmp_path / "journal.jsonl")
     maker.hear()
     maker.equity(flat=1, stood=1)
-    rule = {"mode": "on", "value": "10000", "window_ns": "0", "each": {}, "names": []}
+    rule = {"mode": "on", "value": "10000", "window_ns": "0", "each": {}, "names": [], "size": "0"}
     maker.other("NOTE", what="limits", limits={"rules": {"gross_leverage": rule}, "intervals_ns": {}})
     maker.order(1, 100)
     maker.order(1, 101)

@@ -9,7 +9,7 @@ from dolphin.limits.config import Rule, made
 from dolphin.limits.facts import Remembered, facts_of, names_of
 from tests.limits.orders import LOOKED, ROW, looked
 
-NONE = Remembered(0, 0)
+NONE = Remembered()
 
 
 def left(code, value, seen=LOOKED, known=NONE, **rule):
@@ -119,7 +119,7 @@ def test_net_leverage_is_by_side():
 
 @pytest.mark.req("DOL-LIMIT-001", "DOL-LIMIT-002")
 def test_the_limit_that_leaves_least_binds_of_equals_the_first_and_passive_ones_are_said():
-    names, facts = names_of(LOOKED), facts_of(LOOKED, Remembered(0, 0))
+    names, facts = names_of(LOOKED), facts_of(LOOKED, Remembered())
     rules = {
         Code.POSITION: Rule(Mode.ON, units(4)),
         Code.GROSS_LEVERAGE: Rule(Mode.ON, 300),
@@ -132,3 +132,61 @@ def test_the_limit_that_leaves_least_binds_of_equals_the_first_and_passive_ones_
     assert binding(made(only, {}), names, facts) == (ABSENT, Code.NONE, (Code.ORDER_QUANTITY,))
     exit_ = facts_of(looked(side=-1, lots=10, position_lots=10), Remembered(1, 99))
     assert binding(made(rules, {}), names, exit_) == (ABSENT, Code.NONE, ()), "an exit is none of theirs"
+
+
+@pytest.mark.req("DOL-LIMIT-020")
+def test_a_twin_is_one_within_the_window():
+    def at(age_ns):
+        return left(Code.DUPLICATE, 0, known=Remembered(twin_age_ns=age_ns), window_ns=500)
+
+    assert [at(ABSENT), at(500), at(499), at(0)] == [ALL, ALL, 0, 0]
+
+
+@pytest.mark.req("DOL-LIMIT-021", "DOL-LIMIT-022")
+def test_what_would_meet_its_own_book_and_who_is_stopped():
+    assert left(Code.SELF_TRADE, 0, LOOKED._replace(crosses=1)) == 0
+    assert left(Code.SELF_TRADE, 0) == ALL
+    assert left(Code.REPEATED_EXECUTION, 5, known=Remembered(stopped=1)) == 0
+    assert left(Code.REPEATED_EXECUTION, 5) == ALL
+
+
+@pytest.mark.req("DOL-LIMIT-023", "DOL-LIMIT-024", "DOL-LIMIT-005")
+def test_losses_stop_entries_when_they_reach_the_limit():
+    def day(loss, known=1):
+        return left(Code.DAILY_LOSS, units(5), known=Remembered(known=known, day_loss=loss))
+
+    assert [day(499), day(500), day(-900), day(0, known=0)] == [ALL, BREACHED, ALL, 0]
+    fallen = [left(Code.DRAWDOWN, 700, LOOKED._replace(drawdown_bp=bp)) for bp in (699, 700)]
+    assert fallen == [ALL, BREACHED]
+
+
+@pytest.mark.req("DOL-LIMIT-025")
+def test_gap_loss_caps_what_is_held_before_the_gap():
+    """A gap of 10 % may cost 5 % of 10,000: half of equity may be held."""
+    assert left(Code.GAP_LOSS, 500, looked(gross=3_000, working=1_000), size=1_000) == 10
+    assert left(Code.GAP_LOSS, 500, looked(gross=3_000, working=1_001), size=1_000) == 9
+    assert left(Code.GAP_LOSS, 500, looked(gross=5_001), size=1_000) == BREACHED
+    assert left(Code.GAP_LOSS, 500, looked(equity=0), size=1_000) == 0
+    assert left(Code.GAP_LOSS, 500, looked(gross=5_001)) == ALL, "no gap is stated"
+
+
+@pytest.mark.req("DOL-LIMIT-026", "DOL-LIMIT-005")
+def test_free_margin_is_what_the_account_says_and_what_all_that_works_leaves():
+    """A lot takes 50 of 10,000."""
+    assert left(Code.FREE_MARGIN, 9_500) == 10
+    assert left(Code.FREE_MARGIN, 9_500, LOOKED._replace(free=9_999)) == 9
+    assert left(Code.FREE_MARGIN, 9_500, looked(rows=(ROW._replace(margin=1),))) == 9
+    assert left(Code.FREE_MARGIN, 9_500, LOOKED._replace(free=9_499)) == BREACHED
+    assert left(Code.FREE_MARGIN, 0, LOOKED._replace(margin_u=0)) == 0, "nobody knows what a lot takes"
+
+
+@pytest.mark.req("DOL-LIMIT-027", "DOL-LIMIT-028")
+@pytest.mark.parametrize(("code", "own"), [(Code.VENUE_EXPOSURE, "X"), (Code.STRATEGY_EXPOSURE, "S")])
+def test_exposure_of_a_venue_and_of_a_strategy(code, own):
+    here = ROW._replace(held=-2_000, buys=300, sells=200)
+    elsewhere = ROW._replace(instrument="B.Y", venue="Y", strategy="T", held=9_000)
+    seen = looked(rows=(here, elsewhere))
+    assert left(code, units(35), seen) == 10
+    assert left(code, units(35) - 10_000, seen) == 9
+    assert left(code, units(24), seen) == BREACHED
+    assert left(code, 0, seen, each=((own, units(35)),)) == 10

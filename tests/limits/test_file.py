@@ -33,6 +33,7 @@ def test_the_example_has_every_limit_and_the_seeds_values():
     limits = load_limits(EXAMPLE)
     assert set(tomllib.loads(EXAMPLE.read_text())) == {"book", *NAMES}
     assert limits.rule(Code.POSITION)[:2] == (Mode.ON, 100_000 * 10**6)  # MAX_POSITION_SIZE
+    assert limits.rule(Code.DAILY_LOSS)[:2] == (Mode.ON, 5_000 * 10**6)  # MAX_DAILY_LOSS
     assert limits.interval_ns("risk_check_interval") == 10**9
     assert limits.interval_ns("position_sync_interval") == 5 * 10**9
     assert limits.interval_ns("health_check_interval") == 30 * 10**9
@@ -69,12 +70,17 @@ def test_values_come_out_in_their_units(file):
             """
         )
     )
-    assert limits.rule(Code.POSITION) == (Mode.ON, 500_000, 0, (("A.X", 1), ("B.X", 2_000_000)), ())
+    assert limits.rule(Code.POSITION) == (Mode.ON, 500_000, 0, (("A.X", 1), ("B.X", 2_000_000)), (), 0)
     assert limits.rule(Code.PRICE_COLLAR)[:2] == (Mode.PASSIVE, 250)
     assert limits.rule(Code.ORDER_RATE)[:3] == (Mode.ON, 3, 10**9)
     assert limits.rule(Code.STALE_PRICE).value == 250_000_000
     assert limits.rule(Code.RESTRICTED).names == ("A.X", "B.X")
     assert Code.ORDER_QUANTITY not in dict(limits.rules)
+
+
+def test_the_benchmark_measures_with_every_limit():
+    limits = load_limits(ROOT / "benchmarks" / "limits.toml")
+    assert {code for code, _ in limits.rules} == set(SPECS)
 
 
 @pytest.mark.req("DOL-LIMIT-006")
@@ -96,6 +102,8 @@ def test_values_come_out_in_their_units(file):
         ('[order_rate]\nmode = "on"\nvalue = true', "value: wrong value: expected an integer, found True"),
         ('[order_rate]\nmode = "on"\nvalue = 1\nwindow = "x"', "window: wrong value: expected a duration"),
         ('[restricted]\nmode = "on"\ninstruments = "A.X"', "instruments: wrong value: expected a list of names"),
+        ('[gap_loss]\nmode = "on"\nvalue = "5 %"', "gap_loss.gap: is missing"),
+        ('[gap_loss]\nmode = "on"\nvalue = "5 %"\ngap = 0', "gap_loss.gap: is missing"),
         ('[book]\nrisk_check = "1 s"', "limits.toml:2: risk_check: unknown key"),
     ],
 )
@@ -115,7 +123,7 @@ def test_a_book_with_a_wrong_file_is_not_configured(file):
 
 def test_check_and_show(file, capsys):
     assert main(["check", str(EXAMPLE)]) == 0
-    assert "right; 8 limits on, 2 passive" in capsys.readouterr().out
+    assert "right; 17 limits on, 2 passive" in capsys.readouterr().out
     assert main(["check", str(file('[position]\nmode = "on"\nvalue = -3\neach = 1'))]) == 1
     assert "2 finding(s)" in capsys.readouterr().out
     assert main(["show", str(EXAMPLE)]) == 0

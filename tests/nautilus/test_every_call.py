@@ -55,6 +55,10 @@ LIMITS = "\n".join(
         "position": "value = 1",
         "stale_price": 'value = "1 h"',
         "cancel_rate": "value = 0",
+        "self_trade": "",
+        "free_margin": 'value = "0 %"',
+        "daily_loss": "value = 1000000",
+        "repeated_execution": "value = 2",
     }.items()
 )
 """Limits that see all that limits may see, and hold nothing back."""
@@ -131,6 +135,7 @@ def script(fault, rig_of, exits, late):
             lambda s: s.command("fault", name="nothing"),
             lambda s: s.command("limits-propose", limits={}),
             lambda s: s.command("limits-confirm", nonce=1),
+            lambda s: s.command("limits-enable", strategy="none"),
         ),
         28: limit(SELL, 1_000, 66_000),
         29: chain(lambda s: s.modify_order(s.last, price=INS.make_price(0.649)), market(SELL, 1_000)),

@@ -15,6 +15,7 @@ from dolphin.kernel.reasons import Reason
 from dolphin.limits.codes import SPECS, Code
 from dolphin.limits.config import to_object
 from tests.nautilus.rig import T0, Rig, S, Scripted, bars, quotes, replays
+from tests.nautilus.test_flows import booked
 from tests.nautilus.test_gates import (
     BUY,
     FLAT,
@@ -36,12 +37,15 @@ HELD, EXIT = 10_000, 4_000
 
 
 class Case(NamedTuple):
-    """`table`: what the file says besides the mode. `act`: the entry that is held back; `left`: lots that leave."""
+    """`table`: what the file says besides the mode. `act`: the entry that is held back; `left`: lots that leave;
+    `prices`: of the run.
+    """
 
     table: str
     act: object
     lots: int
     left: int = 0
+    prices: tuple[int, ...] = tuple(FLAT)
 
 
 def later(act, ms):
@@ -75,6 +79,17 @@ CASES = {
     Code.POSITION: Case("value = 12000", market(BUY, 5_000), 5_000, 2_000),
     Code.GROSS_LEVERAGE: Case('value = "0.01x"', market(BUY, 9_000), 9_000, 5_384),
     Code.NET_LEVERAGE: Case('value = "0.01x"', market(BUY, 9_000), 9_000, 5_384),
+    Code.DUPLICATE: Case('window = "5 s"', chain(market(BUY, 2_000), market(BUY, 2_000)), 2_000),
+    Code.SELF_TRADE: Case("", chain(limit(SELL, 1_000, 66_000), limit(BUY, 2_000, 66_500)), 2_000),
+    Code.REPEATED_EXECUTION: Case(
+        "value = 2", chain(market(BUY, 1_000), market(BUY, 1_001), market(BUY, 2_000)), 2_000
+    ),
+    Code.DAILY_LOSS: Case("value = 5", market(BUY, 2_000), 2_000, prices=(*FLAT[:7], *[64_900] * 20)),
+    Code.DRAWDOWN: Case('value = "0.01 %"', market(BUY, 2_000), 2_000, prices=(*FLAT[:7], *[64_900] * 20)),
+    Code.GAP_LOSS: Case('value = "0.1 %"\ngap = "10 %"', market(BUY, 9_000), 9_000, 5_384),
+    Code.FREE_MARGIN: Case('value = "99.99 %"', market(BUY, 300_000), 300_000, 246_410),
+    Code.VENUE_EXPOSURE: Case("value = 10000", market(BUY, 9_000), 9_000, 5_384),
+    Code.STRATEGY_EXPOSURE: Case('value = 1\neach = { "S-001-001" = 10000 }', market(BUY, 9_000), 9_000, 5_384),
 }
 
 
@@ -101,7 +116,7 @@ def driven(tmp_path, code, mode):
         answers.append(s.command("limits-propose", limits=said))
 
     strategy = Scripted(INS, {3: market(BUY, HELD), 6: propose, 8: both})
-    rig = Rig(tmp_path / "book", INS).add(strategy).run(quotes(INS, FLAT))
+    rig = Rig(tmp_path / "book", INS).add(strategy).run(quotes(INS, case.prices))
     assert answers[0]["ok"], answers
     assert rig.guard.failures == []
     replays(rig.journal)
@@ -115,16 +130,18 @@ def entries(rig, case):
 
 
 def the_exit_passed(rig):
-    (out,) = [r.data for r in rig.records("ORDER") if r.data["side"] == -1]
+    (out,) = [r.data for r in rig.records("ORDER") if (r.data["side"], r.data["lots"]) == (-1, EXIT)]
     assert out["fx"][-1][1:3] == [EXIT, EXIT]
     assert out["fx"][-1][5] == Reason.REDUCING
     assert "cap" not in out
-    assert [o.status_string() for o in rig.engine.cache.orders() if o.is_sell] == ["FILLED"]
+    assert [o.status_string() for o in rig.engine.cache.orders() if o.is_sell and o.quantity == EXIT] == ["FILLED"]
 
 
 REQUIRED = pytest.mark.req(
     "DOL-LIMIT-001", "DOL-LIMIT-002", "DOL-EXIT-001", "DOL-LIMIT-010", "DOL-LIMIT-011", "DOL-LIMIT-012",
     "DOL-LIMIT-013", "DOL-LIMIT-014", "DOL-LIMIT-015", "DOL-LIMIT-017", "DOL-LIMIT-018", "DOL-LIMIT-019",
+    "DOL-LIMIT-020", "DOL-LIMIT-021", "DOL-LIMIT-022", "DOL-LIMIT-023", "DOL-LIMIT-024", "DOL-LIMIT-025",
+    "DOL-LIMIT-026", "DOL-LIMIT-027", "DOL-LIMIT-028",
 )  # fmt: skip
 BINDING = [code for code in SPECS if not SPECS[code].watches]
 
@@ -314,3 +331,42 @@ def test_a_fault_in_counting_cancels_holds_up_none(tmp_path, monkeypatch):
     rig.run(quotes(INS, FLAT))
     assert rig.engine.cache.orders()[0].status_string() == "CANCELED"
     assert "planted" in rig.guard.failures[0]
+
+
+@pytest.mark.req("DOL-LIMIT-022")
+def test_a_strategy_that_entered_too_often_is_stopped_over_a_restart_until_it_is_enabled(tmp_path):
+    file = written(tmp_path, '[repeated_execution]\nmode = "on"\nvalue = 2\n')
+    told = []
+    acts = {3: market(BUY, 1_000), 4: market(BUY, 1_000), 5: market(BUY, 1_000), 20: market(BUY, 1_000)}
+    rig, _ = drive(tmp_path / "book", acts, limits=str(file))
+    assert [r.data["fx"][-1][1] for r in rig.records("ORDER")] == [1_000, 1_000, 0, 0]
+    again = {
+        3: market(BUY, 1_000),
+        4: lambda s: told.append(s.command("limits-enable", strategy="S-002-002")),
+        5: lambda s: told.append(s.command("limits-enable", strategy="S-001-001")),
+        6: market(BUY, 1_000),
+    }
+    rig = Rig(tmp_path / "book", INS, resume="always", limits=str(file)).add(Scripted(INS, again))
+    rig.run(quotes(INS, FLAT, start_ns=T0 + 1_000 * S))
+    assert [bool(answer["ok"]) for answer in told] == [False, True]
+    assert "stopped are: S-001-001" in told[0]["error"]
+    assert [r.data.get("cap") for r in rig.records("ORDER")] == [None, None, 13, 13, 13, None]
+
+
+@pytest.mark.req("DOL-LIMIT-023")
+def test_a_withdrawal_is_no_loss_of_the_day_and_a_new_day_begins_anew(tmp_path):
+    file = written(tmp_path, '[daily_loss]\nmode = "on"\nvalue = 5\n')
+    acts = {
+        3: market(BUY, HELD),
+        5: booked(-500),
+        9: market(BUY, 1_000),
+        15: market(BUY, 1_000),
+        25: later(market(BUY, 1_000), 86_400_000),
+    }
+    strategy = Scripted(INS, acts)
+    rig = Rig(tmp_path / "book", INS, limits=str(file), flows="all").add(strategy)
+    prices = [65_000] * 12 + [64_900] * 20
+    rows = quotes(INS, prices)
+    rig.run(rows + quotes(INS, [64_900] * 4, start_ns=T0 + 86_400 * S + 25 * S - 2 * S))
+    assert rig.guard.failures == []
+    assert [r.data.get("cap") for r in rig.records("ORDER")] == [None, None, Code.DAILY_LOSS, None]

@@ -8,7 +8,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
-    "guarded": (("--quotes", "3000", "--orders", "60", "--rounds", "1", "--step-ms", "1"), "records"),
+    "guarded": (
+        ("--quotes", "3000", "--orders", "60", "--rounds", "1", "--step-ms", "1", "--limits", "benchmarks/limits.toml"),
+        "records",
+    ),
     "kill": (("--orders", "3", "--rounds", "2"), "latch to last cancel"),
     "audit": (("--records", "2000", "--no-tlc"), "records/s"),
     "watchdog": (("--rounds", "2"), "killed   from the last beat"),

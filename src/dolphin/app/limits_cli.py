@@ -160,6 +160,25 @@ def confirm(options: list[str]) -> int:
     return EXIT_OK
 
 
+def enable(options: list[str]) -> int:
+    """`dolphin limits enable STRATEGY --state DIR`."""
+    parser = args.parser(
+        "dolphin limits enable",
+        "Let a strategy enter again that `repeated_execution` stopped. Find out first why it entered so often.",
+        """
+        dolphin limits enable TREND-000 --state book --cause "a rebalance, and wanted"
+        """,
+        _STEPS,
+    )
+    parser.add_argument("strategy", help="the strategy's id, as the log says")
+    given = _common(parser, options)
+    answer = _asked(given, "limits-enable", {"strategy": given.strategy})
+    if answer.get("ok") is not True:
+        return _refused(answer)
+    print(f"enabled: {answer['enabled']}")
+    return EXIT_OK
+
+
 def _common(parser: args.Parser, options: list[str]) -> Any:
     parser.add_argument("--state", required=True, help="the book's state directory")
     parser.add_argument("--cause", type=args.text, default="", help="why, in words, for the journal")
@@ -186,8 +205,8 @@ def _refused(answer: dict[str, Any]) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """`dolphin limits show | check | propose | confirm`."""
-    verbs = {"show": show, "check": check, "propose": propose, "confirm": confirm}
+    """`dolphin limits show | check | propose | confirm | enable`."""
+    verbs = {"show": show, "check": check, "propose": propose, "confirm": confirm, "enable": enable}
     if argv:
         if argv[0] in verbs:
             return verbs[argv[0]](argv[1:])

@@ -101,6 +101,8 @@ def keys_of(spec: Spec) -> tuple[Key, ...]:
             found.append(Key("each", _each(read), f"values of their own, by the {spec.each}'s name"))
     if spec.window_ns:
         found.append(Key("window", _at_least_nothing(duration_ns), 'how long the window is, "1 s" unless it is said'))
+    if spec.sized:
+        found.append(Key(spec.sized, _at_least_nothing(basis_points), 'a share like "10 %"'))
     if spec.listed:
         found.append(Key(spec.listed, _names, "a list of names"))
     return tuple(found)
@@ -146,6 +148,9 @@ def _rule(document: Document, spec: Spec) -> tuple[Rule | None, tuple[UserError,
     if mode != Mode.OFF and spec.unit != Unit.NONE:
         if not document.tables[spec.name].keys() & {"value", "each"}:
             errors += (_missing(document, spec, "value", _ACCEPTED[spec.unit]),)
+    if mode != Mode.OFF and spec.sized:
+        if not values.get(spec.sized, 1) or spec.sized not in document.tables[spec.name]:
+            errors += (_missing(document, spec, spec.sized, 'a share above zero, like "10 %"'),)
     if errors:
         return None, errors
     return _made(spec, mode, values), ()
@@ -164,6 +169,7 @@ def _made(spec: Spec, mode: Mode, values: Mapping[str, Any]) -> Rule:
         values.get("window", spec.window_ns),
         values.get("each", ()),
         values.get(spec.listed, ()) if spec.listed else (),
+        values.get(spec.sized, 0) if spec.sized else 0,
     )
 
 

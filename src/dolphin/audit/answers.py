@@ -18,7 +18,7 @@ VERBS: Final = frozenset(
     {
         "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status",
         "fault", "shock", "sensor-error", "stall", "flow",
-        "limits-propose", "limits-confirm",
+        "limits-propose", "limits-confirm", "limits-enable",
     }
 )  # fmt: skip
 ANSWERED: Final = {"arm": "ARM", "confirm": "CONFIRM", "rebase-arm": "REBASE_ARM", "rebase-confirm": "REBASE_CONFIRM"}

@@ -108,6 +108,61 @@ def net_leverage(rule: Rule, names: Names, facts: Facts) -> int:
     return fitting(facts, _allowed(rule, facts) - moved)
 
 
+def duplicate(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: one like it left within the window."""
+    if facts.twin_age_ns == ABSENT:
+        return ALL
+    return ALL if facts.twin_age_ns >= rule.window_ns else 0
+
+
+def self_trade(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: it would meet an order of this book."""
+    return 0 if facts.crosses else ALL
+
+
+def repeated_execution(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: the strategy is stopped until the operator enables it."""
+    return 0 if facts.stopped else ALL
+
+
+def daily_loss(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: the day has cost as much as it may, or nobody knows what it cost."""
+    if not facts.known:
+        return 0
+    return ALL if facts.day_loss < minor_in(rule.value, facts) else BREACHED
+
+
+def drawdown(rule: Rule, names: Names, facts: Facts) -> int:
+    """All or nothing: the drawdown has reached the limit."""
+    return ALL if facts.drawdown_bp < rule.value else BREACHED
+
+
+def gap_loss(rule: Rule, names: Names, facts: Facts) -> int:
+    """What may be held so that a gap against all of it costs no more than the share of equity."""
+    if rule.size <= 0:
+        return ALL
+    most = positive(facts.equity) * rule.value // rule.size
+    return fitting(facts, most - positive(facts.gross) + facts.freed - positive(facts.working))
+
+
+def free_margin(rule: Rule, names: Names, facts: Facts) -> int:
+    """What leaves so much of equity free; nothing where nobody knows what a lot takes."""
+    room = facts.free - _allowed(rule, facts)
+    if room < 0:
+        return BREACHED
+    return fit(room, facts.margin_u)
+
+
+def venue_exposure(rule: Rule, names: Names, facts: Facts) -> int:
+    """What the venue's share leaves."""
+    return fitting(facts, minor_in(rule.value_for(names.venue), facts) - facts.venue_used + facts.freed)
+
+
+def strategy_exposure(rule: Rule, names: Names, facts: Facts) -> int:
+    """What the strategy's budget leaves."""
+    return fitting(facts, minor_in(rule.value_for(names.strategy), facts) - facts.strategy_used + facts.freed)
+
+
 def _allowed(rule: Rule, facts: Facts) -> int:
     return positive(facts.equity) * rule.value // BP
 
@@ -125,6 +180,15 @@ CHECKS: Final[dict[Code, Check]] = {
     Code.POSITION: position,
     Code.GROSS_LEVERAGE: gross_leverage,
     Code.NET_LEVERAGE: net_leverage,
+    Code.DUPLICATE: duplicate,
+    Code.SELF_TRADE: self_trade,
+    Code.REPEATED_EXECUTION: repeated_execution,
+    Code.DAILY_LOSS: daily_loss,
+    Code.DRAWDOWN: drawdown,
+    Code.GAP_LOSS: gap_loss,
+    Code.FREE_MARGIN: free_margin,
+    Code.VENUE_EXPOSURE: venue_exposure,
+    Code.STRATEGY_EXPOSURE: strategy_exposure,
 }
 
 

@@ -45,13 +45,23 @@ class Code(IntEnum):
     POSITION = 8
     GROSS_LEVERAGE = 9
     NET_LEVERAGE = 10
+    DUPLICATE = 11
+    SELF_TRADE = 12
+    REPEATED_EXECUTION = 13
+    DAILY_LOSS = 14
+    DRAWDOWN = 15
+    GAP_LOSS = 16
+    FREE_MARGIN = 17
+    VENUE_EXPOSURE = 18
+    STRATEGY_EXPOSURE = 19
 
 
 class Spec(NamedTuple):
     """One limit. `tighter`: -1 where a smaller value binds earlier, +1 where a larger one does. `window_ns`: the
     default of its window, 0 where it has none. `each`: whose own value may stand beside the general one. `listed`: the
-    key of its list of names. `holds`: it judges what is held, so that it may be breached without an order; while it is,
-    it may not be loosened. `watches`: it never blocks.
+    key of its list of names. `sized`: the key of a second share, of which a larger one binds earlier. `holds`: it
+    judges what is held, so that it may be breached without an order; while it is, it may not be loosened. `watches`: it
+    never blocks.
     """
 
     name: str
@@ -62,6 +72,7 @@ class Spec(NamedTuple):
     window_ns: int = 0
     each: str = ""
     listed: str = ""
+    sized: str = ""
     holds: bool = False
     watches: bool = False
 
@@ -107,6 +118,45 @@ SPECS: Final[dict[Code, Spec]] = {
     Code.NET_LEVERAGE: Spec(
         "net_leverage", "DOL-LIMIT-019", Unit.SHARE,
         "what is held net over equity, with what works on the order's side and the order", holds=True,
+    ),
+    Code.DUPLICATE: Spec(
+        "duplicate", "DOL-LIMIT-020", Unit.NONE,
+        "an entry like one that left within the window: of the same strategy, instrument, side, lots and price",
+        window_ns=NS_PER_S,
+    ),
+    Code.SELF_TRADE: Spec(
+        "self_trade", "DOL-LIMIT-021", Unit.NONE,
+        "an entry that would trade with an order of this book, of any strategy, that rests on the other side",
+    ),
+    Code.REPEATED_EXECUTION: Spec(
+        "repeated_execution", "DOL-LIMIT-022", Unit.COUNT,
+        "entries of one strategy within the window; then it enters no more until the operator enables it",
+        window_ns=60 * NS_PER_S, each="strategy",
+    ),
+    Code.DAILY_LOSS: Spec(
+        "daily_loss", "DOL-LIMIT-023", Unit.AMOUNT,
+        "loss since the last equity of the UTC day before, open profit and loss included, flows taken out", holds=True,
+    ),
+    Code.DRAWDOWN: Spec(
+        "drawdown", "DOL-LIMIT-024", Unit.SHARE, "drawdown from the audited high-water mark", holds=True
+    ),
+    Code.GAP_LOSS: Spec(
+        "gap_loss", "DOL-LIMIT-025", Unit.SHARE,
+        "what a gap of the stated size against everything held, working and ordered would cost, as a share of equity",
+        sized="gap", holds=True,
+    ),
+    Code.FREE_MARGIN: Spec(
+        "free_margin", "DOL-LIMIT-026", Unit.SHARE,
+        "free balance that must be left after the entry's margin, as a share of equity", tighter=1, holds=True,
+    ),
+    Code.VENUE_EXPOSURE: Spec(
+        "venue_exposure", "DOL-LIMIT-027", Unit.AMOUNT,
+        "what is held and works on one venue, long and short added, and the order", each="venue", holds=True,
+    ),
+    Code.STRATEGY_EXPOSURE: Spec(
+        "strategy_exposure", "DOL-LIMIT-028", Unit.AMOUNT,
+        "what one strategy holds and has working, long and short added, and the order: its budget", each="strategy",
+        holds=True,
     ),
 }  # fmt: skip
 NAMES: Final[dict[str, Code]] = {spec.name: code for code, spec in SPECS.items()}

@@ -15,13 +15,16 @@ INTERVALS: Final = ("risk_check_interval", "position_sync_interval", "health_che
 
 
 class Rule(NamedTuple):
-    """One limit's setting. `each`: values of its own for some names, sorted. `names`: its list, sorted."""
+    """One limit's setting. `each`: values of its own for some names, sorted. `names`: its list, sorted. `size`: its
+    second share, in bp.
+    """
 
     mode: Mode = Mode.OFF
     value: int = 0
     window_ns: int = 0
     each: tuple[tuple[str, int], ...] = ()
     names: tuple[str, ...] = ()
+    size: int = 0
 
     def value_for(self, name: str) -> int:
         """The value that holds for this name."""
@@ -71,6 +74,7 @@ def to_object(limits: Limits) -> dict[str, Any]:
             "window_ns": str(rule.window_ns),
             "each": {name: str(value) for name, value in rule.each},
             "names": list(rule.names),
+            "size": str(rule.size),
         }
     return {"rules": found, "intervals_ns": {name: str(value) for name, value in limits.intervals}}
 
@@ -86,6 +90,7 @@ def from_object(said: Mapping[str, Any]) -> Limits:
             int(values["window_ns"]),
             tuple(sorted((str(key), int(value)) for key, value in values["each"].items())),
             tuple(sorted(str(key) for key in values["names"])),
+            int(values["size"]),
         )
     return made(rules, {str(name): int(value) for name, value in said["intervals_ns"].items()})
 
@@ -104,6 +109,7 @@ def tightest(spec: Spec, old: Rule, new: Rule) -> Rule:
         max(old.window_ns, new.window_ns),
         tuple(sorted(each.items())),
         tuple(sorted({*old.names, *new.names})),
+        max(old.size, new.size),
     )
 
 

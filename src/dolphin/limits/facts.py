@@ -28,7 +28,11 @@ class Facts(NamedTuple):
     list's orders on this side of this instrument; `list_minor`: what those of the whole list are worth; of a single
     order its own. `side_lots`: what is held and works on the order's side of the instrument; `freed`: what the exit
     part makes free at once. `net`: signed value of all positions; `side_minor`: value of what works on the order's
-    side. `left`: entries that left within the rate's window.
+    side. `left`: entries that left within the rate's window. `twin_age_ns`: since an entry like it left. `crosses` 1:
+    it would trade with an order of this book. `stopped` 1: its strategy entered too often. `day_loss`: since the last
+    equity of the day before, negative where it is a gain; `known` 0: nobody knows. `free`: balance that is free;
+    `margin_u`: margin of a lot in micro-units, 0 where it is not known. `venue_used`, `strategy_used`: held and
+    working there.
     """
 
     side: int
@@ -55,13 +59,27 @@ class Facts(NamedTuple):
     side_lots: int
     net: int
     side_minor: int
+    twin_age_ns: int
+    crosses: int
+    stopped: int
+    known: int
+    day_loss: int
+    drawdown_bp: int
+    free: int
+    margin_u: int
+    venue_used: int
+    strategy_used: int
 
 
 class Remembered(NamedTuple):
-    """What the limits themselves know of this order: whether its instrument is on the list, entries in the window."""
+    """What the limits themselves know of this order: see the fields of these names in `Facts`."""
 
-    restricted: int
-    left: int
+    restricted: int = 0
+    left: int = 0
+    twin_age_ns: int = ABSENT
+    stopped: int = 0
+    known: int = 0
+    day_loss: int = 0
 
 
 def names_of(looked: Looked) -> Names:
@@ -76,7 +94,16 @@ def facts_of(looked: Looked, known: Remembered) -> Facts:
     side_lots = 0
     net = 0
     side_minor = 0
+    venue_used = 0
+    strategy_used = 0
+    margin = 0
     for row in looked.rows:
+        used = abs(row.held) + row.buys + row.sells
+        margin += row.margin
+        if row.venue == looked.venue:
+            venue_used += used
+        if row.strategy == looked.strategy:
+            strategy_used += used
         net += row.held
         side_minor += row.buys if order.side > 0 else row.sells
         if row.instrument == looked.instrument:
@@ -92,4 +119,6 @@ def facts_of(looked: Looked, known: Remembered) -> Facts:
         order.side, cut.entry, cut.exit, order.value_u, order.equity, order.gross, order.working, freed, looked.minor,
         looked.size_power, looked.lot_units, list_lots, list_minor, known.restricted, looked.priced, looked.price,
         looked.bid, looked.ask, looked.last, looked.price_age_ns, known.left, side_lots, net, side_minor,
+        known.twin_age_ns, looked.crosses, known.stopped, known.known, known.day_loss, looked.drawdown_bp,
+        min(looked.free, order.equity - margin), looked.margin_u, venue_used, strategy_used,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from dolphin.kernel.units import ABSENT
 from dolphin.limits.check import CHECKS, binding
 from dolphin.limits.codes import SPECS, Code, Mode
 from dolphin.limits.config import NOTHING, Limits, change, from_object, to_object
@@ -20,7 +21,9 @@ WAIT_NS: Final = 60 * 1_000_000_000
 LIFE_NS: Final = 86_400 * 1_000_000_000
 """A proposal is confirmed a minute after it was made at the earliest, and within a day."""
 
-_ROWS: Final = frozenset((Code.POSITION, Code.NET_LEVERAGE))
+_ROWS: Final = frozenset(
+    (Code.POSITION, Code.NET_LEVERAGE, Code.FREE_MARGIN, Code.VENUE_EXPOSURE, Code.STRATEGY_EXPOSURE)
+)
 _LISTS: Final = frozenset((Code.ORDER_QUANTITY, Code.ORDER_NOTIONAL))
 
 
@@ -48,15 +51,29 @@ class Limiter:
         self.wants_rows = bool(codes & _ROWS)
         self.wants_lists = bool(codes & _LISTS)
         self.wants_age = Code.STALE_PRICE in codes
+        self.wants_crossing = Code.SELF_TRADE in codes
+        self.wants_margin = Code.FREE_MARGIN in codes
+        self.wants_equity = Code.DAILY_LOSS in codes
         self._restricted = frozenset(limits.rule(Code.RESTRICTED).names)
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
     def facts(self, looked: Looked) -> Facts:
         """What this order is judged on."""
-        window_ns = self.limits.rule(Code.ORDER_RATE).window_ns
-        left = self.memory.entries.count(looked.order.ts_ns, window_ns)
-        return facts_of(looked, Remembered(int(looked.instrument in self._restricted), left))
+        memory = self.memory
+        ts_ns = looked.order.ts_ns
+        left = memory.entries.count(ts_ns, self.limits.rule(Code.ORDER_RATE).window_ns)
+        twin_age_ns = ABSENT
+        if looked.fresh:
+            twin_ns = memory.twins.get(_content(looked), None)
+            if twin_ns is not None:
+                twin_age_ns = max(ts_ns - twin_ns, 0)
+        loss = memory.day.loss(ts_ns, looked.order.equity)
+        known = Remembered(
+            int(looked.instrument in self._restricted), left, twin_age_ns, int(looked.strategy in memory.stopped),
+            int(loss is not None), loss or 0,
+        )  # fmt: skip
+        return facts_of(looked, known)
 
     def cap(self, looked: Looked) -> Capped:
         """What the limits leave of an order's entry part."""
@@ -78,9 +95,37 @@ class Limiter:
         said["facts"] = facts._asdict()
         return Capped(found.lots, int(found.code), words(found.code), " ".join(passive), said)
 
-    def left(self, ts_ns: int) -> None:
-        """An entry left."""
-        self.memory.entries.add(ts_ns)
+    def left(self, looked: Looked) -> str:
+        """An entry of this order left. What is to be said where its strategy may enter no more."""
+        memory, limits = self.memory, self.limits
+        ts_ns = looked.order.ts_ns
+        memory.entries.add(ts_ns)
+        duplicate = limits.rule(Code.DUPLICATE)
+        if duplicate.mode != Mode.OFF and looked.fresh:
+            memory.twin(_content(looked), ts_ns, duplicate.window_ns)
+        repeated = limits.rule(Code.REPEATED_EXECUTION)
+        if repeated.mode == Mode.OFF:
+            return ""
+        most = repeated.value_for(looked.strategy)
+        if memory.repeated(looked.strategy, ts_ns, repeated.window_ns) < most or looked.strategy in memory.stopped:
+            return ""
+        memory.stopped.add(looked.strategy)
+        return f"{words(Code.REPEATED_EXECUTION)}: {looked.strategy} had {most} entries; `dolphin limits enable`"
+
+    def enable(self, strategy: str) -> dict[str, Any]:
+        """The operator lets a strategy enter again."""
+        if self.memory.enable(strategy):
+            return {"enabled": strategy}
+        stopped = ", ".join(sorted(self.memory.stopped)) or "none"
+        return {"ok": False, "error": f"strategy {strategy!r} is not stopped; stopped are: {stopped}"}
+
+    def sampled(self, ts_ns: int, equity: int) -> bool:
+        """A reading of equity; whether another day has begun, which the journal must know."""
+        return self.memory.day.sample(ts_ns, equity)
+
+    def flowed(self, amount: int) -> None:
+        """Money came or went, in minor units."""
+        self.memory.day.flow(amount)
 
     def canceled(self, ts_ns: int) -> str:
         """A cancel came. What is to be said of their rate, at most once a window; nothing where there is nothing."""
@@ -99,13 +144,14 @@ class Limiter:
 
     def said(self) -> dict[str, Any]:
         """The limits in force, as a NOTE has them."""
-        return to_object(self.limits)
+        return to_object(self.limits) | self.memory.lasting()
 
     def take_up(self, said: Mapping[str, Any]) -> list[str]:
         """At a restart: what the journal says was in force stays; a file that is tighter tightens. Names of the limits
         that the file would have loosened.
         """
         made = change(from_object(said), self.limits)
+        self.memory.take_up(said)
         self._use(made.now)
         return [SPECS[code].name for code in made.looser]
 
@@ -163,6 +209,12 @@ class Limiter:
         self._proposal = None
         self._use(proposal.limits)
         return {"loosened": [SPECS[code].name for code in looser]}
+
+
+def _content(looked: Looked) -> tuple[Any, ...]:
+    """What makes two orders the same."""
+    order = looked.order
+    return (looked.strategy, looked.instrument, order.side, order.lots, looked.priced, looked.price)
 
 
 def words(code: int) -> str:

@@ -1,11 +1,17 @@
-"""What the limits remember between orders: when entries and cancels left.
+"""What the limits remember between orders: when entries and cancels left, twins, who was stopped, how a day began.
 
-What belongs here: windows of time; no verdict. Times in ns as the plug-in says them, and none is asked for here.
+What belongs here: windows of time and the day's anchor; no verdict. Times in ns as the plug-in says them, and none is
+asked for here. What must outlive a restart (who is stopped, the anchor) is said by `lasting`.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+DAY_NS: Final = 86_400 * 1_000_000_000
+NEVER_NS: Final = -(1 << 62)
 
 
 class Window:
@@ -26,10 +32,79 @@ class Window:
         return len(times)
 
 
+class Day:
+    """Equity that the UTC day began with: the last that was seen before it, else the first that was seen in it."""
+
+    def __init__(self) -> None:
+        self.number = -1
+        self.anchor = 0
+        self._last: int | None = None
+
+    def sample(self, ts_ns: int, equity: int) -> bool:
+        """A reading of equity; whether another day has begun with it."""
+        day = ts_ns // DAY_NS
+        began = day != self.number
+        if began:
+            self.number = day
+            self.anchor = equity if self._last is None else self._last
+        self._last = equity
+        return began
+
+    def flow(self, amount: int) -> None:
+        """Money came or went: no profit and no loss."""
+        self.anchor += amount
+        if self._last is not None:
+            self._last += amount
+
+    def loss(self, ts_ns: int, equity: int) -> int | None:
+        """What the day has cost until now; None where its beginning is not known, or equity is not."""
+        if ts_ns // DAY_NS != self.number or equity <= 0:
+            return None
+        return self.anchor - equity
+
+
 class Memory:
-    """Of one book. `entries`: those that left; `cancels`: those that came; `said_ns`: when their rate was last said."""
+    """Of one book. `entries`: those that left; `cancels`: those that came; `said_ns`: when their rate was last said.
+
+    `twins`: when an entry of this content last left. `repeats`: entries by strategy, and `stopped` the strategies that
+    entered too often.
+    """
 
     def __init__(self) -> None:
         self.entries = Window()
         self.cancels = Window()
-        self.said_ns = -(1 << 62)
+        self.said_ns = NEVER_NS
+        self.twins: dict[tuple[Any, ...], int] = {}
+        self.repeats: dict[str, Window] = {}
+        self.stopped: set[str] = set()
+        self.day = Day()
+
+    def twin(self, content: tuple[Any, ...], ts_ns: int, window_ns: int) -> None:
+        """An entry of this content left; those that are out of the window are forgotten, oldest first."""
+        self.twins.pop(content, None)
+        self.twins[content] = ts_ns
+        while next(iter(self.twins.values())) <= ts_ns - window_ns:
+            del self.twins[next(iter(self.twins))]
+
+    def repeated(self, strategy: str, ts_ns: int, window_ns: int) -> int:
+        """One more entry of this strategy; how many there are within the window."""
+        window = self.repeats.setdefault(strategy, Window())
+        window.add(ts_ns)
+        return window.count(ts_ns, window_ns)
+
+    def enable(self, strategy: str) -> bool:
+        """The operator lets a strategy enter again; whether it was stopped."""
+        self.repeats.pop(strategy, None)
+        if strategy not in self.stopped:
+            return False
+        self.stopped.discard(strategy)
+        return True
+
+    def lasting(self) -> dict[str, Any]:
+        """What a restart must know."""
+        return {"stopped": sorted(self.stopped), "day": self.day.number, "anchor": str(self.day.anchor)}
+
+    def take_up(self, said: Mapping[str, Any]) -> None:
+        """What an earlier run knew, as far as it says so."""
+        self.stopped = {str(name) for name in said.get("stopped", ())}
+        self.day.number, self.day.anchor = int(said.get("day", -1)), int(said.get("anchor", 0))

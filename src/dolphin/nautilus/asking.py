@@ -35,7 +35,10 @@ class Unscaled(Exception):
 
 
 class Asked(NamedTuple):
-    """A question, whom it is about, and what its answer is applied to. `new_price`: what a modification asks for."""
+    """A question, whom it is about, and what its answer is applied to. `new_price`: what a modification asks for.
+
+    `fresh` 1: an order that is new, 0: a modification.
+    """
 
     event: Order
     name: str
@@ -45,6 +48,7 @@ class Asked(NamedTuple):
     apart: frozenset[str]
     orders: list[Any]
     new_price: Any
+    fresh: int
 
 
 class Asker:
@@ -104,7 +108,7 @@ class Asker:
         taking = self._style(order, scale, side, command.price)
         return self._asked(
             [order], scale, group, apart, side, lots, taking, 1,
-            self._book.named(group, position_id), value, before, command.price,
+            self._book.named(group, position_id), value, before, command.price, 0,
         )  # fmt: skip
 
     def undone(self, command: Any, order: Any, working: Working) -> int:
@@ -197,7 +201,7 @@ class Asker:
 
     def _asked(
         self, orders: list[Any], scale: Scale, group: Group, apart: frozenset[str], side: int, lots: int, taking: int,
-        whole: int, named: int, value: int, before: int, new_price: Any = None,
+        whole: int, named: int, value: int, before: int, new_price: Any = None, fresh: int = 1,
     ) -> Asked:  # fmt: skip
         order = orders[0]
         if self._unconverted(orders, scale):
@@ -214,7 +218,8 @@ class Asker:
             sample.gross, self._values.working(group, sums) + before, equity, self._l_raw_bp, sums.leaving,
         )  # fmt: skip
         return Asked(
-            event, order.client_order_id.value, order.strategy_id.value, group, scale, apart, orders, new_price
+            event, order.client_order_id.value, order.strategy_id.value, group, scale, apart, orders, new_price,
+            fresh,
         )  # fmt: skip
 
     def _scale(self, instrument_id: Any) -> Scale:

@@ -125,6 +125,7 @@ class FlowOfEvents:
         counted = self._exposure.events(self._guard.state, now_ns)
         if counted:
             self._emit_all(counted)
+        parts.limiting.sampled(now_ns)
         event = parts.sampler.event(self._guard.state, parts.values.sample(), now_ns, stood)
         if event is not None:
             self._guard.emit(event)
@@ -366,6 +367,7 @@ class FlowOfEvents:
         flow = self._balance.flow(now_ns, self._parts.closed)
         if flow is not None:
             self._guard.emit(flow, encode({"what": "balance changed without a fill"}))
+            self._parts.limiting.flowed(flow.flow)
 
     def finish(self) -> None:
         """The last sample, so that a journal ends with what the account was worth."""

@@ -192,7 +192,7 @@ class Gates:
                     lots = 0
                 verdict = verdict._replace(lots=lots, reason=reason)
         if verdict.lots > verdict.exit_lots:
-            self._limiting.left(asked.event.ts_ns)
+            self._limiting.left()
         self._guard.count(_NAMES[reason])
         return verdict, reason
 

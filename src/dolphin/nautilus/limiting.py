@@ -10,7 +10,10 @@ anybody can compute it again. The limits in force stand in a NOTE at the start a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
+
+from nautilus_trader.model.enums import OrderType
 
 from dolphin.journal import encode, read
 from dolphin.kernel.events import Order
@@ -20,9 +23,9 @@ from dolphin.nautilus.asking import Asked, price_of
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.ports import Limiter, Looked, Row
-from dolphin.nautilus.translate import Scale
+from dolphin.nautilus.translate import TAKES, Scale, ceil_div, price_units, units
 from dolphin.nautilus.values import Values
-from dolphin.nautilus.working import NOTHING, Group, Sums
+from dolphin.nautilus.working import NOTHING, Group, Sums, Working
 
 NOTE: Final = "limits"
 
@@ -58,6 +61,8 @@ class Limiting:
         self._tell: Callable[[str, str], None] = actor.tell
         self._failed: Callable[[str, BaseException], None] = actor.failed
         self._venues: dict[str, str] = {}
+        self._last: Looked | None = None
+        self._margins: dict[str, tuple[int, int]] = {}
         self.basket: Basket | None = None
         self.words = ""
 
@@ -90,11 +95,13 @@ class Limiting:
     def asked(self, asked: Asked, note: str) -> tuple[Asked, str]:
         """The question with the cap in it, and its note with what that was judged on, if anything was held back."""
         self.words = ""
+        self._last = None
         if not self._limiter.active:
             return asked, note
         if parts(asked.event).entry <= 0:
             return asked, note
-        capped = self._limiter.cap(self._looked(asked))
+        self._last = self._looked(asked)
+        capped = self._limiter.cap(self._last)
         if not capped.said:
             return asked, note
         if capped.passive:
@@ -103,10 +110,32 @@ class Limiting:
         event = asked.event._replace(cap_lots=capped.lots, cap=capped.code)
         return asked._replace(event=event), f'{note[:-1]},"limits":{encode(capped.said)}}}'
 
-    def left(self, ts_ns: int) -> None:
-        """An entry leaves."""
-        if self._limiter.active:
-            self._limiter.left(ts_ns)
+    def left(self) -> None:
+        """An entry of the order that was asked about leaves."""
+        if self._last is None:
+            return
+        said = self._limiter.left(self._last)
+        if said:
+            self._tell("LIMIT", said)
+            self._note()
+
+    def sampled(self, now_ns: int) -> None:
+        """The account was read: where a limit wants it, the limits know what a day began with."""
+        if not self._limiter.wants_equity:
+            return
+        sample = self._values.sample()
+        if sample.known == 0:
+            return
+        if sample.error == 1:
+            return
+        if self._limiter.sampled(now_ns, sample.equity):
+            self._note()
+
+    def flowed(self, amount: int) -> None:
+        """Money came or went."""
+        if self._limiter.wants_equity:
+            self._limiter.flowed(amount)
+            self._note()
 
     def canceled(self) -> None:
         """A cancel has passed; a fault in what is said of their rate must not hold up the next."""
@@ -144,7 +173,8 @@ class Limiting:
         return Looked(
             event, scale.id, self._venue(scale), asked.strategy, self._minor(), scale.size_power, scale.lot_units,
             priced, price, prices.bid, prices.ask, prices.last, self._age_ns(scale), list_lots, list_minor,
-            self._rows(asked.group.key, asked.apart),
+            self._rows(asked.group.key, asked.apart), asked.fresh, self._crosses(asked, priced, price),
+            self._guard.state.capital.drawdown_bp, self._free(), self._margin_u(scale, event.value_u),
         )  # fmt: skip
 
     def _minor(self) -> int:
@@ -206,7 +236,67 @@ class Limiting:
         return Row(
             group.instrument, self._venue(scale), group.strategy, group.lots, held, sums.buy, sums.sell,
             notional(sums.buy, long_u), notional(sums.sell, short_u),
+            self._margin(scale, abs(held) + notional(sums.buy, long_u) + notional(sums.sell, short_u)),
         )  # fmt: skip
+
+    # --- margin and crossing ------------------------------------------------------------------------------------------
+
+    def _free(self) -> int:
+        """What the account says is free, in minor units; nothing without an account."""
+        account = self._values.account
+        if not self._limiter.wants_margin:
+            return 0
+        if account is None:
+            return 0
+        free = account.balance_free(self._values.base)
+        if free is None:
+            return 0
+        return units(free, 10**self._values.base.precision)
+
+    def _margin_u(self, scale: Scale, value_u: int) -> int:
+        """Micro-units that an entry of one lot takes of what is free, rounded up; 0 where nobody knows."""
+        if not self._limiter.wants_margin:
+            return 0
+        num, den = self._ratio(scale)
+        return ceil_div(value_u * num, den)
+
+    def _margin(self, scale: Scale, minor: int) -> int:
+        if not self._limiter.wants_margin:
+            return 0
+        num, den = self._ratio(scale)
+        return ceil_div(minor * num, den)
+
+    def _ratio(self, scale: Scale) -> tuple[int, int]:
+        """An instrument's margin over its value: initial margin over leverage; all of it on a cash account."""
+        account = self._values.account
+        if account is None:
+            return 0, 1
+        if not account.is_margin_account:
+            return 1, 1
+        known = self._margins.get(scale.id)
+        if known is None:
+            instrument = self._cache.instrument(scale.instrument_id)
+            initial, one = Decimal(str(instrument.margin_init)).as_integer_ratio()
+            granted = account.leverage(scale.instrument_id)
+            if granted is None:  # none of its own
+                granted = account.default_leverage
+            leverage, part = Decimal(str(granted)).as_integer_ratio()
+            known = (initial * part, one * leverage)
+            self._margins[scale.id] = known
+        return known
+
+    def _crosses(self, asked: Asked, priced: int, price: int) -> int:
+        """1 where the order would trade with one of this book that rests on the other side."""
+        if not self._limiter.wants_crossing:
+            return 0
+        side = asked.event.side
+        for group in self._book.groups.values():
+            if group.instrument != asked.scale.id:
+                continue
+            for working in group.orders.values():
+                if _meets(working, asked, side, priced, price):
+                    return 1
+        return 0
 
     # --- the operator -------------------------------------------------------------------------------------------------
 
@@ -214,6 +304,7 @@ class Limiting:
         """Other limits: what is tighter holds at once. The answer of the limits."""
         answer = self._limiter.propose(said, self._clock.timestamp_ns(), nonce, self._standing())
         self._note()
+        self.sampled(self._clock.timestamp_ns())
         return answer
 
     def confirm(self, nonce: int) -> dict[str, Any]:
@@ -222,13 +313,20 @@ class Limiting:
         self._note()
         return answer
 
+    def enable(self, strategy: str) -> dict[str, Any]:
+        """A strategy that entered too often may enter again."""
+        answer = self._limiter.enable(strategy)
+        self._note()
+        return answer
+
     def _standing(self) -> list[Looked]:
         """What is held now, as orders of no lots on both sides of each instrument, and one for the account."""
         found = [self._held("", None, 1, MICRO)]
-        for name in sorted({group.instrument for group in self._book.groups.values()}):
+        for name, strategy in sorted({(group.instrument, group.strategy) for group in self._book.groups.values()}):
             scale = self._scales[name]
             for side in (1, -1):
-                found.append(self._held(name, scale, side, self._values.worth(scale, side)))
+                looked = self._held(name, scale, side, self._values.worth(scale, side))
+                found.append(looked._replace(strategy=strategy))
         return found
 
     def _held(self, name: str, scale: Scale | None, side: int, value_u: int) -> Looked:
@@ -250,5 +348,20 @@ class Limiting:
             lot_units = scale.lot_units
         return Looked(
             order, name, venue, "", self._minor(), size_power, lot_units, 0, 0, 0, 0, 0, ABSENT, 0, 0,
-            self._rows("", frozenset()),
+            self._rows("", frozenset()), 0, 0, self._guard.state.capital.drawdown_bp, self._free(), MICRO,
         )  # fmt: skip
+
+
+def _meets(working: Working, asked: Asked, side: int, priced: int, price: int) -> bool:
+    """Whether a working order rests on the other side, where this one trades: any price is met by a market order."""
+    if working.side == side:
+        return False
+    if working.cid in asked.apart:
+        return False
+    if working.held():
+        return False
+    if working.order.order_type != OrderType.LIMIT:
+        return False
+    if not priced:
+        return asked.event.taking == TAKES
+    return side * (price - price_units(working.order.price, asked.scale)) >= 0

@@ -21,7 +21,7 @@ from dolphin.journal import killfile
 
 VERBS: Final = (
     "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status", "flow",
-    "limits-propose", "limits-confirm",
+    "limits-propose", "limits-confirm", "limits-enable",
 )  # fmt: skip
 """What a letter may ask."""
 

@@ -82,6 +82,7 @@ class Operator:
             "flow": self._flow,
             "limits-propose": self._propose,
             "limits-confirm": self._confirm_limits,
+            "limits-enable": self._enable,
         }
 
     def act(self, verb: str, args: Mapping[str, Any], cause: str) -> dict[str, Any]:
@@ -251,6 +252,10 @@ class Operator:
     def _confirm_limits(self, args: Mapping[str, Any]) -> dict[str, Any]:
         _only(args, ("nonce",))
         return self._limiting.confirm(_needed(args, "nonce", "the nonce that `limits-propose` answered"))
+
+    def _enable(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        _only(args, ("strategy",))
+        return self._limiting.enable(str(args.get("strategy", "")))
 
 
 def _nothing(name: object, standing: int, held: list[str]) -> str:

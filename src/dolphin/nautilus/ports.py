@@ -111,7 +111,7 @@ class SensorSource(Protocol):
 
 class Row(NamedTuple):
     """One position with what works on it, and whose it is. Lots signed, `held` their signed value in minor units; what
-    works by side, in lots and in value.
+    works by side, in lots and in value. `margin`: what all of it takes, where a limit wants that.
     """
 
     instrument: str
@@ -123,6 +123,7 @@ class Row(NamedTuple):
     sell_lots: int
     buys: int
     sells: int
+    margin: int
 
 
 class Looked(NamedTuple):
@@ -130,7 +131,9 @@ class Looked(NamedTuple):
 
     `minor`: minor units in one of the account's currency, 0 without an account. `priced` 1: it has a limit `price`.
     `list_lots`, `list_minor`: entry parts of the list that it is in, on its side of the instrument, and of all of it.
-    `rows`: where a limit wants them; the order itself works in none of them.
+    `rows`: where a limit wants them; the order itself works in none of them. `fresh` 1: a new order, 0: a modification.
+    `crosses` 1: it would trade with an order of this book. `free`: what the account says is free, `margin_u` what a lot
+    takes in micro-units, 0 where nobody knows.
     """
 
     order: Order
@@ -149,6 +152,11 @@ class Looked(NamedTuple):
     list_lots: int
     list_minor: int
     rows: Sequence[Row]
+    fresh: int
+    crosses: int
+    drawdown_bp: int
+    free: int
+    margin_u: int
 
 
 class Capped(NamedTuple):
@@ -174,10 +182,25 @@ class Limiter(Protocol):
     wants_rows: bool
     wants_lists: bool
     wants_age: bool
+    wants_crossing: bool
+    wants_margin: bool
+    wants_equity: bool
 
     def cap(self, looked: Looked) -> Capped: ...
-    def left(self, ts_ns: int) -> None:
-        """An entry left."""
+    def left(self, looked: Looked) -> str:
+        """An entry of this order left; what is to be said where its strategy may enter no more."""
+        ...
+
+    def sampled(self, ts_ns: int, equity: int) -> bool:
+        """A reading of equity; whether another day has begun."""
+        ...
+
+    def flowed(self, amount: int) -> None:
+        """Money came or went."""
+        ...
+
+    def enable(self, strategy: str) -> dict[str, Any]:
+        """A strategy that was stopped may enter again."""
         ...
 
     def canceled(self, ts_ns: int) -> str:
