@@ -32,16 +32,24 @@ def accounts(host: str = "live") -> Accounts:
 
 
 @pytest.mark.parametrize(
-    ("text", "power", "expected"),
-    [("17.73", 100, 1773), ("-37.63", 100, -3763), ("-0.05", 100, -5), ("7", 100, 700), ("1.50", 10, 15)],
+    ("text", "power", "units", "exact"),
+    [
+        ("17.73", 100, 1773, 1),
+        ("-37.63", 100, -3763, 1),
+        ("-0.05", 100, -5, 1),
+        ("7", 100, 700, 1),
+        ("1.50", 10, 15, 1),
+        ("1.234", 100, 123, 0),
+        ("-1.234", 100, -124, 0),
+    ],
 )
-def test_prices(text: str, power: int, expected: int) -> None:
-    assert price_units(text, power) == expected
+def test_prices(text: str, power: int, units: int, exact: int) -> None:
+    assert price_units(text, power) == (units, exact)
 
 
-@pytest.mark.parametrize("text", ["1.234", "1e5", "", "nan", "1.2.3"])
-def test_what_is_no_price_of_this_scale(text: str) -> None:
-    with pytest.raises(ValueError, match=r"price|int"):
+@pytest.mark.parametrize("text", ["1e5", "", "nan", "1.2.3"])
+def test_what_is_no_price(text: str) -> None:
+    with pytest.raises(ValueError, match="int"):
         price_units(text, 100)
 
 
@@ -117,6 +125,12 @@ def test_profit_that_is_not_known_is_not_said() -> None:
     made.each("FILL", fill("1", -1, 10))
     made.each("FILL", fill("2", instrument="NEW", position="NEW-S"))
     assert made.lines() == [Line("CL", -10, 0, "USD", 0), Line("NEW", 10, 0, "", 0)]
+
+
+def test_a_price_of_more_digits_than_the_scale_is_counted_and_its_profit_not_said() -> None:
+    made = accounts()
+    made.each("FILL", fill("1", price="17.735"))
+    assert made.lines() == [Line("CL", 10, 0, "USD", 0)]
 
 
 def test_old_fills_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

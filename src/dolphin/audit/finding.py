@@ -6,9 +6,10 @@ bad record by file and line, and what was expected of which field.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dolphin.journal import Head, Record
 from dolphin.kernel.events import EFFECTS
@@ -113,7 +114,7 @@ class Check(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The whole answer. `reasons`: why it is incomplete. `records` counts the header."""
+    """The whole answer. `reasons`: why it is incomplete. `records` counts the header. `ledger`: its closing figures."""
 
     path: str
     engine: str
@@ -131,6 +132,7 @@ class Report(NamedTuple):
     coverage: Coverage
     back_ns: int
     seconds: float
+    ledger: Mapping[str, Any] = {}
 
 
 class Coverage(NamedTuple):

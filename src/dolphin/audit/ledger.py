@@ -18,33 +18,24 @@ from typing import Any, Final, NamedTuple
 from dolphin.audit.answers import command, member, text
 from dolphin.audit.finding import SAFETY, Finding, found
 from dolphin.audit.gate import Wrong
+from dolphin.audit.ledger_accounts import Sessions
 from dolphin.journal import Record, integer
 from dolphin.kernel.reasons import Reason
 
 TAGS: Final = {"TRIM": "DOLPHIN_TRIM", "FLATTEN": "DOLPHIN_FLATTEN", "KILL_FLATTEN": "DOLPHIN_KILL"}
 COMPARED: Final[dict[str, frozenset[str]]] = {
     "HEADER": frozenset(
-        {
-            "format",
-            "policy",
-            "policy_hash",
-            "start_ns",
-            "anchor_ns",
-            "confidence_ms",
-            "envelope",
-            "feeds",
-            "host",
-            "mode",
-        }
+        {"format", "policy", "policy_hash", "start_ns", "anchor_ns", "confidence_ms", "envelope", "feeds", "host"}
+        | {"mode"}
     ),
     "FILL": frozenset(
         {"id", "strategy", "instrument", "position", "side", "lots", "position_before", "position_after", "applied"}
-        | {"spread"}
+        | {"spread", "trade", "again"}
     ),
     "OWN": frozenset({"id", "position", "instrument", "strategy", "lots", "side", "reason", "tag"}),
     "COMMAND": frozenset({"verb", "answer"}),
     "GAP": frozenset({"from", "count"}),
-    "CLOSE": frozenset({"records", "own", "state"}),
+    "CLOSE": frozenset({"records", "own", "state", "ledger"}),
 }
 """Which fields of these kinds a check reads."""
 
@@ -95,6 +86,7 @@ class Ledger:
         self.after_gap = False
         self.dropped: Record | None = None
         self.checked = 0
+        self.accounts = Sessions()
 
     def take(self, record: Record) -> Finding | None:
         """The finding on one record of any kind."""
@@ -105,6 +97,8 @@ class Ledger:
             self.checked += 1
             try:
                 wrong = handler(self, record)
+                if wrong is None:
+                    self.accounts.take(record)
             except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
                 said = f"{type(error).__name__}: {error}"
                 wrong = Wrong("data", "the fields of its kind", said, FIELDS, "see docs/journal-format.md")
@@ -124,6 +118,8 @@ class Ledger:
                 return finding
         if record.kind in READING:
             return self.take(record)
+        if record.kind == "FLOW":
+            self.accounts.flow(int(record.body.flow))
         self.written += 1
         return None
 
@@ -172,6 +168,9 @@ class Ledger:
             return Wrong("lots", "more than 0", str(lots), FIELDS, "a fill moves something")
         key, instrument = text(data, "position"), text(data, "instrument")
         book = self.book(key, instrument)
+        wrong = self.accounts.again(data)
+        if wrong is not None or "again" in data:
+            return wrong
         if "applied" in data:
             return self._not_taken(record, side)
         if data.get("commission", 0) != 0:
@@ -372,7 +371,9 @@ class Ledger:
             if name in data and integer(data[name]) != right and not self.after_gap:
                 hint = "what this writer wrote, without header, GAP and CLOSE"
                 return Wrong(name, str(right), str(data[name]), "DOL-JOURNAL-007", hint)
-        return None
+        if self.after_gap:
+            return None
+        return self.accounts.close(data)
 
 
 READING: Final = frozenset({"ORDER", "REDUCE", "EQUITY", "ARM", "CONFIRM"})

@@ -225,6 +225,7 @@ class Auditor:
             coverage=self.counter.coverage(),
             back_ns=self.counter.back_ns,
             seconds=seconds,
+            ledger=self.ledger.accounts.figures(),
         )
 
 

@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 from dolphin.audit.finding import CHECKS, Check, Finding, Report, Verdict, iso
+from dolphin.audit.ledger_accounts import rows
 
 
 def text(report: Report, *, all_: bool = False) -> str:
@@ -42,6 +43,8 @@ def text(report: Report, *, all_: bool = False) -> str:
         f"  absent       {', '.join(report.absent) or 'no category'}",
         *_coverage(report),
     ]
+    for place, row in enumerate(rows(report.ledger)):
+        lines.append(f"  {'' if place else 'ledger':<12} {row}")
     return "\n".join(lines)
 
 
@@ -105,6 +108,7 @@ def plain(report: Report) -> dict[str, Any]:
             "not_exercised": list(report.coverage.not_exercised),
             "not_compared": list(report.coverage.not_compared),
         },
+        "ledger": dict(report.ledger),
         "seconds": round(report.seconds, 3),
     }
 

@@ -33,7 +33,7 @@ class Unit(NamedTuple):
 
 class Line(NamedTuple):
     """An instrument at the end: signed lots, realised profit in minor units of `currency`. `exact` 0: of a position
-    that was found, or of an instrument whose scales the header lacks, profit is not known.
+    that was found, of an instrument whose scales the header lacks or do not fit a price, profit is not known.
     """
 
     instrument: str
@@ -43,15 +43,13 @@ class Line(NamedTuple):
     exact: int
 
 
-def price_units(text: str, power: int) -> int:
-    """A decimal price in units of one over `power`. ValueError where it is none, or has more digits than the scale."""
+def price_units(text: str, power: int) -> tuple[int, int]:
+    """A decimal price in units of one over `power`, floored, and 1 if it is exactly that. ValueError: it is none."""
     whole, _, digits = text.partition(".")
-    scaled = int(whole + digits) * power
-    parts = 10 ** len(digits)
-    if scaled % parts != 0:
-        raise ValueError(f"price {text} has more digits than 1/{power}")
-    units: int = scaled // parts
-    return units
+    units, rest = divmod(int(whole + digits) * power, 10 ** len(digits))
+    if rest == 0:
+        return units, 1
+    return units, 0
 
 
 class Accounts:
@@ -95,7 +93,8 @@ class Accounts:
         """A FILL record."""
         if data.get("spread") == 1:  # its legs have fills of their own
             return
-        if self._counted(str(data.get("id", "")), str(data.get("trade", ""))):
+        order, trade = str(data.get("id", "")), str(data.get("trade", ""))
+        if self.knows(order, trade):
             self.again += 1
             return
         instrument, position = str(data["instrument"]), str(data["position"])
@@ -106,12 +105,15 @@ class Accounts:
         if unit is None:
             self.inexact.add(instrument)
         else:
-            price = price_units(str(data["price"]), unit.price_power)
+            price, exact = price_units(str(data["price"]), unit.price_power)
             inverse = unit.inverse
+            if exact == 0:
+                self.inexact.add(instrument)
         if position in self._found:
             self.inexact.add(instrument)
         self.books = booked(self.books, Entry(position, instrument, lots, price, inverse))
         self.books = charged(self.books, str(data.get("currency", "")), integer(data.get("commission", 0)))
+        self._count(order, trade)
 
     def lots(self, position: str) -> int:
         """Signed lots that the fills of this position add up to."""
@@ -151,14 +153,10 @@ class Accounts:
             return self._run, order, trade
         return 0, order, trade
 
-    def _counted(self, order: str, trade: str) -> bool:
-        """Whether the fill is known; it is from now on. Without a trade id nothing can be told apart."""
+    def _count(self, order: str, trade: str) -> None:
+        """The fill is known from now on. Without a trade id nothing can be told apart."""
         if trade == "":
-            return False
-        key = self._key(order, trade)
-        if key in self._known:
-            return True
-        self._known[key] = None
+            return
+        self._known[self._key(order, trade)] = None
         if len(self._known) > KNOWN_MAX:
             del self._known[next(iter(self._known))]
-        return False

@@ -13,10 +13,12 @@ import pickle
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from dolphin.journal import encode, text
+from dolphin.journal import decode, encode, number, text
+from dolphin.journal.entries import Accounts
 from dolphin.kernel.events import Fault
 from dolphin.kernel.reasons import Cause
 from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.opening import scale_entry
 from dolphin.nautilus.translate import Scale, lots_of, units
 
 RECENT: Final = 8
@@ -58,7 +60,9 @@ def _same(fill: Any, event: Any) -> bool:
 
 
 class Fills:
-    """Writes FILL records; trips the latch at a fill that no position took."""
+    """Writes FILL records; trips the latch at a fill that no position took. `accounts`: the ledger of this run, as the
+    fold of its records gives it: CLOSE has its checksum.
+    """
 
     def __init__(
         self, guard: Guard, scales: dict[str, Scale], cache: Any, tell: Callable[[str, str], None]
@@ -67,12 +71,18 @@ class Fills:
         self._scales = scales
         self._cache = cache
         self._tell = tell
+        self.accounts = Accounts()
+        self.accounts.each("HEADER", {"instruments": [scale_entry(scale) for scale in scales.values()]})
         self._codes: dict[Any, str] = {}
         self._key: tuple[Any, Any, Any] | None = None
         self._place = ""
 
     def record(self, event: Any, name: str, now_ns: int) -> None:
         """One fill of the order of this name."""
+        if self.accounts.knows(name, event.trade_id.value):
+            self._write(event, name, now_ns, ',"again":1')
+            self._tell("LEDGER", f"fill {event.trade_id.value} of {name} came again; counted once [DOL-LEDGER-002]")
+            return
         if took(self._cache, event):
             self._write(event, name, now_ns, "")
             return
@@ -109,13 +119,14 @@ class Fills:
             currency = self._currency(paid.currency)
             commission = units(paid, 10**paid.currency.precision)
         where = self._where(event.instrument_id, event.strategy_id, event.position_id)
-        self._guard.write(
-            now_ns,
-            "FILL",
+        lots = number(lots_of(event.last_qty, scale))
+        said = (
             f'{{"id":{text(name)},"trade":{text(event.trade_id.value)},{where},"side":{side},'
-            f'"lots":{lots_of(event.last_qty, scale)},"price":"{event.last_px}","commission":{commission},'
-            f'"currency":{currency}{more}}}',
+            f'"lots":{lots},"price":"{event.last_px}","commission":{number(commission)},'
+            f'"currency":{currency}{more}}}'
         )
+        self._guard.write(now_ns, "FILL", said)
+        self.accounts.fill(decode(said.encode()))
 
     def _where(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> str:
         """Which position it changes, as JSON text; the last one's is kept, since fills come in rows."""

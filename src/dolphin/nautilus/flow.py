@@ -50,6 +50,7 @@ class FlowOfEvents:
         self.announce = self._balance.announce
         self.begin = self._balance.begin
         self._fills = Fills(parts.guard, parts.scales, parts.cache, parts.actor.tell)
+        self.accounts = self._fills.accounts
         self._commands = Commands(parts, self)
         self.kill_file = self._commands.kill_file
         self.signal = self._commands.signal
@@ -368,6 +369,7 @@ class FlowOfEvents:
         if flow is not None:
             self._guard.emit(flow, encode({"what": "balance changed without a fill"}))
             self._parts.limiting.flowed(flow.flow)
+            self.accounts.flow(flow.flow)
 
     def finish(self) -> None:
         """The last sample, so that a journal ends with what the account was worth."""

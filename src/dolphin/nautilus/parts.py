@@ -380,7 +380,8 @@ class Parts:
         self.closed = True
         self._watching.set()
         self.flow.finish()
-        head, why_not = ended(self.guard, self.own.sent, self.actor.clock.timestamp_ns())
+        now_ns = self.actor.clock.timestamp_ns()
+        head, why_not = ended(self.guard, self.own.sent, now_ns, self.flow.accounts.digest())
         if why_not:
             self.actor.tell("JOURNAL", why_not)
         else:

@@ -1,0 +1,95 @@
+"""Check d, the accounts: each fill is counted once, and CLOSE names the ledger that the journal folds to.
+
+What belongs here: the two folds of `journal.entries`, over the whole journal and over the run that is on, what is held
+against them, and the closing figures in words. CLOSE has the checksum of what the guard counted in its own run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dolphin.audit.gate import Wrong
+from dolphin.journal import Record
+from dolphin.journal.entries import Accounts
+
+ONCE: Final = "DOL-LEDGER-002"
+CLOSING: Final = "DOL-LEDGER-003"
+
+
+class Sessions:
+    """`whole`: of all runs of this journal. `run`: of the one that is on, as its guard counts it."""
+
+    def __init__(self) -> None:
+        self.whole = Accounts()
+        self.run = Accounts()
+
+    def take(self, record: Record) -> None:
+        """One record that nothing else is wrong with."""
+        data = record.data
+        self.whole.each(record.kind, data)
+        if record.kind == "NOTE" and data.get("what") == "resumed":
+            units = self.run.units
+            self.run = Accounts()
+            self.run.units = units
+        self.run.each(record.kind, data)
+
+    def flow(self, amount: int) -> None:
+        """A deposit or withdrawal."""
+        self.whole.flow(amount)
+        self.run.flow(amount)
+
+    def again(self, data: Mapping[str, Any]) -> Wrong | None:
+        """A fill that has come in this run before must say so, and no other may."""
+        known = self.run.knows(str(data.get("id", "")), str(data.get("trade", "")))
+        if known and data.get("again") != 1:
+            return Wrong("again", "1", str(data.get("again")), ONCE, "its order has a fill of this trade id already")
+        if "again" in data and not known:
+            return Wrong("again", "no such field", str(data["again"]), ONCE, "its order has no fill of this trade id")
+        return None
+
+    def close(self, data: Mapping[str, Any]) -> Wrong | None:
+        """The checksum that the guard has kept, where it says one."""
+        if "ledger" not in data:
+            return None
+        computed = self.run.digest()
+        if data["ledger"] == computed:
+            return None
+        return Wrong(
+            "ledger", computed, str(data["ledger"]), CLOSING, "the fills and flows of this run add up to another"
+        )
+
+    def figures(self) -> dict[str, Any]:
+        """The closing figures as JSON has them; integers as text, in minor units."""
+        whole = self.whole
+        return {
+            "fills": whole.books.fills,
+            "again": whole.again,
+            "capital": str(whole.books.capital),
+            "fees": {currency: str(fee) for currency, fee in sorted(whole.books.fees.items())},
+            "instruments": [
+                {
+                    "instrument": line.instrument,
+                    "lots": str(line.lots),
+                    "realised": str(line.realised) if line.exact else None,
+                    "currency": line.currency,
+                }
+                for line in whole.lines()
+            ],
+            "checksum": whole.digest(),
+        }
+
+
+def rows(figures: Mapping[str, Any]) -> list[str]:
+    """The closing figures for people: one line for all, one for each instrument, minor units as they are."""
+    if not figures or figures["fills"] == 0:
+        return []
+    fees = ", ".join(f"{int(fee):,} {currency}" for currency, fee in figures["fees"].items())
+    head = f"{figures['fills']:,} fills, fees {fees or '0'}, deposits {int(figures['capital']):,}"
+    if figures["again"]:
+        head += f", {figures['again']:,} came again and were not counted"
+    found = [f"{head} (minor units); {figures['checksum']}"]
+    for line in figures["instruments"]:
+        profit = "not known" if line["realised"] is None else f"{int(line['realised']):,} {line['currency']}"
+        found.append(f"{line['instrument']}: {int(line['lots']):,} lots, realised {profit}")
+    return found
