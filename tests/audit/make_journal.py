@@ -169,8 +169,8 @@ class Maker:
         """A fill of the last order, or of `name`, as the plug-in writes it; what is held after it."""
         self.held += side * lots * more.get("applied", 1)
         self.other(
-            "FILL", id=name or f"O-{self.count}", trade=f"T-{self.count}", instrument="EURUSD.SIM", strategy=STRATEGY,
-            position=POSITION, side=side, lots=lots, price="1.00000", commission=0, currency="USD", **more,
+            "FILL", id=name or f"O-{self.count}", trade=f"T-{self.journal.head.seq}", instrument="EURUSD.SIM",
+            strategy=STRATEGY, position=POSITION, side=side, lots=lots, price="1.00000", commission=0, currency="USD", **more,
         )  # fmt: skip
         return self.held
 
