@@ -170,7 +170,8 @@ class Maker:
         self.held += side * lots * more.get("applied", 1)
         self.other(
             "FILL", id=name or f"O-{self.count}", trade=f"T-{self.journal.head.seq}", instrument="EURUSD.SIM",
-            strategy=STRATEGY, position=POSITION, side=side, lots=lots, price="1.00000", commission=0, currency="USD", **more,
+            strategy=STRATEGY, position=POSITION, side=side, lots=lots, price="1.00000", commission=0, currency="USD",
+            **more,
         )  # fmt: skip
         return self.held
 
