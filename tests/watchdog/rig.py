@@ -78,10 +78,12 @@ def child(state_dir):
     return made
 
 
-def watchdog(state_dir, exchange, *more, symbols=SYMBOLS):
+def watchdog(state_dir, exchange, *more, missed=10, symbols=SYMBOLS):
+    """The command. More beats than in earnest: on a busy machine a child does not get to beat for 300 ms."""
     return Process(
         "dolphin", "watchdog", "--state", state_dir, "--venue", "binance-futures", "--symbols", ",".join(symbols),
-        "--url", exchange.url, *more, BINANCE_API_KEY=exchange.key, BINANCE_API_SECRET=exchange.secret,
+        "--url", exchange.url, "--missed", missed, *more,
+        BINANCE_API_KEY=exchange.key, BINANCE_API_SECRET=exchange.secret,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def exchange():
 
 @pytest.fixture
 def venue(exchange):
-    made = Binance(Keys(exchange.key, exchange.secret), exchange.url, timeout_s=5, sleep=lambda pause_s: None)
+    made = Binance(Keys(exchange.key, exchange.secret), exchange.url, timeout_s=9, warm_s=9, sleep=lambda pause_s: None)
     yield made
     made.close()
 
@@ -124,7 +124,7 @@ def test_a_clock_that_is_off_is_asked_for(exchange, venue):
     assert requests(exchange).count("GET /fapi/v1/time") == 1
     assert venue.countdown("BTCUSDT", 60_000).reply == Reply.DONE
     assert requests(exchange).count("GET /fapi/v1/time") == 1
-    assert "offset 36" in venue.warm().text
+    assert int(venue.warm().text.split()[2]) > 3_590_000
 
 
 def test_a_key_that_is_refused_is_refused_at_once(exchange):
@@ -143,9 +143,11 @@ def test_an_idle_connection_that_the_venue_closed_is_opened_again(exchange, venu
     assert requests(exchange).count("GET /fapi/v1/time") == 3
 
 
-def test_a_slow_venue_does_not_hold_up_the_watch(exchange, venue):
+def test_a_slow_venue_does_not_hold_up_the_watch(exchange):
+    venue = Binance(Keys(exchange.key, exchange.secret), exchange.url)
     exchange.do(lambda: exchange.faults.append(Fault("late", "GET /fapi/v1/time", ms=2_000)))
     assert "timed out" in venue.warm().text
+    venue.close()
 
 
 class Limits(http.server.BaseHTTPRequestHandler):

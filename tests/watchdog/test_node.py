@@ -16,7 +16,7 @@ def test_a_node_that_was_stopped_has_its_orders_cancelled_and_wakes_killed(tmp_p
         where = (exchange.url, exchange.ws, exchange.key, exchange.secret, tmp_path)
         with Process("tests.watchdog.node_child", *where) as node:
             node.until("running", 60)
-            with watchdog(tmp_path, exchange, "--missed", "10", symbols=("BTCUSDT",)) as dog:
+            with watchdog(tmp_path, exchange, missed=20, symbols=("BTCUSDT",)) as dog:
                 dog.until("sees: beats")
                 eventually(lambda: len(exchange.working()) >= 3 and exchange.net() > 0)
                 assert len(notes(tmp_path)) <= 4  # healthy: nothing was done

@@ -8,8 +8,9 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from dolphin.app import cli
+from dolphin.app.watched import looks_on
 from dolphin.journal import JournalLocked, killfile, verify
-from dolphin.journal.beat import Heart
+from dolphin.journal.beat import Heart, read_beat, slot_of
 from dolphin.watchdog.arming import Arming, weight_a_minute
 from dolphin.watchdog.binance import Binance, Keys
 from dolphin.watchdog.process import Settings, Watchdog
@@ -181,6 +182,28 @@ def test_where_both_died_the_venue_cancels():
 
 def test_what_it_costs_at_the_venue():
     assert weight_a_minute(20, 30_000) == 1_200
+
+
+# --- who looks on -----------------------------------------------------------------------------------------------------
+
+
+def test_the_status_says_whether_one_looks_on(tmp_path):
+    path = tmp_path / "watchdog.heartbeat"
+    assert looks_on(tmp_path).startswith("none: nobody")
+    heart = Heart.create(str(path), "w")
+    assert looks_on(tmp_path) == f"looks on (process {os.getpid()})"
+    heart.beat(True)
+    assert looks_on(tmp_path).startswith("ACTS")
+    newest = read_beat(str(path))
+    for old in (newest._replace(monotonic_ns=0), newest._replace(who=newest.who._replace(boot="0" * 32))):
+        path.write_bytes(slot_of(old))
+        assert looks_on(tmp_path) == f"none: process {os.getpid()} looked on, and beats no more"
+    heart = Heart.create(str(path), "w")
+    heart.end(False)
+    assert looks_on(tmp_path) == "none: it was ended"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert looks_on(tmp_path).startswith("unknown")
 
 
 # --- the log --------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ def test_what_a_gone_process_left_is_cancelled_and_it_wakes_killed(tmp_path, exc
         eventually(lambda: len(exchange.countdowns) == 2)
         assert len(exchange.working()) == 6
         if how == "blocked":
-            process.say("block 1.5")
+            process.say("block 4")
         else:
             process.send({"stopped": "SIGSTOP", "killed": "SIGKILL"}[how])
         dog.until("trip")
@@ -57,7 +57,7 @@ def test_what_a_gone_process_left_is_cancelled_and_it_wakes_killed(tmp_path, exc
 @pytest.mark.req("DOL-WATCH-002", "DOL-WATCH-004")
 def test_a_process_that_beats_is_left_alone_even_by_a_watchdog_that_slept(tmp_path, exchange):
     orders(exchange)
-    with child(tmp_path) as process, watchdog(tmp_path, exchange) as dog:
+    with child(tmp_path) as process, watchdog(tmp_path, exchange, missed=60) as dog:
         dog.until("sees: beats")
         for _ in range(3):
             dog.send("SIGSTOP")
@@ -114,7 +114,7 @@ def test_an_act_that_cannot_be_done_is_said(tmp_path, exchange):
     with child(tmp_path) as process:
         process.send("SIGKILL")
         process.popen.wait()
-    with watchdog(tmp_path, exchange, "--once", "--timeout", "2") as dog:
+    with watchdog(tmp_path, exchange, "--once", "--timeout", "6") as dog:
         assert dog.ended() == 1, dog.lines
     trip = next(note for note in notes(tmp_path) if note["what"] == "trip")
     assert trip["orders"] == "unknown"

@@ -78,14 +78,16 @@ def address(url: str) -> tuple[bool, str, int]:
 
 
 class Binance:
-    """One account. `sleep`: how to wait between tries; a test waits less."""
+    """One account. `warm_s`: the timeout of `warm`. `sleep`: how to wait between tries; a test waits less."""
 
     def __init__(
-        self, keys: Keys, url: str = URL, *, timeout_s: float = TIMEOUT_S, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+        self, keys: Keys, url: str = URL, *, timeout_s: float = TIMEOUT_S, warm_s: float = WARM_S,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
         self._keys = keys
         self._secure, self._host, self._port = address(url)
         self._timeout_s = timeout_s
+        self._warm_s = warm_s
         self._sleep = sleep
         self._offset_ms = 0
         self._wire: http.client.HTTPConnection | None = None
@@ -140,7 +142,7 @@ class Binance:
 
     def warm(self) -> Answer:
         """See `Venue`: the server's time, once, with a short timeout."""
-        said = self._once("GET", "/fapi/v1/time", {}, signed=False, timeout_s=WARM_S)
+        said = self._once("GET", "/fapi/v1/time", {}, signed=False, timeout_s=self._warm_s)
         return self._learnt(said)
 
     def close(self) -> None:

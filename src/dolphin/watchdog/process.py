@@ -95,14 +95,17 @@ class Watchdog:
             self._end()
 
     def once(self, patience_s: float) -> Sight:
-        """One judgement; where the process is gone, the act, until it is done or `patience_s` are over."""
+        """One judgement: of a process that beats a new beat is awaited; one that is gone is acted upon, until that is
+        done or `patience_s` are over.
+        """
         until_ns = time.monotonic_ns() + int(patience_s * 10**9)
         self._warm(time.monotonic_ns())
-        sure_ns = time.monotonic_ns() + 2 * PERIOD_MS * NS_PER_MS
         try:
             sight = self.step()
-            while not self.stop and (self._acting or time.monotonic_ns() < sure_ns):
-                if time.monotonic_ns() > until_ns:
+            first = self._eye.beat
+            while not self.stop and time.monotonic_ns() < until_ns:
+                waits = sight.state in (State.BEATS, State.LATE) and self._eye.beat == first
+                if not self._acting and not waits:
                     break
                 self._sleep()
                 sight = self.step()
