@@ -154,6 +154,7 @@ def put(new: object, *path: Any) -> Callable[[Any], None]:
         (put([[1]], "aside", "kill_texts"), "aside.kill_texts"),
         (put([["a", []]], "aside", "kill_texts"), "aside.kill_texts"),
         (put([[1, [2]]], "aside", "kill_texts"), "aside.kill_texts"),
+        (put([], "aside", "limits"), "aside.limits"),
     ],
 )
 def test_it_is_read_strictly(book: Folding, change: Callable[[Any], None], field: str) -> None:
@@ -187,7 +188,11 @@ def test_a_keeper_folds_what_was_written() -> None:
     keeper.took("FILL", FILL)
     keeper.took("EQUITY", '{"gross":7}')
     keeper.took("EQUITY", '{"gross":8}')
+    keeper.took("NOTE", '{"what":"limits","limits":{"old":1}}')
+    keeper.took("NOTE", '{"what":"limits","limits":{"position":{"max_lots":"9007199254740993","x_ns":"5"}}}')
+    keeper.took("NOTE", '{"what":"resumed"}')
     found = back(keeper.take(STATE, 0)).aside
+    assert found.limits == {"position": {"max_lots": "9007199254740993", "x_ns": "5"}}
     assert found.lots == {"P": 5}
     assert found.gross == 8
 

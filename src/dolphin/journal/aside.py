@@ -18,6 +18,9 @@ LEAVING: Final = 2
 WANTED_GONE: Final = "wanted gone"
 """What the NOTE of a start says: `positions` are those that are still to go; of earlier ones none is."""
 
+LIMITS: Final = "limits"
+"""What the NOTE of pre-trade limits says, and the field in which it has those that are in force."""
+
 KINDS: Final = frozenset(("ADOPT", "RESUME", "COMMAND", "REDUCE", "FILL", "NOTE", "EQUITY"))
 """The kinds of record that `Aside.each` looks at."""
 
@@ -27,6 +30,7 @@ class Aside:
     last read or filled; REDUCE reads each before it is flattened. A journal begins flat where it says nothing of what
     was found (`flat_before`). `waiting`: positions written in ADOPT that nobody has decided on. `gross`: exposure at
     the last sample, minor units. `kill_texts`: the causes that operators gave, by episode, the first of one first.
+    `limits`: the pre-trade limits in force, as their last NOTE has them; empty: none were said.
     """
 
     def __init__(self) -> None:
@@ -36,6 +40,7 @@ class Aside:
         self.waiting: dict[str, None] = {}
         self.gross = 0
         self.kill_texts: dict[int, list[str]] = {}
+        self.limits: dict[str, Any] = {}
 
     def each(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take one record of any kind."""
@@ -74,6 +79,7 @@ class Aside:
             "waiting": list(self.waiting),
             "gross": self.gross,
             "kill_texts": [[episode, list(texts)] for episode, texts in self.kill_texts.items()],
+            "limits": self.limits,
         }
 
     def _said(self, data: Mapping[str, Any]) -> None:
@@ -109,7 +115,10 @@ class Aside:
             self.standing.pop(name, None)
 
     def _noted(self, data: Mapping[str, Any]) -> None:
-        if data.get("what") != WANTED_GONE:
+        what = data.get("what")
+        if what == LIMITS:
+            self.limits = dict(data[LIMITS])
+        if what != WANTED_GONE:
             return
         for name in self.leaving():
             del self.standing[name]
@@ -135,6 +144,9 @@ def restored(value: object) -> Aside:
         if len(_list("aside.kill_texts", pair)) != 2:
             raise Malformed("aside.kill_texts", "pairs of episode and causes", pair)
         found.kill_texts[integer("aside.kill_texts", pair[0])] = _texts("aside.kill_texts", pair[1])
+    if type(value["limits"]) is not dict:
+        raise Malformed("aside.limits", "an object", value["limits"])
+    found.limits = value["limits"]
     return found
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from nautilus_trader.model.enums import OrderType
 
-from dolphin.journal import encode, read
+from dolphin.journal import encode
+from dolphin.journal.aside import LIMITS
 from dolphin.kernel.events import Order
 from dolphin.kernel.orders import parts
 from dolphin.kernel.units import ABSENT, MICRO, notional
@@ -26,8 +27,6 @@ from dolphin.nautilus.ports import Limiter, Looked, Row
 from dolphin.nautilus.translate import TAKES, Scale, ceil_div, price_units, units
 from dolphin.nautilus.values import Values
 from dolphin.nautilus.working import NOTHING, Group, Sums, Working
-
-NOTE: Final = "limits"
 
 
 class Basket:
@@ -68,27 +67,20 @@ class Limiting:
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
-    def begin(self, journal: str, resumed: bool) -> None:
-        """Take up what was in force in an earlier run, and say what is now."""
-        if resumed:
-            self._take_up(journal)
+    def begin(self, before: Mapping[str, Any]) -> None:
+        """Take up what was in force in an earlier run (`before`, empty: none was), and say what is now."""
+        if before:
+            self._take_up(before)
         if self._limiter.active:
             self._note()
 
-    def _take_up(self, journal: str) -> None:
-        said = None
-        for record in read(journal):
-            if record.kind == "NOTE":
-                if record.data.get("what") == NOTE:
-                    said = record.data[NOTE]
-        if said is None:
-            return
-        looser = self._limiter.take_up(said)
+    def _take_up(self, before: Mapping[str, Any]) -> None:
+        looser = self._limiter.take_up(before)
         if looser:
             self._tell("LIMITS", f"looser in the file than in force: {', '.join(looser)}; `dolphin limits propose`")
 
     def _note(self) -> None:
-        self._guard.write(self._clock.timestamp_ns(), "NOTE", encode({"what": NOTE, NOTE: self._limiter.said()}))
+        self._guard.write(self._clock.timestamp_ns(), "NOTE", encode({"what": LIMITS, LIMITS: self._limiter.said()}))
 
     # --- orders -------------------------------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ class Parts:
         self.feeds.subscribe()
         self.sleep()
         self._spoken(now_ns)
-        self.limiting.begin(self.guard.journal.path, self.resumed)
+        self.limiting.begin(self.decided.limits)
         self._tested()
         self.book.loaded()
         self.flow.begin()
