@@ -107,7 +107,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "journal.jsonl")
-        mixed(Path(path), given.records)
+        mixed(Path(path), given.records, every=max(given.records // 16, 1))
         kinds = Counter()
         for record in read(path):
             kinds.take(record)
@@ -119,13 +119,19 @@ def main() -> None:
         one, report = wall(lambda: replay.audit(path))
         busy_one = time.process_time() - mine
         assert report.verdict == Verdict.CONFORMS, report.findings
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        two, report = wall(lambda: pipeline.audit(path, jobs=2))
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert report.verdict == Verdict.CONFORMS, report.findings
-        print(f"replay, one process    {one:7.2f} s  {n / one:9,.0f} records/s")
-        child = after.ru_utime - before.ru_utime
-        print(f"replay, two processes  {two:7.2f} s  {n / two:9,.0f} records/s  (second process: {child:.2f} s of CPU)")
+        print(f"replay, one process    {one:7.2f} s  {n / one:9,.0f} records/s  ({n / busy_one:,.0f} a second of CPU)")
+        two = one
+        for jobs in sorted({2, os.cpu_count() or 2, 4}):
+            before, mine = resource.getrusage(resource.RUSAGE_CHILDREN), time.process_time()
+            two, report = wall(lambda jobs=jobs: pipeline.audit(path, jobs=jobs))
+            after, first = resource.getrusage(resource.RUSAGE_CHILDREN), time.process_time() - mine
+            assert report.verdict == Verdict.CONFORMS, report.findings
+            child = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / jobs
+            alone = n / max(first, child)
+            print(
+                f"and {jobs} for decisions    {two:7.2f} s  {n / two:9,.0f} records/s  (CPU: first {first:.2f} s, "
+                f"others {child:.2f} s each: {alone:,.0f} records/s if each had a core)"
+            )
         table = parts(path)
         for name, seconds in table:
             print(f"  {name:<34} {seconds:6.3f} s  {seconds / n * 1e6:6.2f} us a record")

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dolphin.audit import pipeline, replay
-from dolphin.audit.finding import Verdict
+from dolphin.audit.finding import Report, Verdict
+from dolphin.journal import read
 from tests.audit.make_journal import mixed, scripted
 from tests.audit.test_replay import edited, line_of
 
 
-def same(path: Path, **options: bool) -> None:
-    one = replay.audit(str(path), all_=options.get("all_", False))
-    two = pipeline.audit(str(path), jobs=2, all_=options.get("all_", False))
-    assert (one.verdict, one.reasons, one.head, one.records) == (two.verdict, two.reasons, two.head, two.records)
+@pytest.fixture(autouse=True)
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other processes start twice as fast without contracts; this one has them."""
+    monkeypatch.delenv("DOLPHIN_CONTRACTS", raising=False)
+
+
+def same(path: Path, **options: bool) -> Report:
+    all_ = options.get("all_", False)
+    one = replay.audit(str(path), all_=all_)
+    two = pipeline.audit(str(path), jobs=3, all_=all_)
+    assert (one.verdict, one.reasons) == (two.verdict, two.reasons)
     # The first process does not know the book, so that a fault of form is said without it.
     assert [f._replace(before="") for f in one.findings] == [f._replace(before="") for f in two.findings]
-    assert one.checks["a"] == two.checks["a"]
     if not one.findings:
+        assert (one.head, one.records) == (two.head, two.records)
         assert one.checks == two.checks
         assert one.coverage == two.coverage
+    return two
 
 
 @pytest.fixture
@@ -75,3 +85,99 @@ def test_an_incomplete_journal(whole: Path) -> None:
     whole.with_name("journal.jsonl.head").unlink()
     whole.write_text("".join(text[:-1]))
     same(whole)
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five checkpoints."""
+    path = tmp_path_factory.mktemp("long") / "journal.jsonl"
+    mixed(path, 1_200, every=200)
+    return path
+
+
+def checkpoints(path: Path) -> list[int]:
+    return [record.line for record in read(str(path)) if record.kind == "CHECKPOINT"]
+
+
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The places from which processes are begun."""
+    found: list[str] = []
+    real = pipeline.subprocess.Popen
+
+    def watch(command: list[str], **how: Any) -> Any:
+        found.append(command[-3])
+        return real(command, **how)
+
+    monkeypatch.setattr(pipeline.subprocess, "Popen", watch)
+    return found
+
+
+@pytest.mark.req("DOL-AUDIT-001", "DOL-JOURNAL-011")
+def test_parts_from_checkpoint_to_checkpoint_are_the_whole(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "decisions", None)  # the parts are enough
+    where = begun(monkeypatch)
+    same(long)
+    assert len(where) == 3
+    assert where[0] == "0"
+    assert {int(line) + 1 for line in where[1:]} <= {*checkpoints(long)}
+
+
+@pytest.mark.parametrize(("parts", "expected"), [(1, 0), (2, 1), (4, 3), (99, 5)])
+def test_a_journal_is_cut_where_it_has_checkpoints(long: Path, parts: int, expected: int) -> None:
+    found = pipeline.cuts(str(long), parts)
+    assert len(found) == expected
+    assert found == sorted(found)
+    assert len({*found}) == expected
+
+
+def test_a_journal_without_checkpoints_is_one_part(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = begun(monkeypatch)
+    same(whole)
+    assert where == ["0"]
+
+
+def at_part(path: Path, number: int, kind: str) -> int:
+    """A line of this kind after the checkpoint of this number (0: the header)."""
+    after = [0, *checkpoints(path)][number]
+    return next(record.line for record in read(str(path)) if record.line > after and record.kind == kind)
+
+
+@pytest.mark.req("DOL-AUDIT-001")
+@pytest.mark.parametrize("number", [0, 3, 5])
+def test_a_bad_record_in_any_part(long: Path, number: int) -> None:
+    line = at_part(long, number, "ORDER")
+    found = same(edited(long, line, '"out":[', '"out":[1'))
+    assert (found.verdict, found.findings[0].line) == (Verdict.VIOLATES, line)
+
+
+@pytest.mark.req("DOL-JOURNAL-011")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"episode":0', '"episode":1'),
+        ('"flat_before":1', '"flat_before":0'),
+        ('"state":', '"stale":'),
+        ('"rebases":0', '"rebases":0.5'),
+    ],
+)
+def test_a_forged_checkpoint(long: Path, before: str, after: str) -> None:
+    line = pipeline.cuts(str(long), 3)[0].line + 1
+    found = same(edited(long, line, before, after)).findings[0]
+    assert (found.line, found.requirement) == (line, "DOL-JOURNAL-011")
+
+
+def test_all_findings_of_all_parts(long: Path) -> None:
+    copy = edited(long, at_part(long, 1, "ORDER"), '["VERDICT",', '["VERDICT",1')
+    copy = edited(copy, at_part(long, 4, "ORDER"), '["VERDICT",', '["VERDICT",1')
+    assert len(same(copy, all_=True).findings) >= 2
+
+
+def test_a_header_that_opens_no_run_is_no_part(long: Path) -> None:
+    copy = edited(long, 1, '"kind":"DATA"', '"kind":"DATE"')
+    same(copy)
+
+
+def test_a_process_that_fails_is_said(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.sys, "executable", "/bin/false")
+    with pytest.raises(ValueError, match="failed with 1"):
+        pipeline.audit(str(whole), jobs=2)

@@ -69,9 +69,9 @@ def _parser() -> args.Parser:
         "--jobs",
         type=int,
         default=0,
-        choices=(0, 1, 2),
+        choices=range(257),
         metavar="N",
-        help="processes for replay: 1 or 2 (default: 2 if long)",
+        help="processes that recompute decisions, each from a checkpoint; 1: one for all (default, 0: cores, if long)",
     )
     return parser
 

@@ -92,7 +92,7 @@ class Fold:
             return self._malformed(record)
         before = self.state
         if record.kind in ASIDE:
-            self.beside(record.kind, record.data)
+            self.beside_kernel(event, record.kind, record)
         if self.agrees(event, record.raw):
             return None
         return self._differs(record, before, event)
@@ -105,6 +105,13 @@ class Fold:
         if raw == text:
             return True
         return raw.startswith(text[:-1] + b',"x":')
+
+    def beside_kernel(self, event: Any, kind: str, record: Record) -> None:
+        """As `beside`, of a kernel record: samples are many, and of them only the exposure counts."""
+        if kind == "EQUITY":
+            self.aside.gross = event.gross
+        else:
+            self.beside(kind, record.data)
 
     def beside(self, kind: str, data: Any) -> None:
         """What checkpoints hold beside the state. A record that says nothing readable is for other checks to name."""

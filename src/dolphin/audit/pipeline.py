@@ -1,9 +1,14 @@
-"""Replay in two processes: one reads, checks the form and the safety properties, the other recomputes the decisions.
+"""Replay in several processes: one reads, checks the form and the safety properties, others recompute the decisions.
 
-What belongs here: the division of work, and how two halves become one report. The chain is a fold and the kernel is a
-fold, but neither needs the other's result. So the second process (`python -m dolphin.audit.pipeline PATH`) takes the
+What belongs here: the division of work, and how the parts become one report. The chain is a fold and the kernel is a
+fold, but neither needs the other's result. So a second process (`python -m dolphin.audit.pipeline PATH`) takes the
 lines unchecked and as they are; whatever it says of a line at or after the first one that the first process refuses is
 dropped, and a line that it cannot take apart must be one that the first process refuses, or the audit fails.
+
+Where the journal has checkpoints, its decisions are recomputed in as many parts as there are cores. A part begins with
+the fold that its first record, a CHECKPOINT, holds, and ends with the next part's first record, which must be its own
+fold to the byte: so all parts without a finding are the whole without one. Where any part has something to say, the
+whole is done again in one process, whose word counts: what follows a wrong record is a matter of what came before it.
 """
 
 from __future__ import annotations
@@ -24,11 +29,13 @@ from dolphin.audit.finding import DECISIONS, FORM, Check, Finding, Report
 from dolphin.audit.replay import FINDINGS_MAX, Auditor
 from dolphin.journal import Record
 from dolphin.journal.aside import KINDS as ASIDE
+from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.encoding import TAIL_BYTES
 from dolphin.journal.files import PORT
+from dolphin.journal.folding import places
 from dolphin.journal.kinds import CHECKERS as FULL
 from dolphin.journal.kinds import KERNEL, KINDS, OMITTED
-from dolphin.journal.reader import Source
+from dolphin.journal.reader import START, Place, Source
 from dolphin.kernel.events import EVENTS, Event
 
 LONG_BYTES: Final = 8_000_000
@@ -78,10 +85,10 @@ class Line(NamedTuple):
         return Record(self.number, self.number - 1, self.ts_ns, self.kind, "", "", self.raw, body)
 
 
-def lines(path: str) -> Iterator[Line]:
-    """The lines of a file, taken apart. Broken where that cannot be done."""
-    source = Source(path, PORT)
-    number = 0
+def lines(path: str, at: Place = START) -> Iterator[Line]:
+    """The lines of a file from `at` on, taken apart. Broken where that cannot be done."""
+    source = Source(path, PORT, at.offset)
+    number = at.line
     new = tuple.__new__
     fast = _READERS
     try:
@@ -110,7 +117,7 @@ def lines(path: str) -> Iterator[Line]:
 
 
 class Half(NamedTuple):
-    """What the second process found. `stopped`: the line that it could not take apart, 0 if none."""
+    """What a second process found. `stopped`: the line that it could not take apart, 0 if none."""
 
     findings: tuple[Finding, ...]
     reasons: tuple[str, ...]
@@ -118,29 +125,60 @@ class Half(NamedTuple):
     stopped: int
 
 
-def decisions(path: str, all_: bool) -> Half:
-    """Check b on the whole file, in this process."""
+def decisions(path: str, all_: bool, begin: Place = START, end: int = 0) -> Half:
+    """Check b in this process: on the whole file, or from the checkpoint at `begin` to that at line `end` (0: to the
+    end of the file).
+    """
     auditor = Auditor(path, all_=all_, safety=False)
     stopped = 0
     try:
-        for line in lines(path):
-            _, _, kind, raw, event = line
+        for line in _from(auditor, begin):
+            number, _, kind, raw, event = line
             fold = auditor.fold
             if event is not None and fold is not None and not auditor.blind:
                 before = fold.state
                 if fold.agrees(event, raw):
                     if kind in ASIDE:
-                        fold.beside(kind, msgspec.json.decode(raw))
+                        fold.beside_kernel(event, kind, _record(line))
                     continue
                 fold.state = before
                 fold.events -= 1
             auditor.take(_record(line))
-            if auditor.stopped:
+            if auditor.stopped or number == end:
                 break
     except Broken as error:
         stopped = int(str(error))
     events = 0 if auditor.fold is None else auditor.fold.events
     return Half(tuple(auditor.findings), tuple(auditor.reasons), events, stopped)
+
+
+def _from(auditor: Auditor, begin: Place) -> Iterator[Line]:
+    """The lines to recompute, once `auditor` has what is before them: nothing, or header and checkpoint."""
+    if begin == START:
+        yield from lines(auditor.path)
+        return
+    auditor.take(_record(next(lines(auditor.path))))
+    found = lines(auditor.path, begin)
+    first = _record(next(found))
+    if auditor.fold is None:
+        raise Broken(str(first.line))
+    try:
+        auditor.fold.state, auditor.fold.aside = read_checkpoint(first.data, first.raw)
+    except ValueError as error:
+        raise Broken(str(first.line)) from error
+    yield from found
+
+
+def cuts(path: str, parts: int) -> list[Place]:
+    """Checkpoints at which `path` falls into so many parts of about one size; fewer where it has not as many."""
+    found = [*places(path)][::-1]
+    size = os.path.getsize(path)
+    chosen: list[Place] = []
+    for number in range(1, parts):
+        after = [place for place in found if place.offset >= size * number // parts]
+        if after and after[0] not in chosen:
+            chosen.append(after[0])
+    return chosen
 
 
 def _record(line: Line) -> Record:
@@ -159,32 +197,64 @@ def audit(
     jobs: int = 0,
     progress: Callable[[Record], object] | None = None,
 ) -> Report:
-    """As `replay.audit`, in one or two processes (`jobs` 0: two for a long journal on more than one core)."""
+    """As `replay.audit`, in several processes. `jobs`: how many recompute decisions, beside this one; 1: this one does
+    all; 0: as many as there are cores, for a long journal.
+    """
     path = os.fspath(path)
-    if not _two(path, jobs):
+    count = _processes(path, jobs)
+    if count == 1:
         return replay.audit(path, anchor=anchor, all_=all_, progress=progress)
     began = time.perf_counter()
-    command = [sys.executable, "-m", "dolphin.audit.pipeline", path, str(int(all_))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as other:
-        try:
-            auditor = Auditor(path, all_=all_, decisions=False)
-            replay.run(auditor, anchor, progress)
-            said, _ = other.communicate()
-        finally:
+    others = _begun(path, all_, cuts(path, count))
+    try:
+        auditor = Auditor(path, all_=all_, decisions=False)
+        replay.run(auditor, anchor, progress)
+        half = _whole([_said(other) for other in others])
+    finally:
+        for other in others:
             other.kill()
-    if other.returncode != 0:
-        raise ValueError(f"the second process failed with {other.returncode}; audit with --jobs 1, and report it")
-    return _joined(auditor, _half(said), time.perf_counter() - began)
+            other.wait()
+    if half is None:
+        half = decisions(path, all_)
+    return _joined(auditor, half, time.perf_counter() - began)
 
 
-def _two(path: str, jobs: int) -> bool:
+def _processes(path: str, jobs: int) -> int:
     if jobs:
-        return jobs > 1
+        return jobs
     try:
         long = os.path.getsize(path) >= LONG_BYTES
     except OSError:
-        return False
-    return long and (os.cpu_count() or 1) > 1
+        return 1
+    return (os.cpu_count() or 1) if long else 1
+
+
+def _begun(path: str, all_: bool, inner: list[Place]) -> list[subprocess.Popen[bytes]]:
+    """One process for each part between the checkpoints `inner`."""
+    ends = [place.line + 1 for place in inner] + [0]
+    found = []
+    for begin, end in zip([START, *inner], ends, strict=True):
+        place = [str(begin.offset), str(begin.line), begin.digest.hex()]
+        command = [sys.executable, "-m", "dolphin.audit.pipeline", path, str(int(all_)), *place, str(end)]
+        found.append(subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL))
+    return found
+
+
+def _said(other: subprocess.Popen[bytes]) -> Half:
+    said, _ = other.communicate()
+    if other.returncode != 0:
+        raise ValueError(f"a second process failed with {other.returncode}; audit with --jobs 1, and report it")
+    return _half(said)
+
+
+def _whole(halves: list[Half]) -> Half | None:
+    """All parts as one; None where one of several has something to say."""
+    if len(halves) == 1:
+        return halves[0]
+    for half in halves:
+        if half.findings or half.reasons or half.stopped:
+            return None
+    return Half((), (), sum(half.events for half in halves), 0)
 
 
 def _half(said: bytes) -> Half:
@@ -213,8 +283,9 @@ def _joined(auditor: Auditor, half: Half, seconds: float) -> Report:
 
 
 def main(argv: list[str]) -> int:
-    """The second process: the half as JSON on stdout."""
-    half = decisions(argv[0], argv[1] == "1")
+    """A second process: its half as JSON on stdout."""
+    begin = Place(int(argv[2]), int(argv[3]), bytes.fromhex(argv[4]))
+    half = decisions(argv[0], argv[1] == "1", begin, int(argv[5]))
     json.dump(half._asdict(), sys.stdout)
     return 0
 

@@ -13,9 +13,11 @@ from enum import IntEnum
 from functools import cache
 from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
+import msgspec
+
 from dolphin.journal.aside import Aside, restored
 from dolphin.journal.codec import Malformed, integer
-from dolphin.journal.encoding import LINE_BYTES_MAX, decode, encode
+from dolphin.journal.encoding import LINE_BYTES_MAX, encode
 from dolphin.kernel.state import State
 from dolphin.kernel.units import BP, FULL_MS, clamp
 
@@ -25,6 +27,8 @@ EVERY: Final = 50_000
 NEVER: Final = 1 << 62
 DATA_BYTES_MAX: Final = LINE_BYTES_MAX - 512
 """Longer than this it would make no line; the journal then does without it."""
+
+_decode: Final = msgspec.json.Decoder().decode
 
 _BETWEEN: Final = {
     "confidence_ms": FULL_MS, "held_bp": BP, "r1_bp": BP, "r2_bp": BP, "r3_bp": BP, "r4_bp": BP, "r5_bp": BP,
@@ -75,7 +79,7 @@ class Keeper:
             self._sample = text  # the last one counts: it is read when it is asked for
             return
         try:
-            self._aside.each(kind, decode(text.encode()))
+            self._aside.each(kind, _decode(text))
         except (ValueError, TypeError, AttributeError, KeyError):
             self.stop()
 
@@ -87,7 +91,7 @@ class Keeper:
         """The `data` of the checkpoint that is due; the next one is due later. Empty where it would make no line."""
         self.due = records + self._every
         if self._sample:
-            self._aside.each("EQUITY", decode(self._sample.encode()))
+            self._aside.each("EQUITY", _decode(self._sample))
         text = data(state, self._aside)
         if len(text.encode()) > DATA_BYTES_MAX:
             return ""
