@@ -12,7 +12,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 from dolphin.journal import read
 from dolphin.kernel.policy import Posture
-from dolphin.nautilus import mailbox, parts
+from dolphin.nautilus import action, mailbox, parts
 from tests.nautilus.live_node import INS, Trader, guard_of
 from tests.nautilus.rig import replays
 from tests.nautilus.test_live import run
@@ -103,3 +103,34 @@ def test_live_an_excess_is_trimmed_once_and_not_once_a_position(tmp_path, monkey
     assert posture == Posture.TURTLE
     assert len(owns(tmp_path)) == 1
     assert 1.79 < leverage < 1.81
+
+
+@pytest.mark.req("DOL-KILL-005")
+def test_live_an_own_order_that_cannot_be_made_is_tried_ever_more_seldom(tmp_path, monkeypatch):
+    """The timer asks every 10 ms: each time it wrote an OWN and tripped the latch again."""
+
+    def broken(self, *args):
+        raise RuntimeError("planted")
+
+    async def act(node):
+        await asyncio.sleep(0.2)
+        enter(node, node.trader.strategies()[0], LOT)
+        await asyncio.sleep(0.2)
+        with monkeypatch.context() as planted:
+            planted.setattr(action.Host, "reducing", broken)
+            mailbox.send(tmp_path, "kill", {}, "drill")
+            await asyncio.sleep(0.7)
+            tried = len(owns(tmp_path))
+        for _ in range(600):
+            await asyncio.sleep(0.01)
+            if not node.cache.positions_open():
+                break
+        guard = guard_of(node)
+        assert guard.failures
+        guard.failures.clear()
+        return tried, len(node.cache.positions_open())
+
+    _, _, (tried, held) = run(tmp_path, act, trader=Quiet)
+    assert 2 <= tried <= 10
+    assert held == 0
+    replays(tmp_path / "journal.jsonl")

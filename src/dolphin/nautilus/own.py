@@ -313,7 +313,11 @@ class Own:
         self._guard.write(now_ns, "OWN", encode(said))
         self._book.own_ids.add(name)
         quantity = self._quantity(position, group, answer, scale)
-        order = self._host.reducing(position, side, quantity, name, tag)
+        try:
+            order = self._host.reducing(position, side, quantity, name, tag)
+        except Exception:
+            self._vain(group.key)  # asked again by every timer, it would fill the journal a hundred times a second
+            raise
         # Counted before anybody hears of it: live it is only queued, and what asks meanwhile must find it.
         self._book.seen(order, position.id)
         try:
@@ -368,11 +372,14 @@ class Own:
 
     def _in_vain(self, key: str, order: Any) -> None:
         """After one that filled nothing not at this very instant; after several of them a pause."""
+        if order.filled_qty.as_double() > 0:
+            self._tried(key, self._clock.timestamp_ns()).in_vain = 0
+            return
+        self._vain(key)
+
+    def _vain(self, key: str) -> None:
         now_ns = self._clock.timestamp_ns()
         tried = self._tried(key, now_ns)
-        if order.filled_qty.as_double() > 0:
-            tried.in_vain = 0
-            return
         tried.in_vain += 1
         pause_ns = 1
         if tried.in_vain > QUICK:
