@@ -289,7 +289,7 @@ ELSEWHERE = frozenset(
         # A fill that no position took (test_dropped_fills.py).
         "Fills._dropped", "Fills._of_spread", "fills._among", "took: cache.position_snapshot_bytes",
         # A cancel rate, and a price from bars alone (test_limits.py).
-        "Limiting._count", "Limiting._last_bar_ns",
+        "Limiting._count", "Limiting._last_bar_ns", "Limiting._take_up",
         # An own order that filled nothing (test_own.py, test_own_live.py).
         "Own._vain",
         # A fill that nobody here asked for (test_made_up.py, and tests/live on a loopback exchange).
