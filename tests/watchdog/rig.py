@@ -78,7 +78,7 @@ def child(state_dir):
     return made
 
 
-def watchdog(state_dir, exchange, *more, missed=10, symbols=SYMBOLS):
+def watchdog(state_dir, exchange, *more, missed=20, symbols=SYMBOLS):
     """The command. More beats than in earnest: on a busy machine a child does not get to beat for 300 ms."""
     return Process(
         "dolphin", "watchdog", "--state", state_dir, "--venue", "binance-futures", "--symbols", ",".join(symbols),

@@ -137,6 +137,22 @@ def test_the_countdown_is_armed_while_beats_come_and_ended_with_the_watch():
 
 
 @pytest.mark.req("DOL-WATCH-004")
+def test_a_watch_that_ends_while_it_arms_ends_the_countdown():
+    class Slow(Paper):
+        def countdown(self, symbol, after_ms):
+            if after_ms:
+                arming._ended = True
+            return super().countdown(symbol, after_ms)
+
+    paper = Slow()
+    arming = Arming(paper, SYMBOLS, 60_000)
+    arming.start()
+    arming.beats(time.monotonic_ns())
+    arming._thread.join(20)
+    assert paper.asked == ["BTCUSDT 60000", "ETHUSDT 60000", "BTCUSDT 0", "ETHUSDT 0", "close"]
+
+
+@pytest.mark.req("DOL-WATCH-004")
 def test_the_countdown_of_the_dead_runs_down():
     paper = Paper()
     arming = Arming(paper, SYMBOLS, 150)

@@ -88,9 +88,14 @@ class Arming:
             self._wake.clear()
             if time.monotonic_ns() - self._seen_ns < FRESH_NS:
                 self._arm(self._after_ms)
-            elif self._seen_ns == 0 and self._armed and not self._leaves:
-                self._arm(0)
+            elif self._seen_ns == 0:
+                self._disarm()
+        self._disarm()  # the watch may have ended while it was being armed
         self._venue.close()
+
+    def _disarm(self) -> None:
+        if self._armed and not self._leaves:
+            self._arm(0)
 
     def _arm(self, after_ms: int) -> None:
         answers = [self._venue.countdown(symbol, after_ms) for symbol in self._symbols]
