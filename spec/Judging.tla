@@ -2,7 +2,8 @@
 (* How an order is cut: the part that reduces, the part that the guard's own order covers already, and the rest, which is *)
 (* an entry. DESIGN.md section 2.4 says it in words, kernel/orders.py in Python (`split`, `leaving`, `remaining`).        *)
 (*                                                                                                                        *)
-(* What belongs here: pure operators on lots, no state. OrderAuthority.tla judges its orders by them.                     *)
+(* What belongs here: pure operators on lots, no state. OrderAuthority.tla judges its orders by them, and                 *)
+(* trace/TraceOrder.tla those of a journal.                                                                               *)
 EXTENDS Integers
 
 Positive(n) == IF n > 0 THEN n ELSE 0
@@ -11,6 +12,10 @@ Size(n) == IF n < 0 THEN -n ELSE n
 
 \* Only an order against the position that it names can reduce it.
 Opposes(side, position) == (side > 0 /\ position < 0) \/ (side < 0 /\ position > 0)
+
+\* What of a position an order can still shrink, with so many lots of exits on their way that execute at once. A reduce-only
+\* order cannot open anything, whatever else is on its way.
+Remaining(size, leaving, reduceOnly) == IF reduceOnly THEN size ELSE Positive(size - leaving)
 
 \* An order that reduces nothing is an entry as a whole.
 Entering(lots) == [exit |-> 0, covered |-> 0, entry |-> lots, cancel |-> 0]

@@ -34,6 +34,12 @@ def leavings() -> Iterator[tuple[int, ...]]:
                 yield *case, orders.leaving(*case)
 
 
+def remainings() -> str:
+    """Position, exits on their way, the flag; and what is left to shrink."""
+    cases = itertools.product(range(5), range(6), (0, 1))
+    return ", ".join(f"<<{size}, {way}, {flag}, {orders.remaining(size, way, flag)}>>" for size, way, flag in cases)
+
+
 def opposing() -> str:
     """The sides and positions that the kernel finds opposed."""
     pairs = itertools.product((-1, 1), range(-2, 3))
@@ -58,13 +64,14 @@ SplitsAsTheKernel ==
         Split(c[1], c[2], c[3], c[4], c[5] = 1) = [exit |-> c[6], covered |-> c[7], entry |-> c[8], cancel |-> c[9]]
 OpposesAsTheKernel ==
     x = 0 /\\ {{c \\in {{-1, 1}} \\X (-2..2): Opposes(c[1], c[2])}} = {{{opposing()}}}
+RemainsAsTheKernel == x = 0 /\\ \\A c \\in {{{remainings()}}}: Remaining(c[1], c[2], c[3] = 1) = c[4]
 LeavesAsTheKernel == x = 0 /\\ \\A c \\in Left: Leaving(c[1], c[2], c[3], c[4] = 1, c[5]) = c[6]
 ====
 """
 
 
 def judged(cut: list[tuple[int, ...]], left: list[tuple[int, ...]]) -> tuple[str, str]:
-    cfg = "INIT Init\nNEXT Next\nINVARIANTS SplitsAsTheKernel OpposesAsTheKernel LeavesAsTheKernel\n"
+    cfg = "INIT Init\nNEXT Next\nINVARIANTS SplitsAsTheKernel OpposesAsTheKernel RemainsAsTheKernel LeavesAsTheKernel\n"
     run = run_tlc("Cases", cfg, [SPEC / "Judging.tla"], {"Cases.tla": module(cut, left)}, jar=find_jar(), short=True)
     return run.verdict, run.violated or run.detail
 

@@ -1,7 +1,7 @@
-"""Check c: a journal as a behaviour of spec/Posture.tla, judged by TLC.
+"""Check c: a journal as a behaviour of spec/Posture.tla, and its orders as spec/Judging.tla judges them, by TLC.
 
 What belongs here: the map from journal records to trace records, and TLC's verdict as a finding. TLC and its files are
-`trace_tla`'s and `tlc_runner`'s.
+`trace_tla`'s, `order_tla`'s and `tlc_runner`'s.
 
 The map. A record's way to its own time is walked by the kernel's `next_stop` and `visit`; each visit is one trace
 record, with what it credited, how much real time it took and the readings after it. The event itself is the last one,
@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from dolphin.audit import order_tla
 from dolphin.audit.finding import FORM, MODEL, Check, Finding, Report, Verdict, found
 from dolphin.audit.fold import named, said
 from dolphin.audit.replay import NOT_AUDITED, Auditor, scan
@@ -155,9 +156,13 @@ def started(state: State) -> TraceStart:
 
 
 class _Pass:
-    """One reading of a journal for TLC. `wanted`: the trace record whose journal record becomes `hit`."""
+    """One reading of a journal for TLC. `wanted`: the trace record whose journal record becomes `hit`; `asked`: the
+    order that becomes `order`.
+    """
 
-    def __init__(self, path: str, anchor: str | None, wanted: int = -1) -> None:
+    def __init__(
+        self, path: str, anchor: str | None, wanted: int = -1, orders: order_tla.Orders | None = None, asked: int = -1
+    ) -> None:
         self.auditor = Auditor(path, decisions=False, safety=False)
         self.anchor = anchor
         self.wanted = wanted
@@ -166,6 +171,9 @@ class _Pass:
         self.hit: Record | None = None
         self.state: State | None = None
         self.before: State | None = None
+        self.orders = orders
+        self.asked = asked
+        self.order: order_tla.Judged | None = None
 
     def traces(self, policy: Policy, state: State, progress: Callable[[Record], object]) -> Iterator[TraceRecord]:
         """Trace records until the end, the first fault of form, or the record that holds the one wanted."""
@@ -187,6 +195,10 @@ class _Pass:
             self.events += 1
             first = self.count
             after, _ = machine.step(policy, state, event)
+            if isinstance(event, ev.Order):
+                self._order(order_tla.judged(policy, after, event, record))
+                if self.order is not None:
+                    return
             for trace in steps(policy, state, event, claims, after):
                 self.count += 1
                 yield trace
@@ -194,6 +206,13 @@ class _Pass:
                 self.hit, self.before = record, state
                 return
             state = after
+
+    def _order(self, judged: order_tla.Judged) -> None:
+        if self.orders is not None:
+            self.orders.take(judged.row)
+        if self.asked == 0:
+            self.order = judged
+        self.asked -= 1
 
 
 def _nothing(record: Record) -> None:
@@ -215,7 +234,8 @@ def audit(
     began = time.perf_counter()
     find_java()
     jar = find_jar(jar)
-    one = _Pass(path, anchor)
+    orders = order_tla.Orders(jar)
+    one = _Pass(path, anchor, orders=orders)
     probe = Auditor(path)
     first = next(scan(probe, None), None)
     if first is None or probe.fold is None:
@@ -230,7 +250,34 @@ def audit(
         assert two.before is not None
         one.auditor.findings = [_finding(path, two.hit, two.before, verdict)]
         one.auditor.reasons.clear()
+    elif not one.auditor.findings:
+        orders.judge()
+        if orders.first_bad >= 0:
+            _reject(one, orders, policy, state)
+        elif orders.unjudged > 0:
+            one.auditor.reasons.append(f"{orders.unjudged} orders are too large for TLC's 32 bits")
     return _report(one, verdict, time.perf_counter() - began)
+
+
+def _reject(one: _Pass, orders: order_tla.Orders, policy: Policy, state: State) -> None:
+    """An order of a journal that conforms otherwise is not judged as the model judges."""
+    two = _Pass(one.auditor.path, None, asked=orders.first_bad)
+    for _ in two.traces(policy, state, _nothing):
+        pass
+    assert two.order is not None
+    one.auditor.findings = [_of_order(one.auditor.path, two.order, orders.verdict)]
+    one.auditor.reasons.clear()
+
+
+def _of_order(path: str, bad: order_tla.Judged, verdict: TlcVerdict) -> Finding:
+    """A verdict that the model does not give. TLC's number is in the order's own unit, what the record says in lots."""
+    logged = dict(zip(order_tla.FIELDS, bad.row[-len(order_tla.FIELDS) :], strict=True))
+    unit = order_tla.unit_of(bad.row)
+    hint = f"{verdict.version}, spec/Judging.tla: an order of these readings is not judged so"
+    return found(
+        path, bad.record, f"fx[{bad.at}].VERDICT.{verdict.field}", named("lots", verdict.expected * unit),
+        named("lots", logged[verdict.field]), "DOL-EXIT-001", hint, said(bad.state), MODEL,
+    )  # fmt: skip
 
 
 def _finding(path: str, record: Record, before: State, verdict: TlcVerdict) -> Finding:
@@ -266,9 +313,9 @@ class Agreement(NamedTuple):
 def agreement(replayed: Report, tlc: Report) -> Agreement:
     """Whether the two engines say the same of what both can see.
 
-    Replay checks more (effects, order verdicts, readings); TLC checks the filter, posture, latch, re-arm and re-base.
-    So a violation that replay finds in a field of the model must be TLC's too, at the same record or before; and TLC
-    may find none that replay does not.
+    Replay checks more (other effects, readings); TLC checks the filter, posture, latch, re-arm and re-base, and how
+    much of an order leaves. So a violation that replay finds in a field of the model must be TLC's too, at the same
+    record or before; and TLC may find none that replay does not.
     """
     ours = replayed.findings[0] if replayed.findings else None
     theirs = tlc.findings[0] if tlc.findings else None
@@ -283,7 +330,8 @@ def agreement(replayed: Report, tlc: Report) -> Agreement:
     if ours is None:
         return Agreement(replayed, tlc, "")
     modelled = ours.check == FORM or ours.field in {f"out.{name}" for name in MODELLED}
-    if modelled:
+    verdict = ours.field.rpartition("VERDICT.")
+    if modelled or (verdict[1] and verdict[2] in order_tla.FIELDS):
         return Agreement(replayed, tlc, f"replay rejects line {ours.line} ({ours.field}), TLC accepts it")
     return Agreement(replayed, tlc, "")
 

@@ -213,7 +213,7 @@ def _window(
     )
 
 
-def _verdict(run: TlcRun, before: int, count: int) -> TlcVerdict:
+def verdict_of(run: TlcRun, before: int, count: int) -> TlcVerdict:
     """What a window that is not accepted says: the count names the record, the last line printed the field."""
     first_bad = before + run.distinct - 1
     for found in _DIFFERS.finditer(run.output):
@@ -258,7 +258,7 @@ def check(
                 f"TLC at records {done}..{done + len(part) - 1}: {run.verdict}: {run.violated or run.detail}"
             )
         if run.distinct != len(part) + 1:
-            return _verdict(run, done, len(part))._replace(seconds=seconds)
+            return verdict_of(run, done, len(part))._replace(seconds=seconds)
         handed = _HANDOVER.search(run.output)
         if handed is None:
             raise TlcFailed("TLC accepted a window and did not print the state that it ends in")
