@@ -10,7 +10,7 @@ import pytest
 
 from dolphin.app.errors import UserError
 from tools.scenarios import __main__ as runner
-from tools.scenarios import form, judge, seen, traces
+from tools.scenarios import form, judge, live, seen, traces
 from tools.scenarios.form import Expect, Scenario
 from tools.scenarios.seen import Seen
 from tools.scenarios.values import offset_ns, offset_text
@@ -86,7 +86,8 @@ def test_what_is_excused_is_not_built_and_has_a_reason():
     scenarios = {form.read(path).id: form.read(path) for path in FILES}
     for name, reason in runner.excused().items():
         one = scenarios.get(name)
-        assert one is None or one.not_built or not runner.ENGINES[one.engine].runner, f"{name} is built"
+        assert one is None or one.not_built, f"{name} is built"
+        assert name not in {live.name_of(path) for path in live.files(runner.FOLDER)}, f"{name} is built"
         assert name.rstrip("b") in runner.ASKED
         assert len(reason) > 20
 
@@ -163,7 +164,7 @@ def written(tmp_path, text):
         ("quantity = 1_000", "quantities = 1", ":21: order.quantities: unknown key; did you mean 'quantity'?"),
         ('name = "entry"\n', "", ":16: order.name: is missing"),
         ('at = "0:00:05"', 'at = "5 s"', ":17: order.at: wrong value: expected an offset from the start such as"),
-        ('engine = "backtest"', 'engine = "other"', ":5: engine: wrong value: expected backtest | node"),
+        ('engine = "backtest"', 'engine = "other"', ":5: engine: wrong value: expected backtest, found 'other'"),
         ("[expect.counts]\norders = 1", '[expect.counts]\norders = "1"', "expect.counts: wrong value"),
         ('verdict = "conforms"', 'verdict = "fine"', ":24: expect.verdict: wrong value: expected conforms | violates"),
         ("start = 2020-01-01T00:00:00Z", "start = 2020-01-01", ":6: start: wrong value: expected a time with its zone"),
@@ -191,6 +192,23 @@ def test_the_command_line_says_what_deviates_and_is_negative(tmp_path, capsys):
     assert runner.main([str(wrong)]) == 1
     assert "NOT BUILT" in capsys.readouterr().out
     assert runner.main([str(tmp_path / "none.toml")]) == 2
+
+
+def test_live_ones_and_those_by_test_have_a_line_in_the_same_table(capsys):
+    """tests/live and the watchdog's tests run each of them; here that the table has them, and that one is run by it."""
+    assert runner.missing([form.read(path) for path in FILES]) == list(runner.excused())
+    assert runner.main(["S11b"]) == 0
+    assert "node     as expected journal conforms" in capsys.readouterr().out
+    for said in live.by_test(runner.FOLDER).values():
+        path, _, name = said["test"].partition("::")
+        assert f"def {name}(" in (live.ROOT / path).read_text(encoding="utf-8")
+
+
+def test_a_test_that_fails_is_a_deviation():
+    said = {"name": "n", "title": "t", "test": "tests/scenarios/no_such_file.py::test_nothing"}
+    code, line = live.tested("S99", said)
+    assert code != 0
+    assert "DEVIATES" in line
 
 
 def test_offsets_are_read_and_written_alike():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, EXIT_USAGE, UserError
-from tools.scenarios import judge
+from tools.scenarios import judge, live
 from tools.scenarios.engines import ENGINES
 from tools.scenarios.form import Scenario, read
 from tools.scenarios.seen import Seen
@@ -50,8 +50,6 @@ def done(scenario: Scenario, folder: Path) -> Done:
     began = time.perf_counter()
     if scenario.not_built:
         return Done(scenario, "NOT BUILT", (scenario.not_built,), None, 0.0)
-    if not engine.runner:
-        return Done(scenario, "NOT BUILT", (f"engine {scenario.engine!r} has no runner",), None, 0.0)
     seen = engine.load()(scenario, folder)
     lines = [each.text() for each in judge.deviations(scenario.expect, seen)]
     if lines:
@@ -70,8 +68,10 @@ def excused(folder: Path = FOLDER) -> Mapping[str, str]:
 
 
 def missing(scenarios: Sequence[Scenario]) -> list[str]:
-    """The ids of the table that no file has. S10b is another half of S10."""
+    """The ids of the table that no file has, live ones included. S8b is another one of S8."""
     known = {one.id.rstrip("abcdefgh") for one in scenarios}
+    known |= live.by_test(FOLDER).keys()
+    known |= {live.name_of(path).rstrip("abcdefgh") for path in live.files(FOLDER)}
     return [name for name in ASKED if name not in known]
 
 
@@ -111,11 +111,13 @@ def _short(path: Path) -> str:
 
 
 def _chosen(ids: Sequence[str]) -> list[Path]:
-    known = files()
+    known = [*files(), *live.files(FOLDER)]
     if not ids:
         return known
-    found = []
+    found: list[Path] = []
     for name in ids:
+        if name in live.by_test(FOLDER):
+            continue
         path = Path(name)
         match = [path] if path.is_file() else [one for one in known if _short(one) == name.replace("S0", "S")]
         if not match:
@@ -128,7 +130,8 @@ def main(argv: Sequence[str]) -> int:
     """Run what was asked for; the exit code."""
     given = _parser().parse_args(argv)
     try:
-        scenarios = [read(path) for path in _chosen(given.ids)]
+        chosen = _chosen(given.ids)
+        scenarios = [read(path) for path in chosen if path.parent.name != "live"]
     except UserError as error:
         print(f"scenarios: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -154,6 +157,18 @@ def main(argv: Sequence[str]) -> int:
                 code = EXIT_NEGATIVE
             elif one.word == "NOT BUILT":
                 print(f"       excused: {excuses[one.scenario.id]}")
+    for path in chosen:
+        if path.parent.name == "live":
+            negative, said = live.run(path)
+            print(said, flush=True)
+            if negative:
+                code = EXIT_NEGATIVE
+    for name, by_test in live.by_test(FOLDER).items():
+        if not given.ids or name in given.ids:
+            negative, said = live.tested(name, by_test)
+            print(said, flush=True)
+            if negative:
+                code = EXIT_NEGATIVE
     return code
 
 

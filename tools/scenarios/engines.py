@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`runner`: "module:function", empty where nobody has built it. `faults`: kind to its keys and their types."""
+    """`runner`: "module:function". `faults`: kind to its keys and their types."""
 
     runner: str
     faults: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -40,5 +40,4 @@ ENGINES: Final[dict[str, Engine]] = {
             "tamper": {},
         },
     ),
-    "node": Engine(""),
 }
