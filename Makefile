@@ -45,7 +45,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 	@echo "setup: done"
 
-.PHONY: run test lint tlc prove pythons bench coverage scenarios traces requirements lock clean ci
+.PHONY: run test lint tlc tlc-long prove pythons bench coverage scenarios traces requirements lock clean ci
 run: $(STAMP) ## the main job: twenty years, guarded and not, audited (ARGS="--help" for more)
 	@$(BIN)/dolphin run $(ARGS)
 
@@ -62,6 +62,9 @@ lint: $(STAMP) ## ruff, mypy strict, the levels, one condition per decision, hou
 
 tlc: $(STAMP) ## check every TLA+ model and reject every flawed variant
 	@$(BIN)/python -m tools.tlc $(ARGS)
+
+tlc-long: $(STAMP) ## the models that take many minutes
+	@$(BIN)/python -m tools.tlc --long $(ARGS)
 
 prove: $(STAMP) ## CrossHair: every kernel function confirmed over all paths, or listed as composed
 	@$(BIN)/python -m tools.prove $(ARGS)

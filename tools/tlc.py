@@ -43,6 +43,7 @@ class Model(NamedTuple):
     theorem: str
     states: int
     budget_s: int
+    long: bool = False
 
     @property
     def temporal(self) -> bool:
@@ -62,7 +63,7 @@ def load(path: Path = SPEC / "MC" / "models.toml") -> list[Model]:
     """Every model; unknown keys and double names are errors."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     models: list[Model] = []
-    accepted = {"name", "module", "cfg", "override", "property", "states", "budget_s"}
+    accepted = {"name", "module", "cfg", "override", "property", "states", "budget_s", "long"}
     for kind in table:
         if kind not in KINDS:
             raise ValueError(f"{path.name}: [[{kind}]]; accepted: {', '.join(KINDS)}")
@@ -72,7 +73,7 @@ def load(path: Path = SPEC / "MC" / "models.toml") -> list[Model]:
             models.append(
                 Model(
                     kind, row["name"], row["module"], row["cfg"], row.get("override", ""), row.get("property", ""),
-                    row.get("states", 0), row.get("budget_s", FLAW_BUDGET_S),
+                    row.get("states", 0), row.get("budget_s", FLAW_BUDGET_S), row.get("long", False),
                 )
             )  # fmt: skip
     names = [model.name for model in models]
@@ -298,6 +299,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--only", metavar="TEXT", action="append", default=[], help="models whose name or kind contains TEXT"
     )
+    made.add_argument("--long", action="store_true", help="the models that take many minutes, and only these")
     made.add_argument("--list", action="store_true", help="list the models and stop")
     made.add_argument("--show", metavar="NAME", help="print the cfg that is run for a model and stop")
     made.add_argument("--trace", metavar="NAME", help="run one model and print all that TLC says (the counterexample)")
@@ -320,7 +322,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         every = load()
         models = [
-            m for m in every if not asked.only or any(text in (m.kind, m.name) or text in m.name for text in asked.only)
+            m
+            for m in every
+            if m.long == asked.long
+            and (not asked.only or any(text in (m.kind, m.name) or text in m.name for text in asked.only))
         ]
         if asked.list:
             for model in models:
@@ -350,7 +355,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     records = asked.records
     if records is None:
-        records = 0 if asked.only else RECORDS
+        records = 0 if asked.only or asked.long else RECORDS
     results = run_all(models, records, jar, java, asked.jobs, say)
     surprises = [result for result in results if result.surprise]
     versions = sorted({result.run.version for result in results})

@@ -50,6 +50,16 @@ def test_models_run_small() -> None:
         assert result.run.version.startswith("Version 2.")
 
 
+def test_long_models_are_run_when_asked_for_and_only_then(capsys: pytest.CaptureFixture[str]) -> None:
+    long = {model.name for model in MODELS.values() if model.long}
+    assert long == {"Wide"}
+    assert tlc.main(["--list"]) == tlc.main(["--list", "--long", "--only", "Wide"]) == 0
+    listed = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert listed.count("Wide") == 1
+    assert listed[-1] == "Wide"
+    assert tlc.main(["--long", "--only", "Filter"]) == 2
+
+
 def test_a_run_leaves_nothing_in_spec() -> None:
     before = sorted(tlc.SPEC.rglob("*"))
     tlc.run_model(MODELS["NoCut"], find_jar(), find_java(), 1)
