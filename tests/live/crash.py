@@ -8,6 +8,10 @@ life for each of them, killed before it is written and after. What must hold of 
 - a kill whose death came before it was written may be forgotten (docs/limitations.md): then it is typed again;
 - in the end nothing is held and nothing rests at the exchange, and no own order ever crossed zero.
 
+The 60 s before a confirm pass by steps of the guard's clock. The second life has the machine's clock, which is a minute
+behind: after a death in the re-arm it finds CLOCK_REGRESSION, and comes up KILLED. That is allowed, and all that is
+shown there: that a re-arm of before is kept is shown by tests/nautilus/test_latch_restart.py.
+
 python -m tests.live.crash [N ...]
 """
 

@@ -138,14 +138,14 @@ def test_everything_that_rests_is_cancelled_at_once_in_a_batch_or_when_the_count
     rows = call("DELETE", "/fapi/v1/batchOrders", symbol="BTCUSDT", origClientOrderIdList='["a","b"]')[1]
     assert [row.get("code", row.get("status")) for row in rows] == [-2011, "CANCELED"]
     assert call("POST", "/fapi/v1/countdownCancelAll", symbol="BTCUSDT", countdownTime=60_000)[0] == 200
-    assert call("POST", "/fapi/v1/countdownCancelAll", symbol="BTCUSDT", countdownTime=100)[0] == 200
+    assert call("POST", "/fapi/v1/countdownCancelAll", symbol="BTCUSDT", countdownTime=800)[0] == 200
     assert exchange.working() == ["c", "d"]
     until(lambda: exchange.working() == [])
     assert exchange.tape.events("COUNTDOWN")[0].data["canceled"] == ["c", "d"]
     call.order("BUY", "1", price="40000", newClientOrderId="e")
-    call("POST", "/fapi/v1/countdownCancelAll", symbol="BTCUSDT", countdownTime=100)
+    call("POST", "/fapi/v1/countdownCancelAll", symbol="BTCUSDT", countdownTime=600)
     call("POST", "/fapi/v1/countdownCancelAll", symbol="BTCUSDT", countdownTime=0)
-    time.sleep(0.2)
+    time.sleep(0.8)
     assert exchange.working() == ["e"]
     assert call("DELETE", "/fapi/v1/allOpenOrders", symbol="BTCUSDT")[0] == 200
     assert exchange.working() == []

@@ -121,7 +121,7 @@ def test_live_an_own_order_that_cannot_be_made_is_tried_ever_more_seldom(tmp_pat
             mailbox.send(tmp_path, "kill", {}, "drill")
             await asyncio.sleep(0.7)
             tried = len(owns(tmp_path))
-        for _ in range(600):
+        for _ in range(1500):
             await asyncio.sleep(0.01)
             if not node.cache.positions_open():
                 break
@@ -131,6 +131,6 @@ def test_live_an_own_order_that_cannot_be_made_is_tried_ever_more_seldom(tmp_pat
         return tried, len(node.cache.positions_open())
 
     _, _, (tried, held) = run(tmp_path, act, trader=Quiet)
-    assert 2 <= tried <= 10
+    assert 2 <= tried <= 16
     assert held == 0
     replays(tmp_path / "journal.jsonl")
