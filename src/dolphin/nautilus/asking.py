@@ -7,9 +7,9 @@ feeds have been read, so that the state knows what the market's last row was.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from nautilus_trader.model.enums import OrderType
+from nautilus_trader.model.enums import OrderStatus, OrderType
 
 from dolphin.kernel.events import Order
 from dolphin.kernel.units import MICRO
@@ -28,6 +28,8 @@ from dolphin.nautilus.values import Values
 from dolphin.nautilus.working import Group, Working, contingency
 
 NO_FEED = -1
+_UNSENT: Final = (OrderStatus.INITIALIZED, OrderStatus.RELEASED)
+"""Where an order is that an algorithm holds."""
 
 
 class Unscaled(Exception):
@@ -71,16 +73,14 @@ class Asker:
         return ts_ns
 
     def submit(self, order: Any, name: str, position_id: Any) -> Asked:
-        """One order. Itself, and the algorithm's order that it is part of, do not count as working beside it."""
+        """One order. Itself does not count as working beside it, nor what an algorithm still holds of what it is of."""
         book = self._book
         self.catch_up()
         scale = self._scale(order.instrument_id)
         book.judged(name)
         self._settle()
         group = book.found(order.instrument_id, order.strategy_id, position_id)
-        apart = frozenset((name,))
-        if order.exec_spawn_id is not None:
-            apart = frozenset((name, order.exec_spawn_id.value))
+        apart = self._beside(order, name)
         side = side_of(order)
         value = self._values.worth(scale, side)
         lots = self._lots(order, order.quantity, scale)
@@ -90,6 +90,18 @@ class Asker:
             [order], scale, group, apart, side, lots, taking,
             int(order.is_quote_quantity), book.named(group, position_id), value, 0,
         )  # fmt: skip
+
+    def _beside(self, order: Any, name: str) -> frozenset[str]:
+        """What does not count beside it. An algorithm's order that has itself left works beside its parts."""
+        spawn_id = order.exec_spawn_id
+        if spawn_id is None:
+            return frozenset((name,))
+        primary = self._book.working.get(spawn_id.value)
+        if primary is None:
+            return frozenset((name,))
+        if primary.order.status in _UNSENT:
+            return frozenset((name, spawn_id.value))
+        return frozenset((name,))
 
     def modify(self, command: Any, order: Any) -> Asked:
         """A modification, by its result: what would still work of the order, whole or not at all."""
