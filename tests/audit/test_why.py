@@ -103,7 +103,13 @@ def unpriced(m: Maker) -> None:
     m.order(1, 10, value_u=0)
 
 
+def limited(m: Maker) -> None:
+    m.limits(6)
+    m.order(1, 7, cap_lots=0, cap=2)
+
+
 CASES: dict[Reason, tuple[Callable[[Maker], None], str]] = {
+    Reason.LIMIT: (limited, "order_quantity [DOL-LIMIT-011] leaves 0 lots"),
     Reason.PASSED: (passed, "nothing"),
     Reason.REDUCING: (reducing, "nothing"),
     Reason.ALREADY_REDUCING: (covered, "the guard sends the rest"),

@@ -3,7 +3,7 @@
 import pytest
 
 from dolphin.limits.codes import SPECS, Code, Mode
-from dolphin.limits.config import NOTHING, OFF, Rule, change, from_object, made, tightest, to_object
+from dolphin.limits.config import NOTHING, OFF, Rule, change, from_object, grouped, made, tightest, to_object
 from dolphin.limits.limiter import LIFE_NS, WAIT_NS, Limiter
 from tests.limits.orders import LOOKED, ROW, looked
 
@@ -16,7 +16,7 @@ def limits(rule, code=Code.POSITION):
 
 
 def test_limits_come_back_from_the_journal_as_they_were():
-    rules = {code: Rule(Mode.ON, 3, 7, (("A.X", 2),), ("B.X",)) for code in SPECS}
+    rules = {code: Rule(Mode.ON, 3, 7, (("A.X", 2),), ("B.X",), 9, (("fx", (("A.X", -5),)),)) for code in SPECS}
     given = made(rules, {"risk_check_interval": 10**9})
     assert from_object(to_object(given)) == given
     assert made({Code.POSITION: OFF}, {}) == NOTHING
@@ -49,6 +49,26 @@ def test_what_is_looser_and_what_is_tighter(old, new, looser, tighter):
     assert (bool(found.looser), bool(found.tighter)) == (looser, tighter)
     assert change(found.now, limits(new)).tighter == (), "what is tighter is in force"
     assert change(found.now, limits(old)).tighter == (), "and nothing of the old was given up"
+
+
+GROUPS = Rule(Mode.ON, 5, members=(("fx", (("A.X", 1), ("B.X", 1))),))
+
+
+@pytest.mark.req("DOL-LIMIT-003")
+@pytest.mark.parametrize(
+    ("code", "members", "looser", "tighter"),
+    [
+        (Code.SECTOR_EXPOSURE, {"fx": {"A.X": 1, "B.X": 1, "C.X": 1}}, False, True),
+        (Code.SECTOR_EXPOSURE, {"fx": {"A.X": 1}}, True, False),
+        (Code.SECTOR_EXPOSURE, {"fx": {"A.X": 1, "B.X": 1}, "new": {"A.X": 1}}, False, True),
+        (Code.STRESS_LOSS, {"fx": {"A.X": 2, "B.X": 1}}, True, False),
+        (Code.STRESS_LOSS, {"fx": {"A.X": 1, "B.X": 1}, "new": {"*": -5}}, False, True),
+    ],
+)
+def test_groups_grow_at_once_and_scenarios_that_change_wait(code, members, looser, tighter):
+    new = GROUPS._replace(members=grouped(members))
+    found = change(limits(GROUPS, code), limits(new, code))
+    assert (bool(found.looser), bool(found.tighter)) == (looser, tighter)
 
 
 def test_where_a_larger_value_binds_earlier():

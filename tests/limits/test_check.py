@@ -13,7 +13,7 @@ NONE = Remembered()
 
 
 def left(code, value, seen=LOOKED, known=NONE, **rule):
-    return CHECKS[code](Rule(Mode.ON, value, **rule), names_of(seen), facts_of(seen, known))
+    return CHECKS[code](Rule(Mode.ON, value, **rule), names_of(seen, known), facts_of(seen, known))
 
 
 def units(n):
@@ -119,7 +119,7 @@ def test_net_leverage_is_by_side():
 
 @pytest.mark.req("DOL-LIMIT-001", "DOL-LIMIT-002")
 def test_the_limit_that_leaves_least_binds_of_equals_the_first_and_passive_ones_are_said():
-    names, facts = names_of(LOOKED), facts_of(LOOKED, Remembered())
+    names, facts = names_of(LOOKED, NONE), facts_of(LOOKED, NONE)
     rules = {
         Code.POSITION: Rule(Mode.ON, units(4)),
         Code.GROSS_LEVERAGE: Rule(Mode.ON, 300),

@@ -1,6 +1,8 @@
 """The file of limits: what it says comes out exactly, and every mistake is named by file, line and key."""
 
 import re
+import threading
+import time
 import tomllib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from dolphin.app.limits_file import keys_of, load_limits
 from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Unit
 from dolphin.limits.config import NOTHING
 from dolphin.nautilus.config import ConfigError
+from tests.nautilus.rig import Rig, Scripted, audusd, quotes
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "limits.toml"
@@ -70,7 +73,7 @@ def test_values_come_out_in_their_units(file):
             """
         )
     )
-    assert limits.rule(Code.POSITION) == (Mode.ON, 500_000, 0, (("A.X", 1), ("B.X", 2_000_000)), (), 0)
+    assert limits.rule(Code.POSITION) == (Mode.ON, 500_000, 0, (("A.X", 1), ("B.X", 2_000_000)), (), 0, ())
     assert limits.rule(Code.PRICE_COLLAR)[:2] == (Mode.PASSIVE, 250)
     assert limits.rule(Code.ORDER_RATE)[:3] == (Mode.ON, 3, 10**9)
     assert limits.rule(Code.STALE_PRICE).value == 250_000_000
@@ -102,6 +105,9 @@ def test_the_benchmark_measures_with_every_limit():
         ('[order_rate]\nmode = "on"\nvalue = true', "value: wrong value: expected an integer, found True"),
         ('[order_rate]\nmode = "on"\nvalue = 1\nwindow = "x"', "window: wrong value: expected a duration"),
         ('[restricted]\nmode = "on"\ninstruments = "A.X"', "instruments: wrong value: expected a list of names"),
+        ('[sector_exposure]\nmode = "on"\nvalue = 5', "sector_exposure.sectors: is missing"),
+        ('[sector_exposure]\nmode = "on"\nvalue = 5\nsectors = 3', "sectors: wrong value: expected a table"),
+        ('[stress_loss]\nmode = "on"\nvalue = 5\nscenarios = { a = 3 }', "scenarios: wrong value: expected a table"),
         ('[gap_loss]\nmode = "on"\nvalue = "5 %"', "gap_loss.gap: is missing"),
         ('[gap_loss]\nmode = "on"\nvalue = "5 %"\ngap = 0', "gap_loss.gap: is missing"),
         ('[book]\nrisk_check = "1 s"', "limits.toml:2: risk_check: unknown key"),
@@ -123,7 +129,7 @@ def test_a_book_with_a_wrong_file_is_not_configured(file):
 
 def test_check_and_show(file, capsys):
     assert main(["check", str(EXAMPLE)]) == 0
-    assert "right; 17 limits on, 2 passive" in capsys.readouterr().out
+    assert "right; 20 limits on, 2 passive" in capsys.readouterr().out
     assert main(["check", str(file('[position]\nmode = "on"\nvalue = -3\neach = 1'))]) == 1
     assert "2 finding(s)" in capsys.readouterr().out
     assert main(["show", str(EXAMPLE)]) == 0
@@ -151,3 +157,43 @@ def test_each_limit_has_the_keys_that_its_table_says():
         assert names[0] == "mode"
         assert ("value" in names) == (spec.unit != Unit.NONE)
         assert ("window" in names) == bool(spec.window_ns)
+
+
+@pytest.mark.req("DOL-LIMIT-003")
+def test_the_two_steps_from_the_command_line_of_a_running_book(file, tmp_path, capsys):
+    """The book runs in simulated time: the wait of a minute is its own."""
+    low = file('[position]\nmode = "on"\nvalue = 5000\n[repeated_execution]\nmode = "on"\nvalue = 5\n')
+    high = tmp_path / "high.toml"
+    high.write_text('[position]\nmode = "on"\nvalue = 9000\n[order_quantity]\nmode = "on"\nvalue = 7000\n')
+    book = tmp_path / "book"
+    codes = []
+
+    def asked(*argv):
+        """The command in a thread, while the book looks into its mailbox."""
+
+        def act(s):
+            thread = threading.Thread(target=lambda: codes.append(main([*argv, "--state", str(book)])))
+            thread.start()
+            while thread.is_alive():
+                rig.guard.parts.letter_flag = True
+                rig.guard.parts.flow._letters()
+                time.sleep(0.001)
+
+        return act
+
+    def confirm(s):
+        nonce = re.search(r"--nonce (\d+)", capsys.readouterr().out)[1]
+        asked("confirm", "--nonce", nonce)(s)
+
+    acts = {3: asked("propose", str(high)), 70: confirm, 72: asked("confirm", "--nonce", "1"), 74: asked("enable", "S")}
+    rig = Rig(book, limits=str(low)).add(Scripted(audusd(), acts))
+    rig.run(quotes(audusd(), [65_000] * 80))
+    assert rig.guard.failures == []
+    assert codes == [0, 0, 1, 1]
+    said = capsys.readouterr().out
+    assert "loosened: position, repeated_execution" in said
+    assert said.count("refused [DOL-LIMIT-003]") == 2
+    assert main(["show", "--state", str(book)]) == 0
+    assert "9,000" in capsys.readouterr().out
+    with pytest.raises(UserError, match="this book is stopped"):
+        main(["propose", str(low), "--state", str(book)])

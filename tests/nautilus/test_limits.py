@@ -89,6 +89,21 @@ CASES = {
     Code.GAP_LOSS: Case('value = "0.1 %"\ngap = "10 %"', market(BUY, 9_000), 9_000, 5_384),
     Code.FREE_MARGIN: Case('value = "99.99 %"', market(BUY, 300_000), 300_000, 246_410),
     Code.VENUE_EXPOSURE: Case("value = 10000", market(BUY, 9_000), 9_000, 5_384),
+    Code.SECTOR_EXPOSURE: Case(
+        'value = 10000\nsectors = { fx = ["AUD/USD.SIM"], metals = ["XAU/USD.SIM"] }', market(BUY, 9_000), 9_000, 5_384
+    ),
+    Code.GROUP_EXPOSURE: Case(
+        'value = 99999\neach = { pacific = 10000 }\ngroups = { usd = ["AUD/USD.SIM"], pacific = ["AUD/USD.SIM"] }',
+        market(BUY, 9_000),
+        9_000,
+        5_384,
+    ),
+    Code.STRESS_LOSS: Case(
+        'value = "0.1 %"\nscenarios = { crash = { "*" = "-10 %" }, boom = { "*" = "50 %" } }',
+        market(BUY, 9_000),
+        9_000,
+        5_384,
+    ),
     Code.STRATEGY_EXPOSURE: Case('value = 1\neach = { "S-001-001" = 10000 }', market(BUY, 9_000), 9_000, 5_384),
 }
 
@@ -141,7 +156,7 @@ REQUIRED = pytest.mark.req(
     "DOL-LIMIT-001", "DOL-LIMIT-002", "DOL-EXIT-001", "DOL-LIMIT-010", "DOL-LIMIT-011", "DOL-LIMIT-012",
     "DOL-LIMIT-013", "DOL-LIMIT-014", "DOL-LIMIT-015", "DOL-LIMIT-017", "DOL-LIMIT-018", "DOL-LIMIT-019",
     "DOL-LIMIT-020", "DOL-LIMIT-021", "DOL-LIMIT-022", "DOL-LIMIT-023", "DOL-LIMIT-024", "DOL-LIMIT-025",
-    "DOL-LIMIT-026", "DOL-LIMIT-027", "DOL-LIMIT-028",
+    "DOL-LIMIT-026", "DOL-LIMIT-027", "DOL-LIMIT-028", "DOL-LIMIT-029", "DOL-LIMIT-030", "DOL-LIMIT-031",
 )  # fmt: skip
 BINDING = [code for code in SPECS if not SPECS[code].watches]
 

@@ -25,7 +25,7 @@ from dolphin.app.toml_file import (
 )
 from dolphin.kernel.units import MICRO
 from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Spec, Unit
-from dolphin.limits.config import INTERVALS, NOTHING, Limits, Rule, made
+from dolphin.limits.config import INTERVALS, NOTHING, Limits, Rule, grouped, made
 from dolphin.limits.limiter import Limiter
 
 BOOK: Final = "book"
@@ -90,6 +90,18 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(sorted(set(value)))
 
 
+def _groups(value: Any) -> Any:
+    if not isinstance(value, dict) or not value:
+        raise ValueError('a table { NAME = ["A.VENUE", "B.VENUE"] }')
+    return grouped({name: dict.fromkeys(_names(inside), 1) for name, inside in value.items()})
+
+
+def _scenarios(value: Any) -> Any:
+    if not isinstance(value, dict) or not value or not all(isinstance(inside, dict) for inside in value.values()):
+        raise ValueError('a table { NAME = { "*" = "-10 %" } }')
+    return grouped({name: {key: basis_points(move) for key, move in inside.items()} for name, inside in value.items()})
+
+
 def keys_of(spec: Spec) -> tuple[Key, ...]:
     """The keys of a limit's table."""
     modes = MODES[:2] if spec.watches else MODES
@@ -103,6 +115,10 @@ def keys_of(spec: Spec) -> tuple[Key, ...]:
         found.append(Key("window", _at_least_nothing(duration_ns), 'how long the window is, "1 s" unless it is said'))
     if spec.sized:
         found.append(Key(spec.sized, _at_least_nothing(basis_points), 'a share like "10 %"'))
+    if spec.grouped:
+        found.append(Key(spec.grouped, _groups, 'named lists of instruments, { NAME = ["A.VENUE", "B.VENUE"] }'))
+    if spec.scenarios:
+        found.append(Key(spec.scenarios, _scenarios, 'named moves, { NAME = { "*" = "-10 %", "A.VENUE" = "-25 %" } }'))
     if spec.listed:
         found.append(Key(spec.listed, _names, "a list of names"))
     return tuple(found)
@@ -148,6 +164,9 @@ def _rule(document: Document, spec: Spec) -> tuple[Rule | None, tuple[UserError,
     if mode != Mode.OFF and spec.unit != Unit.NONE:
         if not document.tables[spec.name].keys() & {"value", "each"}:
             errors += (_missing(document, spec, "value", _ACCEPTED[spec.unit]),)
+    named = spec.grouped or spec.scenarios
+    if mode != Mode.OFF and named and named not in document.tables[spec.name]:
+        errors += (_missing(document, spec, named, next(key.what for key in keys_of(spec) if key.name == named)),)
     if mode != Mode.OFF and spec.sized:
         if not values.get(spec.sized, 1) or spec.sized not in document.tables[spec.name]:
             errors += (_missing(document, spec, spec.sized, 'a share above zero, like "10 %"'),)
@@ -170,6 +189,7 @@ def _made(spec: Spec, mode: Mode, values: Mapping[str, Any]) -> Rule:
         values.get("each", ()),
         values.get(spec.listed, ()) if spec.listed else (),
         values.get(spec.sized, 0) if spec.sized else 0,
+        values.get(spec.grouped or spec.scenarios, ()),
     )
 
 

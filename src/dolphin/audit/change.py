@@ -25,6 +25,7 @@ from dolphin.kernel.reasons import Reason
 from dolphin.kernel.sizer import fit, limit
 from dolphin.kernel.state import Mode, State
 from dolphin.kernel.units import ABSENT, BP, MICRO, MS_PER_BP, NS_PER_MS, notional
+from dolphin.limits.codes import SPECS, Code
 
 RETURN_MS: Final = {
     Posture.APEX: RETURN_APEX_MS,
@@ -115,7 +116,10 @@ def _leverage(case: Case) -> list[str]:
 def _limit(case: Case) -> list[str]:
     order = case.event
     assert isinstance(order, Order)
-    return [f"limit {order.cap}: it leaves {max(order.cap_lots, 0):,} lots of the entry; dolphin limits show"]
+    spec = SPECS[Code(order.cap)] if order.cap in SPECS else None
+    name = f"limit {order.cap}" if spec is None else f"{spec.name} [{spec.requirement}]"
+    said = f"{name} leaves {max(order.cap_lots, 0):,} lots of the entry"
+    return [said, "the record's x.limits has what it was judged on; dolphin limits show --state DIR what is in force"]
 
 
 def _killed(case: Case) -> list[str]:

@@ -71,7 +71,7 @@ class Caps:
             return None
         self.checked += 1
         try:
-            facts = Facts(**{name: int(said["facts"][name]) for name in Facts._fields})
+            facts = Facts(**{name: int(said["facts"][name]) for name in Facts._fields if _due(name, said["facts"])})
             names = Names(*map(str, said["names"]))
             passive = [str(name) for name in said.get("passive", ())]
         except _BAD as error:
@@ -114,6 +114,11 @@ class Caps:
 
     def _wrong(self, record: Record, field: str, expected: str, actual: str, hint: str) -> Finding:
         return found(self.path, record, field, expected, actual, REQUIREMENT, hint, check=SAFETY)
+
+
+def _due(name: str, said: Mapping[str, Any]) -> bool:
+    """Whether a fact must be there: those that came with later limits have a value in journals of before."""
+    return name in said or name not in Facts._field_defaults
 
 
 def _event(record: Record) -> Order:

@@ -163,6 +163,30 @@ def strategy_exposure(rule: Rule, names: Names, facts: Facts) -> int:
     return fitting(facts, minor_in(rule.value_for(names.strategy), facts) - facts.strategy_used + facts.freed)
 
 
+def sector_exposure(rule: Rule, names: Names, facts: Facts) -> int:
+    """What the sector's share leaves; all where the instrument is in none."""
+    return _group(rule, names.sector, facts.sector_used, facts)
+
+
+def group_exposure(rule: Rule, names: Names, facts: Facts) -> int:
+    """What the share of the correlated group leaves; all where the instrument is in none."""
+    return _group(rule, names.group, facts.group_used, facts)
+
+
+def _group(rule: Rule, name: str, used: int, facts: Facts) -> int:
+    if not name:
+        return ALL
+    return fitting(facts, minor_in(rule.value_for(name), facts) - used + facts.freed)
+
+
+def stress_loss(rule: Rule, names: Names, facts: Facts) -> int:
+    """What may enter so that the worst scenario costs no more than the share of equity; all that none would cost."""
+    if facts.stress_bp <= 0:
+        return ALL
+    room = _allowed(rule, facts) - facts.stress_loss
+    return fitting(facts, room if room < 0 else room * BP // facts.stress_bp)
+
+
 def _allowed(rule: Rule, facts: Facts) -> int:
     return positive(facts.equity) * rule.value // BP
 
@@ -189,6 +213,9 @@ CHECKS: Final[dict[Code, Check]] = {
     Code.FREE_MARGIN: free_margin,
     Code.VENUE_EXPOSURE: venue_exposure,
     Code.STRATEGY_EXPOSURE: strategy_exposure,
+    Code.SECTOR_EXPOSURE: sector_exposure,
+    Code.GROUP_EXPOSURE: group_exposure,
+    Code.STRESS_LOSS: stress_loss,
 }
 
 

@@ -54,6 +54,9 @@ class Code(IntEnum):
     FREE_MARGIN = 17
     VENUE_EXPOSURE = 18
     STRATEGY_EXPOSURE = 19
+    SECTOR_EXPOSURE = 20
+    GROUP_EXPOSURE = 21
+    STRESS_LOSS = 22
 
 
 class Spec(NamedTuple):
@@ -61,7 +64,7 @@ class Spec(NamedTuple):
     default of its window, 0 where it has none. `each`: whose own value may stand beside the general one. `listed`: the
     key of its list of names. `sized`: the key of a second share, of which a larger one binds earlier. `holds`: it
     judges what is held, so that it may be breached without an order; while it is, it may not be loosened. `watches`: it
-    never blocks.
+    never blocks. `grouped`: the key of its named lists of instruments; `scenarios`: it has named moves of them.
     """
 
     name: str
@@ -75,6 +78,8 @@ class Spec(NamedTuple):
     sized: str = ""
     holds: bool = False
     watches: bool = False
+    grouped: str = ""
+    scenarios: str = ""
 
 
 SPECS: Final[dict[Code, Spec]] = {
@@ -157,6 +162,21 @@ SPECS: Final[dict[Code, Spec]] = {
         "strategy_exposure", "DOL-LIMIT-028", Unit.AMOUNT,
         "what one strategy holds and has working, long and short added, and the order: its budget", each="strategy",
         holds=True,
+    ),
+    Code.SECTOR_EXPOSURE: Spec(
+        "sector_exposure", "DOL-LIMIT-029", Unit.AMOUNT,
+        "what is held and works in one sector, long and short added, and the order", each="sector", holds=True,
+        grouped="sectors",
+    ),
+    Code.GROUP_EXPOSURE: Spec(
+        "group_exposure", "DOL-LIMIT-030", Unit.AMOUNT,
+        "what is held and works in one group of correlated instruments, long and short added, and the order",
+        each="group", holds=True, grouped="groups",
+    ),
+    Code.STRESS_LOSS: Spec(
+        "stress_loss", "DOL-LIMIT-031", Unit.SHARE,
+        "what the worst of the stated scenarios would cost the book with what works and the order, over equity",
+        holds=True, scenarios="scenarios",
     ),
 }  # fmt: skip
 NAMES: Final[dict[str, Code]] = {spec.name: code for code, spec in SPECS.items()}

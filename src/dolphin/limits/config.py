@@ -16,7 +16,8 @@ INTERVALS: Final = ("risk_check_interval", "position_sync_interval", "health_che
 
 class Rule(NamedTuple):
     """One limit's setting. `each`: values of its own for some names, sorted. `names`: its list, sorted. `size`: its
-    second share, in bp.
+    second share, in bp. `members`: by name of a group 1 for each instrument, by name of a scenario its move in bp ("*":
+    of every other instrument), sorted.
     """
 
     mode: Mode = Mode.OFF
@@ -25,6 +26,7 @@ class Rule(NamedTuple):
     each: tuple[tuple[str, int], ...] = ()
     names: tuple[str, ...] = ()
     size: int = 0
+    members: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
 
     def value_for(self, name: str) -> int:
         """The value that holds for this name."""
@@ -75,6 +77,7 @@ def to_object(limits: Limits) -> dict[str, Any]:
             "each": {name: str(value) for name, value in rule.each},
             "names": list(rule.names),
             "size": str(rule.size),
+            "members": {name: {key: str(value) for key, value in inside} for name, inside in rule.members},
         }
     return {"rules": found, "intervals_ns": {name: str(value) for name, value in limits.intervals}}
 
@@ -91,6 +94,7 @@ def from_object(said: Mapping[str, Any]) -> Limits:
             tuple(sorted((str(key), int(value)) for key, value in values["each"].items())),
             tuple(sorted(str(key) for key in values["names"])),
             int(values["size"]),
+            grouped({name: {key: int(value) for key, value in inside.items()} for name, inside in _members(values)}),
         )
     return made(rules, {str(name): int(value) for name, value in said["intervals_ns"].items()})
 
@@ -110,7 +114,27 @@ def tightest(spec: Spec, old: Rule, new: Rule) -> Rule:
         tuple(sorted(each.items())),
         tuple(sorted({*old.names, *new.names})),
         max(old.size, new.size),
+        _both(spec, dict(old.members), dict(new.members)),
     )
+
+
+def grouped(members: Mapping[str, Mapping[str, int]]) -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
+    """Groups or scenarios as a rule has them."""
+    return tuple(sorted((str(name), tuple(sorted(inside.items()))) for name, inside in members.items()))
+
+
+def _members(values: Mapping[str, Any]) -> Any:
+    return values.get("members", {}).items()  # absent in journals of before there were groups
+
+
+def _both(
+    spec: Spec, old: dict[str, tuple[tuple[str, int], ...]], new: dict[str, tuple[tuple[str, int], ...]]
+) -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
+    """Every group with all of its instruments; of a scenario that changed the old one: neither is plainly worse."""
+    found: dict[str, dict[str, int]] = {name: dict(inside) for name, inside in new.items()}
+    for name, inside in old.items():
+        found[name] = dict(inside) if spec.scenarios else found.get(name, {}) | dict(inside)
+    return grouped(found)
 
 
 def _tighter(spec: Spec, one: int, other: int) -> int:

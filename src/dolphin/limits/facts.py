@@ -19,6 +19,8 @@ class Names(NamedTuple):
     instrument: str
     venue: str
     strategy: str
+    sector: str = ""
+    group: str = ""
 
 
 class Facts(NamedTuple):
@@ -32,7 +34,8 @@ class Facts(NamedTuple):
     it would trade with an order of this book. `stopped` 1: its strategy entered too often. `day_loss`: since the last
     equity of the day before, negative where it is a gain; `known` 0: nobody knows. `free`: balance that is free;
     `margin_u`: margin of a lot in micro-units, 0 where it is not known. `venue_used`, `strategy_used`: held and
-    working there.
+    working there, as `sector_used` and `group_used` of the sector and group that leave least. `stress_loss`: what the
+    scenario that leaves least would cost, the exit part done; `stress_bp`: what it would take of the entry's value.
     """
 
     side: int
@@ -69,6 +72,10 @@ class Facts(NamedTuple):
     margin_u: int
     venue_used: int
     strategy_used: int
+    sector_used: int = 0
+    group_used: int = 0
+    stress_loss: int = 0
+    stress_bp: int = 0
 
 
 class Remembered(NamedTuple):
@@ -80,11 +87,17 @@ class Remembered(NamedTuple):
     stopped: int = 0
     known: int = 0
     day_loss: int = 0
+    sector: str = ""
+    sector_used: int = 0
+    group: str = ""
+    group_used: int = 0
+    stress_loss: int = 0
+    stress_bp: int = 0
 
 
-def names_of(looked: Looked) -> Names:
+def names_of(looked: Looked, known: Remembered) -> Names:
     """The names of an order."""
-    return Names(looked.instrument, looked.venue, looked.strategy)
+    return Names(looked.instrument, looked.venue, looked.strategy, known.sector, known.group)
 
 
 def facts_of(looked: Looked, known: Remembered) -> Facts:
@@ -121,4 +134,5 @@ def facts_of(looked: Looked, known: Remembered) -> Facts:
         looked.bid, looked.ask, looked.last, looked.price_age_ns, known.left, side_lots, net, side_minor,
         known.twin_age_ns, looked.crosses, known.stopped, known.known, known.day_loss, looked.drawdown_bp,
         min(looked.free, order.equity - margin), looked.margin_u, venue_used, strategy_used,
+        known.sector_used, known.group_used, known.stress_loss, known.stress_bp,
     )  # fmt: skip

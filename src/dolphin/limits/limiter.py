@@ -13,7 +13,8 @@ from dolphin.kernel.units import ABSENT
 from dolphin.limits.check import CHECKS, binding
 from dolphin.limits.codes import SPECS, Code, Mode
 from dolphin.limits.config import NOTHING, Limits, change, from_object, to_object
-from dolphin.limits.facts import Facts, Remembered, facts_of, names_of
+from dolphin.limits.facts import Facts, Names, Remembered, facts_of, names_of
+from dolphin.limits.grouping import stress, used
 from dolphin.limits.memory import Memory
 from dolphin.nautilus.ports import UNCAPPED, Capped, Looked
 
@@ -22,7 +23,16 @@ LIFE_NS: Final = 86_400 * 1_000_000_000
 """A proposal is confirmed a minute after it was made at the earliest, and within a day."""
 
 _ROWS: Final = frozenset(
-    (Code.POSITION, Code.NET_LEVERAGE, Code.FREE_MARGIN, Code.VENUE_EXPOSURE, Code.STRATEGY_EXPOSURE)
+    (
+        Code.POSITION,
+        Code.NET_LEVERAGE,
+        Code.FREE_MARGIN,
+        Code.VENUE_EXPOSURE,
+        Code.STRATEGY_EXPOSURE,
+        Code.SECTOR_EXPOSURE,
+        Code.GROUP_EXPOSURE,
+        Code.STRESS_LOSS,
+    )
 )
 _LISTS: Final = frozenset((Code.ORDER_QUANTITY, Code.ORDER_NOTIONAL))
 
@@ -54,11 +64,12 @@ class Limiter:
         self.wants_crossing = Code.SELF_TRADE in codes
         self.wants_margin = Code.FREE_MARGIN in codes
         self.wants_equity = Code.DAILY_LOSS in codes
+        self._groups = bool(codes & {Code.SECTOR_EXPOSURE, Code.GROUP_EXPOSURE, Code.STRESS_LOSS})
         self._restricted = frozenset(limits.rule(Code.RESTRICTED).names)
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def facts(self, looked: Looked) -> Facts:
+    def facts(self, looked: Looked) -> tuple[Names, Facts]:
         """What this order is judged on."""
         memory = self.memory
         ts_ns = looked.order.ts_ns
@@ -73,14 +84,24 @@ class Limiter:
             int(looked.instrument in self._restricted), left, twin_age_ns, int(looked.strategy in memory.stopped),
             int(loss is not None), loss or 0,
         )  # fmt: skip
-        return facts_of(looked, known)
+        if self._groups:
+            known = self._grouped(looked, known)
+        return names_of(looked, known), facts_of(looked, known)
+
+    def _grouped(self, looked: Looked, known: Remembered) -> Remembered:
+        sector = used(self.limits.rule(Code.SECTOR_EXPOSURE), looked)
+        group = used(self.limits.rule(Code.GROUP_EXPOSURE), looked)
+        worst = stress(self.limits.rule(Code.STRESS_LOSS), looked)
+        return known._replace(
+            sector=sector.name, sector_used=sector.minor, group=group.name, group_used=group.minor,
+            stress_loss=worst.loss, stress_bp=worst.taken_bp,
+        )  # fmt: skip
 
     def cap(self, looked: Looked) -> Capped:
         """What the limits leave of an order's entry part."""
-        facts = self.facts(looked)
+        names, facts = self.facts(looked)
         if facts.entry_lots <= 0:
             return UNCAPPED
-        names = names_of(looked)
         found = binding(self.limits, names, facts)
         if found.code == Code.NONE:
             if not found.passive:
@@ -161,7 +182,7 @@ class Limiter:
         for code, rule in self.limits.rules:
             if SPECS[code].holds and rule.mode == Mode.ON:
                 for looked in held:
-                    if CHECKS[code](rule, names_of(looked), self.facts(looked)) < 0:
+                    if CHECKS[code](rule, *self.facts(looked)) < 0:
                         found.append(code)
                         break
         return found
