@@ -275,6 +275,9 @@ ELSEWHERE = frozenset(
         "Book._claim", "Book.loaded: _cache.position_id", "Sampler._may_rise",
         # Once in 50,000 records (test_checkpoints.py).
         "Guard._checkpoint",
+        # The ledger against positions, live (test_reconcile.py), and a fee in what was bought (same).
+        "Fills._in_kind", "Reconcile._accuse", "Reconcile._apart", "Reconcile._compare", "Reconcile._exact",
+        "Reconcile.look",
         # Where something else has failed already: no second fault is planted there.
         "Own.heard: _cache.position_id", "Book.lost",
         "Gates._fallback: _cache.order", "Guard._put: journal.append", "Parts.not_as_measured", "Parts.note",

@@ -38,6 +38,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     sensors. `seed`: a backtest draws the nonces of re-arms from it. `envelope`: category 2 is configured.
     `limits`: a file of pre-trade limits; empty: none.
     `flows`: which changes of the balance without a fill are deposits or withdrawals, beside those announced.
+    `position_sync_ms`: live, how often positions are held against the fills, in real ms (once a second at most); 0:
+    never.
     `kill_signal`: live, this signal to the process is a kill; empty: none is.
     """
 
@@ -56,6 +58,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     flows: str = "deposits"
     kill_signal: str = "SIGUSR1"
     limits: str = ""
+    position_sync_ms: int = 5_000
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:
@@ -76,6 +79,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
             raise ConfigError("state_dir: empty; accepted: a directory for journal, mailbox and status")
         if not _is_word(self.run_id):
             raise ConfigError(f"run_id: found {self.run_id!r}; accepted: letters, digits, '.', '_', at most 32")
+        if self.position_sync_ms < 0:
+            raise ConfigError(f"position_sync_ms: found {self.position_sync_ms}; accepted: 0 (never) or more")
         self.made_policy()
 
     def made_policy(self) -> Policy:

@@ -61,7 +61,8 @@ def _same(fill: Any, event: Any) -> bool:
 
 class Fills:
     """Writes FILL records; trips the latch at a fill that no position took. `accounts`: the ledger of this run, as the
-    fold of its records gives it: CLOSE has its checksum.
+    fold of its records gives it: CLOSE has its checksum. `paid_in_kind`: instruments of which a fee was taken from the
+    position.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Fills:
         self._tell = tell
         self.accounts = Accounts()
         self.accounts.each("HEADER", {"instruments": [scale_entry(scale) for scale in scales.values()]})
+        self.paid_in_kind: set[str] = set()
         self._codes: dict[Any, str] = {}
         self._key: tuple[Any, Any, Any] | None = None
         self._place = ""
@@ -118,6 +120,8 @@ class Fills:
         if paid is not None:
             currency = self._currency(paid.currency)
             commission = units(paid, 10**paid.currency.precision)
+            if paid.currency != scale.currency:
+                self._in_kind(event, paid)
         where = self._where(event.instrument_id, event.strategy_id, event.position_id)
         lots = number(lots_of(event.last_qty, scale))
         said = (
@@ -127,6 +131,13 @@ class Fills:
         )
         self._guard.write(now_ns, "FILL", said)
         self.accounts.fill(decode(said.encode()))
+
+    def _in_kind(self, event: Any, paid: Any) -> None:
+        instrument = self._cache.instrument(event.instrument_id)
+        if instrument is None:
+            return
+        if instrument.get_base_currency() == paid.currency:
+            self.paid_in_kind.add(event.instrument_id.value)
 
     def _where(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> str:
         """Which position it changes, as JSON text; the last one's is kept, since fills come in rows."""

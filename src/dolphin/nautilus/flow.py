@@ -19,6 +19,7 @@ from dolphin.nautilus.equity import Exposure, late, moved, second_ns
 from dolphin.nautilus.fills import Fills
 from dolphin.nautilus.made_up import doubted
 from dolphin.nautilus.moving import Moving
+from dolphin.nautilus.reconcile import Reconcile
 from dolphin.nautilus.translate import price_units
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class FlowOfEvents:
         self.begin = self._balance.begin
         self._fills = Fills(parts.guard, parts.scales, parts.cache, parts.actor.tell)
         self.accounts = self._fills.accounts
+        self.reconcile = Reconcile(
+            parts.guard, self._fills, parts.scales, parts.cache, parts.actor.tell, parts.settings.position_sync_ms
+        )
         self._commands = Commands(parts, self)
         self.kill_file = self._commands.kill_file
         self.signal = self._commands.signal
@@ -248,6 +252,7 @@ class FlowOfEvents:
             self._flows(now_ns)
             self._sample(now_ns, stood=False)
             parts.killing.calm()
+            self.reconcile.look(now_ns)
             parts.check_hook()
             parts.write_status(False)
             self.due()
