@@ -19,6 +19,7 @@ from typing import Any
 
 from dolphin.journal import killfile
 from dolphin.journal.beat import HEARTBEAT, Heart, read_beat
+from tests.loopback.remote import Remote
 
 HERE = Path(__file__).resolve().parents[1]
 WAYS = ("blocked", "stopped", "killed")
@@ -33,7 +34,7 @@ def percentile(values: list[float], share: int) -> float:
 
 
 class Venue:
-    """The exchange process, asked by lines."""
+    """The exchange process, asked over its own port."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -42,13 +43,10 @@ class Venue:
         )  # fmt: skip
         assert self._process.stdout is not None
         self.about = json.loads(self._process.stdout.readline())
+        self._remote = Remote(int(self.about["url"].rpartition(":")[2]))
 
-    def ask(self, name: str, **keywords: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([name, keywords]) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+    def ask(self, name: str) -> Any:
+        return getattr(self._remote, name)()
 
     def close(self) -> None:
         assert self._process.stdin is not None
