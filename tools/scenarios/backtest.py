@@ -101,7 +101,7 @@ class Sender(Strategy):
                 continue
             for again in range(entry.get("times", 1)):
                 at_ns = self.shared.start_ns + entry["at"] + again * entry.get("every", 1)
-                self._alert(f"order-{number}-{again}", at_ns, partial(self._send, entry))
+                self._alert(f"order-{number}-{again}", at_ns, partial(self._send, entry, again))
         for name, entries in lists.items():
             self._alert(f"list-{name}", self.shared.start_ns + entries[0]["at"], partial(self._send_list, entries))
         for number, entry in enumerate(self.cancels):
@@ -113,8 +113,8 @@ class Sender(Strategy):
         if at_ns > self.clock.timestamp_ns():
             self.clock.set_time_alert_ns(name, at_ns, lambda _: act())
 
-    def _send(self, entry: Entry) -> None:
-        for order in self._orders(entry):
+    def _send(self, entry: Entry, again: int) -> None:
+        for order in self._orders(entry, again * entry.get("step", 0)):
             self.submit_order(order)
 
     def _send_list(self, entries: Sequence[Entry]) -> None:
@@ -126,14 +126,14 @@ class Sender(Strategy):
             if self.shared.names.get(order.client_order_id.value) == entry["name"] and not order.is_closed:
                 self.cancel_order(order)
 
-    def _orders(self, entry: Entry) -> list[Any]:
+    def _orders(self, entry: Entry, more: int = 0) -> list[Any]:
         if entry.get("each_instrument"):
             instruments = self.shared.instruments * entry.get("times", 1)
         elif entry.get("list") is not None:
             instruments = [self._named(entry)] * entry.get("times", 1)
         else:
             instruments = [self._named(entry)]
-        return [self._order(entry, instrument) for instrument in instruments]
+        return [self._order(entry, instrument, entry["quantity"] + more) for instrument in instruments]
 
     def _named(self, entry: Entry) -> Any:
         name = entry.get("instrument")
@@ -141,18 +141,18 @@ class Sender(Strategy):
             return self.shared.instruments[0]
         return next(one for one in self.shared.instruments if one.id.value == name)
 
-    def _order(self, entry: Entry, instrument: Any) -> Any:
+    def _order(self, entry: Entry, instrument: Any, quantity: int) -> Any:
         self.shared.sent += 1
         number = f"{entry['name']}-{self.shared.sent}"
         self.shared.names[number] = entry["name"]
         shared: dict[str, Any] = {
             "instrument_id": instrument.id,
             "order_side": SIDES[entry["side"]],
-            "quantity": Quantity.from_int(entry["quantity"]),
+            "quantity": Quantity.from_int(quantity),
             "client_order_id": ClientOrderId(number),
             "reduce_only": entry.get("reduce_only", False),
         }
-        self.shared.asked[number] = entry["quantity"]
+        self.shared.asked[number] = quantity
         if entry["type"] == "market":
             return self.order_factory.market(**shared)
         price = Price(float(entry["price"]), instrument.price_precision)

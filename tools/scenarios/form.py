@@ -161,6 +161,7 @@ LISTS: Final[dict[str, dict[str, Key]]] = {
         "reduce_only": Key(values.flag),
         "times": Key(values.whole),
         "every": Key(values.span_ns),
+        "step": Key(values.whole),
         "list": Key(values.text),
         "each_instrument": Key(values.flag),
     },
