@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from dolphin.audit import pipeline
-from dolphin.journal import codec, head_file, read
+from dolphin.journal import codec, head_file
+from dolphin.journal import read as records_of
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.machine import step
 from tests.live.life import live
-from tests.live.script import Script
+from tests.live.script import Script, read
 from tests.loopback import Exchange
 from tests.loopback.tape import Tape
 
@@ -66,7 +67,7 @@ class Run:
     def _look(self) -> None:
         names = json.loads((self.folder / "names.json").read_text()) if (self.folder / "names.json").exists() else {}
         journal = self.folder / "journal.jsonl"
-        records = list(read(str(journal)))
+        records = list(records_of(str(journal)))
         head = head_file(str(journal))
         report = pipeline.audit(str(journal), anchor=None if head is None else f"{head.seq}:{head.hash}")
         self.findings = ["\n".join(finding.lines()) for finding in report.findings]
@@ -155,16 +156,19 @@ def always(tape: Tape) -> list[str]:
 
 
 def main() -> int:
-    """`python -m tests.live.judge [NAME]`: each live scenario, a line each."""
-    from tests.live.script import read as read_script
-
+    """`python -m tests.live.judge [ID or file's stem ...] [--seen]`: a line each; with `--seen` all that was seen."""
     code = 0
-    for path in sorted(SCENARIOS.glob("S*.toml")):
-        names = [name for name in sys.argv[1:] if name != "--seen"]
-        if names and not any(path.stem.startswith(name) for name in names):
+    names = [name for name in sys.argv[1:] if name != "--seen"]
+    scripts = [read(path) for path in sorted(SCENARIOS.glob("S*.toml"))]
+    unknown = set(names) - {script.id for script in scripts} - {script.path.stem for script in scripts}
+    if unknown:
+        print(f"no such live scenario: {', '.join(unknown)}; known: {', '.join(script.id for script in scripts)}")
+        return 2
+    for script in scripts:
+        if names and script.id not in names and script.path.stem not in names:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            run = Run(read_script(path), Path(folder)).go()
+            run = Run(script, Path(folder)).go()
         word = "DEVIATES" if run.lines else "as expected"
         print(f"{run.script.id:<6} {run.script.name:<16} node     {word:<11} journal {run.seen['verdict']:<10} "
               f"{run.seconds:6.2f} s  {run.script.title}", flush=True)  # fmt: skip
