@@ -218,3 +218,13 @@ def test_what_makes_no_line_is_no_checkpoint() -> None:
     keeper = Keeper(aside, 0, 10)
     assert keeper.take(STATE, 10) == ""
     assert keeper.due == 20
+
+
+def test_what_was_to_go_is_named_anew_and_what_waits_still_waits() -> None:
+    aside = Aside()
+    aside.each("ADOPT", {"positions": ["P", "Q"]})
+    aside.each("COMMAND", {"verb": "flatten", "answer": {"positions": ["Q"]}})
+    assert aside.leaving() == ["Q"]
+    aside.each("NOTE", {"what": "wanted gone", "positions": ["R"]})
+    assert aside.standing == {"P": WAITING, "R": LEAVING}
+    assert [*aside.waiting] == ["P"]
