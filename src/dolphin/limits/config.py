@@ -70,15 +70,16 @@ def to_object(limits: Limits) -> dict[str, Any]:
     """What the journal and a letter say of them: names and integers, times as text since they may pass 2^53."""
     found: dict[str, Any] = {}
     for code, rule in limits.rules:
-        found[SPECS[code].name] = {
+        said = found[SPECS[code].name] = {
             "mode": rule.mode.name.lower(),
             "value": str(rule.value),
             "window_ns": str(rule.window_ns),
             "each": {name: str(value) for name, value in rule.each},
             "names": list(rule.names),
             "size": str(rule.size),
-            "members": {name: {key: str(value) for key, value in inside} for name, inside in rule.members},
         }
+        if rule.members:
+            said["members"] = {name: {key: str(value) for key, value in inside} for name, inside in rule.members}
     return {"rules": found, "intervals_ns": {name: str(value) for name, value in limits.intervals}}
 
 
@@ -124,7 +125,7 @@ def grouped(members: Mapping[str, Mapping[str, int]]) -> tuple[tuple[str, tuple[
 
 
 def _members(values: Mapping[str, Any]) -> Any:
-    return values.get("members", {}).items()  # absent in journals of before there were groups
+    return values.get("members", {}).items()  # absent where there are none
 
 
 def _both(

@@ -6,11 +6,14 @@ quantities in lots, prices in units of the instrument's precision, times in ns; 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dolphin.kernel.orders import parts
 from dolphin.kernel.units import ABSENT, MICRO, notional
 from dolphin.nautilus.ports import Looked
+
+LEAST: Final = 3
+"""So many names are always said."""
 
 
 class Names(NamedTuple):
@@ -76,6 +79,20 @@ class Facts(NamedTuple):
     group_used: int = 0
     stress_loss: int = 0
     stress_bp: int = 0
+
+
+def said(names: Names, facts: Facts) -> dict[str, Any]:
+    """What the journal says of them: what came with later limits only where it is not what it is without them, so that
+    a record of before is what is written today.
+    """
+    known = list(names)
+    while len(known) > LEAST and not known[-1]:
+        known.pop()
+    values = facts._asdict()
+    for name, value in Facts._field_defaults.items():
+        if values[name] == value:
+            del values[name]
+    return {"names": known, "facts": values}
 
 
 class Remembered(NamedTuple):

@@ -14,6 +14,7 @@ from dolphin.limits.check import CHECKS, binding
 from dolphin.limits.codes import SPECS, Code, Mode
 from dolphin.limits.config import NOTHING, Limits, change, from_object, to_object
 from dolphin.limits.facts import Facts, Names, Remembered, facts_of, names_of
+from dolphin.limits.facts import said as in_journal
 from dolphin.limits.grouping import stress, used
 from dolphin.limits.memory import Memory
 from dolphin.nautilus.ports import UNCAPPED, Capped, Looked
@@ -112,8 +113,7 @@ class Limiter:
             said["limit"] = SPECS[found.code].name
         if passive:
             said["passive"] = passive
-        said["names"] = list(names)
-        said["facts"] = facts._asdict()
+        said |= in_journal(names, facts)
         return Capped(found.lots, int(found.code), words(found.code), " ".join(passive), said)
 
     def left(self, looked: Looked) -> str:
