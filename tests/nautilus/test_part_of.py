@@ -6,9 +6,11 @@ Found by the model (docs/design/order-authority.md): the part was judged without
 import pytest
 from nautilus_trader.execution.algorithm import ExecAlgorithm
 from nautilus_trader.execution.config import ExecAlgorithmConfig
+from nautilus_trader.execution.messages import SubmitOrder
 from nautilus_trader.model.enums import TimeInForce
 from nautilus_trader.model.identifiers import ExecAlgorithmId
 
+from dolphin.nautilus.gates import Gates
 from tests.nautilus.rig import Rig, Scripted, quotes, replays
 from tests.nautilus.test_gates import BUY, INS, X1, px, q
 
@@ -25,13 +27,15 @@ class Twice(ExecAlgorithm):
         self.submit_order(part)
 
 
+def whole(s):
+    s.submit_order(
+        s.order_factory.limit(INS.id, BUY, q(5 * X1), px(64_500), exec_algorithm_id=ExecAlgorithmId("TWICE"))
+    )
+
+
 @pytest.mark.req("DOL-ORDER-001")
 def test_a_part_is_judged_beside_the_order_that_it_is_a_part_of_where_that_works(tmp_path):
-    def act(s):
-        order = s.order_factory.limit(INS.id, BUY, q(5 * X1), px(64_500), exec_algorithm_id=ExecAlgorithmId("TWICE"))
-        s.submit_order(order)
-
-    s = Scripted(INS, {3: act})
+    s = Scripted(INS, {3: whole})
     rig = Rig(tmp_path, INS).add(s)
     rig.engine.add_exec_algorithm(Twice())
     rig.run(quotes(INS, [65_000] * 20 + [64_400] * 5))
@@ -39,3 +43,22 @@ def test_a_part_is_judged_beside_the_order_that_it_is_a_part_of_where_that_works
     replays(rig.journal)
     held = [float(event.quantity) for event in s.events if hasattr(event, "peak_qty")]
     assert max(held) <= 6.1 * X1  # 10 * X1 until the guard trims it
+
+
+@pytest.mark.req("DOL-ORDER-001")
+def test_between_the_gates_the_order_is_parked_no_more(tmp_path, monkeypatch):
+    """Live, an order waits in a queue there, and says of itself that it was never sent."""
+    seen = []
+    at_exec = Gates.at_exec
+
+    def looked(self, command, forward):
+        if isinstance(command, SubmitOrder):
+            seen.append((command.order.status_string(), self._book.parked(command.order.client_order_id.value)))
+        at_exec(self, command, forward)
+
+    monkeypatch.setattr(Gates, "at_exec", looked)
+    rig = Rig(tmp_path, INS).add(Scripted(INS, {3: whole}))
+    rig.engine.add_exec_algorithm(Twice())
+    rig.run(quotes(INS, [65_000] * 10))
+    assert seen[0] == ("INITIALIZED", False)
+    assert rig.guard.parts.book._judged <= set(rig.guard.parts.book.working)

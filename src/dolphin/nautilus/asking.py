@@ -7,9 +7,9 @@ feeds have been read, so that the state knows what the market's last row was.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from nautilus_trader.model.enums import OrderStatus, OrderType
+from nautilus_trader.model.enums import OrderType
 
 from dolphin.kernel.events import Order
 from dolphin.kernel.units import MICRO
@@ -28,8 +28,6 @@ from dolphin.nautilus.values import Values
 from dolphin.nautilus.working import Group, Working, contingency
 
 NO_FEED = -1
-_UNSENT: Final = (OrderStatus.INITIALIZED, OrderStatus.RELEASED)
-"""Where an order is that an algorithm holds."""
 
 
 class Unscaled(Exception):
@@ -96,10 +94,7 @@ class Asker:
         spawn_id = order.exec_spawn_id
         if spawn_id is None:
             return frozenset((name,))
-        primary = self._book.working.get(spawn_id.value)
-        if primary is None:
-            return frozenset((name,))
-        if primary.order.status in _UNSENT:
+        if self._book.parked(spawn_id.value):
             return frozenset((name, spawn_id.value))
         return frozenset((name,))
 

@@ -24,6 +24,7 @@ from dolphin.nautilus.working import OWN_PREFIX, Group, Working
 
 __all__ = ["OWN_PREFIX", "Book"]
 
+_UNSENT = (OrderStatus.INITIALIZED, OrderStatus.RELEASED)
 _MOVING = frozenset((OrderStatus.SUBMITTED, OrderStatus.PENDING_UPDATE, OrderStatus.PENDING_CANCEL))
 
 
@@ -43,6 +44,7 @@ class Book:
         self.working: dict[str, Working] = {}
         self._by_strategy: dict[str, set[str]] = {}
         self._unknown: dict[str, Any] = {}
+        self._judged: set[str] = set()
         self.moving: set[str] = set()
         self.own_ids: set[str] = set()
         self.quote_lots: dict[str, int] = {}
@@ -121,6 +123,16 @@ class Book:
     def judged(self, cid: str) -> None:
         """A gate has this order in hand: it need not be looked up, it will be `seen`."""
         self._unknown.pop(cid, None)
+        self._judged.add(cid)
+
+    def parked(self, cid: str) -> bool:
+        """Whether an algorithm holds this order: it works, and neither came to a gate nor is known to have left."""
+        working = self.working.get(cid)
+        if working is None:
+            return False
+        if cid in self._judged:
+            return False
+        return working.order.status in _UNSENT
 
     def settle(self) -> None:
         """Look up the orders that were announced and not heard of since: those parked at an algorithm."""
@@ -206,6 +218,7 @@ class Book:
 
     def _forget(self, cid: str, working: Working | None) -> None:
         self.moving.discard(cid)
+        self._judged.discard(cid)
         if working is None:
             return
         del self.working[cid]
