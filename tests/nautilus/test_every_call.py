@@ -286,6 +286,7 @@ ELSEWHERE = frozenset(
         "plain._beside", "plain._plainly", "plainly_reduces: position.is_opposite_side",
         # Orders of other makes: an algorithm's, emulated and released, one with the guard's name.
         "Gates._refuse", "Host.cancel: _msgbus.send", "Host.deny: _cache.add_order", "Host.shrink: _cache.add_order",
+        "Book.parked",
         "working._undoes",
         # Said when all is well again, or asked by tools.
         "Latency.percentiles", "Plug.sensor_source", "Plug.limiter", "Plug.tell: log.info",
