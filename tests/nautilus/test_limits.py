@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from nautilus_trader.model.data import QuoteTick
+from nautilus_trader.model.enums import AccountType
+from nautilus_trader.model.objects import Price
+from nautilus_trader.test_kit.providers import TestInstrumentProvider
 
 from dolphin.app.limits_file import load_limits
 from dolphin.audit.replay import audit
@@ -385,3 +389,46 @@ def test_a_withdrawal_is_no_loss_of_the_day_and_a_new_day_begins_anew(tmp_path):
     rig.run(rows + quotes(INS, [64_900] * 4, start_ns=T0 + 86_400 * S + 25 * S - 2 * S))
     assert rig.guard.failures == []
     assert [r.data.get("cap") for r in rig.records("ORDER")] == [None, None, Code.DAILY_LOSS, None]
+
+
+@pytest.mark.req("DOL-LIMIT-021")
+def test_who_would_meet_whom(tmp_path):
+    """A market order meets any limit order on the other side; stops, its own side, other instruments: none."""
+    file = written(tmp_path, '[self_trade]\nmode = "on"\n')
+
+    def stop(s):
+        s.submit_order(s.order_factory.stop_market(INS.id, SELL, q(1_000), px(64_000)))
+
+    acts = {
+        3: chain(market(BUY, HELD), limit(BUY, 1_000, 64_100)),
+        4: stop,
+        5: market(BUY, 1_001),
+        6: limit(SELL, 1_000, 66_000),
+        7: market(BUY, 1_002),
+        8: limit(BUY, 1_003, 65_999),
+    }
+    rig, _ = drive(tmp_path / "book", acts, limits=str(file))
+    bought = {r.data["lots"]: r.data.get("cap") for r in rig.records("ORDER") if r.data["side"] == 1}
+    assert bought == {HELD: None, 1_000: None, 1_001: None, 1_002: Code.SELF_TRADE, 1_003: None}
+
+
+@pytest.mark.req("DOL-LIMIT-026")
+def test_on_a_cash_account_an_entry_takes_all_of_its_value(tmp_path):
+    file = written(tmp_path, '[free_margin]\nmode = "on"\nvalue = "50 %"\n')
+    share = TestInstrumentProvider.equity("AAPL", "SIM")
+    strategy = Scripted(share, {3: buy(share, 60), 5: buy(share, 1_000)})
+    rig = Rig(tmp_path / "book", share, account=AccountType.CASH, balance=20_000, leverage=1, limits=str(file))
+    rig.add(strategy).run(shares(share, 10))
+    assert rig.guard.failures == []
+    assert [r.data["fx"][-1][1] for r in rig.records("ORDER")] == [60, 40]
+
+
+def buy(instrument, lots):
+    return lambda s: s.submit_order(s.order_factory.market(instrument.id, BUY, q(lots)))
+
+
+def shares(instrument, count):
+    """Quotes at 100.00 without a spread."""
+    price = Price.from_str("100.00")
+    rows = range(T0, T0 + count * S, S)
+    return [QuoteTick(instrument.id, price, price, q(10_000), q(10_000), at, at) for at in rows]
