@@ -92,7 +92,7 @@ class Life:
         if self.death is not None:
             self.death.counting = True
         filled = {name: self.answer[name] if value == "last" else value for name, value in (args or {}).items()}
-        answer = await asyncio.to_thread(mailbox.post, self.state_dir, verb, filled, cause, 10)
+        answer = await asyncio.to_thread(mailbox.post, self.state_dir, verb, filled, cause, 30)
         if not answer.get("ok"):
             raise Unexpected(f"{verb}: {answer}")
         self.answer.update(answer)
@@ -107,7 +107,7 @@ class Life:
             if "_clock" in getattr(part, "__dict__", {}) and part is not self.parts.host:  # it hands it to Nautilus
                 part._clock = Stepped(part._clock, by_ms)
 
-    async def do_wait(self, until: str, within: float = 10.0) -> None:
+    async def do_wait(self, until: str, within: float = 30.0) -> None:
         for _ in range(int(within * 50)):
             if await self.holds(until):
                 return

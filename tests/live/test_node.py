@@ -21,7 +21,7 @@ def exchange():
 
 
 async def letter(path, verb, **more):
-    return await asyncio.get_running_loop().run_in_executor(None, mailbox.post, path, verb, more, "drill", 5)
+    return await asyncio.get_running_loop().run_in_executor(None, mailbox.post, path, verb, more, "drill", 30)
 
 
 def audited(path):

@@ -112,9 +112,9 @@ def node_on(
                 "BINANCE": BinanceExecClientConfig(**common, base_url_ws_stream=f"{ws}/private", **(client or {}))
             },
             actors=[actor],
-            timeout_connection=10.0,
-            timeout_reconciliation=5.0,
-            timeout_portfolio=5.0,
+            timeout_connection=30.0,
+            timeout_reconciliation=20.0,
+            timeout_portfolio=20.0,
             timeout_disconnection=1.0,
             timeout_post_stop=0.3,
         )
@@ -139,7 +139,7 @@ def guard_of(node: TradingNode) -> Any:
     return next(actor for actor in node.trader.actors() if type(actor).__name__ == "DolphinGuard")
 
 
-async def until(true: Any, seconds: float = 10.0) -> bool:
+async def until(true: Any, seconds: float = 30.0) -> bool:
     """Wait until it is so, looking every 10 ms; whether it came to be."""
     for _ in range(int(seconds * 100)):
         if true():
@@ -152,8 +152,8 @@ async def lived(node: TradingNode, act: Any) -> Any:
     """Run the node, `await act(node)` once it runs, stop it."""
     task = asyncio.ensure_future(node.run_async())
     try:
-        if not await until(lambda: node.trader.is_running, 20):
-            raise RuntimeError("the node did not start within 20 s")
+        if not await until(lambda: node.trader.is_running, 60):
+            raise RuntimeError("the node did not start within 60 s")
         return await act(node)
     finally:
         await node.stop_async()
