@@ -104,6 +104,13 @@ lock: $(STAMP) ## pin the newest allowed versions, with hashes, in requirements.
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --extra dev --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements.lock pyproject.toml
 
+.PHONY: holes fuzz
+holes: $(STAMP) ## the holes of plain Nautilus, with and without Dolphin, held to what is pinned
+	@$(BIN)/python -W ignore -m tools.holes $(ARGS)
+
+fuzz: $(STAMP) ## a million random commands through a real engine (ARGS="--help"); goes on where it stopped
+	@$(BIN)/python -W ignore -m tools.fuzz $(ARGS)
+
 ci: ## what must hold before a change lands
 	@.ci/run
 

@@ -272,7 +272,8 @@ class Ledger:
         if record.kind == "REDUCE":
             self.asked[key] = record
         elif b',"x":' in record.raw and "id" in body.x:
-            denied = int(body.fx[-1][1]) == 0
+            # Undivided is a list, or a change: one that is denied leaves its order as it was, and it may yet fill.
+            denied = int(body.fx[-1][1]) == 0 and int(body.whole) == 0
             if int(body.side) not in (1, -1):
                 return Wrong("side", "1 or -1", str(body.side), FIELDS, "an order buys or sells")
             known = Known(int(body.side), str(body.x.get("strategy")), self._instrument(body), denied)

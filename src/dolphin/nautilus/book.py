@@ -13,6 +13,7 @@ unfilled parent are none as far as they only undo it. PENDING_CANCEL is no resti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nautilus_trader.model.enums import ContingencyType, OrderStatus
@@ -48,6 +49,8 @@ class Book:
         self.moving: set[str] = set()
         self.own_ids: set[str] = set()
         self.quote_lots: dict[str, int] = {}
+        self.in_lots: Callable[[Any, Scale], int]
+        """Lots of a quantity in quote currency, by prices that are not known here: `Values` puts its own in."""
         self.nameless: set[str] = set()
         self.crossing: set[str] = set()
         """Limits that crossed the quote when they were asked about, and have not been found to rest since."""
@@ -183,7 +186,19 @@ class Book:
         working.order = order
         working.group = group
         group.orders[cid] = working
+        self._spawned(order)
         return self._counted(working, scale)
+
+    def _spawned(self, order: Any) -> None:
+        """An algorithm takes a part off its order and tells nobody: from now on what is left of that counts."""
+        spawn_id = order.exec_spawn_id
+        if spawn_id is None:
+            return
+        parent = self.working.get(spawn_id.value)
+        if parent is None:
+            return
+        if parent.order is not order:
+            self.again(parent)
 
     def again(self, working: Working) -> Working | None:
         """Bring an order that is known up to date: in the group in which it is, or that of a position it was given."""
@@ -201,16 +216,22 @@ class Book:
         """What may still fill of it, and whether it is on its way."""
         order = working.order
         working.canceling = order.status == OrderStatus.PENDING_CANCEL
-        if order.is_quote_quantity:  # as its verdict converted it
-            working.lots = self.quote_lots.get(working.cid, 0)
-        else:
-            working.lots = lots_of(order.leaves_qty, scale)
+        working.lots = self._lots(order, working.cid, scale)
         working.group.sums = None
         if _moves(working):
             self.moving.add(working.cid)
         else:
             self.moving.discard(working.cid)
         return working
+
+    def _lots(self, order: Any, cid: str, scale: Scale) -> int:
+        """Lots that are left of it. One in quote currency: as its verdict converted it; one that is parked had none."""
+        if not order.is_quote_quantity:
+            return lots_of(order.leaves_qty, scale)
+        judged = self.quote_lots.get(cid)
+        if judged is None:
+            return self.in_lots(order.leaves_qty, scale)
+        return judged
 
     def lost(self, cid: str) -> None:
         """This order works nowhere, though nobody says that it has ended."""
@@ -337,6 +358,15 @@ class Book:
         keys = self._by_strategy.get(group.name)
         if keys is not None:
             keys.discard(group.key)
+
+
+def own_lots(group: Group) -> int:
+    """Lots of the guard's own orders that work there, whichever side the position has turned to since."""
+    total = 0
+    for working in group.orders.values():
+        if working.own:
+            total += working.lots
+    return total
 
 
 def _moves(working: Working) -> bool:

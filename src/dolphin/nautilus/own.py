@@ -28,7 +28,7 @@ from dolphin.kernel.policy import TRIM_GAP_NS
 from dolphin.kernel.reasons import Reason
 from dolphin.kernel.units import ABSENT, NS_PER_S, notional
 from dolphin.nautilus.action import TAG, Host
-from dolphin.nautilus.book import Book
+from dolphin.nautilus.book import Book, own_lots
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.translate import Scale, quantity_of
 from dolphin.nautilus.values import Values
@@ -161,7 +161,7 @@ class Own:
         found = []
         for group in self._book.groups.values():
             if group.lots == 0:
-                if group.summed().own > 0:
+                if own_lots(group) > 0:
                     found.append(group)
         return found
 
@@ -176,7 +176,7 @@ class Own:
         """A position was closed: what was known of it does not hold for the next of its name."""
         self.adopted.pop(group.key, None)
         self._tries.pop(group.key, None)
-        if group.summed().own > 0:
+        if own_lots(group) > 0:
             self.due = True
 
     def _rest(self) -> None:
@@ -194,8 +194,7 @@ class Own:
         return [group for _, _, group in ranked]
 
     def _position(self, group: Group, now_ns: int) -> None:
-        sums = group.summed()
-        if sums.own > 0:
+        if own_lots(group) > 0:
             self._stuck(group, now_ns, STUCK_NS)
             return
         if self._nameless(group):
@@ -297,6 +296,8 @@ class Own:
             self._done.add(group.key)
             return
         self.displace(group, group.summed().resting - abs(group.lots) + answer.lots)
+        if self._waits(group, self._tried(group.key, now_ns), now_ns):  # a strategy answered a cancel with an exit
+            return
         self._last_ns[group.key] = now_ns
         self._tried(group.key, now_ns).sent_ns = now_ns
         self.sent += 1

@@ -74,6 +74,7 @@ class Values:
         self._portfolio = portfolio
         self._scales = scales
         self._book = book
+        book.in_lots = self.in_lots
         self.closes: dict[str, int] = {}
         self.base: Any = None
         self._minor = 1
@@ -160,6 +161,13 @@ class Values:
         """A quantity in the instrument's quote currency, in minor units of the base currency."""
         amount = units(quantity, 10**scale.currency.precision)
         return ceil_div(amount * self.rate(scale), RATE_ONE)
+
+    def in_lots(self, quantity: Any, scale: Scale) -> int:
+        """Lots of a quantity in quote currency, at the cheaper side and rounded up; 0 without a price."""
+        cheapest = min(self.worth(scale, 1), self.worth(scale, -1))
+        if cheapest <= 0:
+            return 0
+        return ceil_div(self.minor(quantity, scale) * MICRO, cheapest)
 
     def gross(self) -> tuple[int, int]:
         """What all positions are worth, long and short added, and 1 where one of them has no price."""

@@ -15,8 +15,6 @@ from nautilus_trader.model.events import OrderAccepted, OrderFilled, OrderModify
 from dolphin.nautilus.translate import side_of
 
 OWN_PREFIX = "DOLPHIN-"
-AT_ONCE = frozenset((OrderType.MARKET, OrderType.MARKET_TO_LIMIT))
-"""Types that execute at once or not at all; so does a limit that is immediate-or-cancel or fill-or-kill."""
 _IMMEDIATE = frozenset((TimeInForce.IOC, TimeInForce.FOK))
 _ANSWERS = (OrderAccepted, OrderUpdated, OrderModifyRejected, OrderFilled)
 """What a venue says to a new order or a new price; what a strategy asks (PENDING_CANCEL, PENDING_UPDATE) is none."""
@@ -109,17 +107,19 @@ class Working:
     def leaving(self) -> bool:
         """Whether it executes at once: it will have been filled, or refused, before any later order.
 
-        So does a limit that crossed the quote when it was asked about, until it is found to rest (`settled`). One that
-        an algorithm holds and works off in parts does not.
+        So does a limit that is immediate-or-cancel or fill-or-kill, and one that crossed the quote when it was asked
+        about, until it is found to rest (`settled`). One that an algorithm holds and works off in parts does not; a
+        part of it that has left does.
         """
         if self.order.exec_algorithm_id is not None:
-            return False
+            if self.order.is_active_local:
+                return False
         if self.crossing:
             return True
-        if self.order.order_type in AT_ONCE:
-            return True
+        if self.order.order_type == OrderType.MARKET_TO_LIMIT:
+            return self.order.filled_qty == 0  # what is left after that rests
         if self.order.order_type != OrderType.LIMIT:
-            return False
+            return self.order.order_type == OrderType.MARKET
         return self.order.time_in_force in _IMMEDIATE
 
     def crosses(self) -> None:
@@ -235,7 +235,8 @@ class Group:
             if working.cid in cids:
                 continue
             if working.own:
-                own += working.lots
+                if working.side * self.lots < 0:  # one from which the position has turned away covers no exit of it
+                    own += working.lots
                 continue
             if working.held():
                 if not working.reduce_only:
