@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from dolphin.kernel.units import ABSENT
 from dolphin.limits.check import CHECKS, binding
 from dolphin.limits.codes import SPECS, Code, Mode
-from dolphin.limits.config import NOTHING, Limits, change, from_object, to_object
+from dolphin.limits.config import NOTHING, OFF, Limits, Rule, change, from_object, to_object
 from dolphin.limits.facts import Facts, Names, Remembered, facts_of, names_of
 from dolphin.limits.facts import said as in_journal
 from dolphin.limits.grouping import stress, used
@@ -50,14 +50,14 @@ class Limiter:
     """Judges orders by the limits in force, and changes these in one step or two."""
 
     def __init__(self, limits: Limits = NOTHING) -> None:
-        self.limits = limits
         self.memory = Memory()
         self._proposal: Proposal | None = None
         self._use(limits)
 
     def _use(self, limits: Limits) -> None:
         self.limits = limits
-        codes = {code for code, _ in limits.rules}
+        self._rules = dict(limits.rules)
+        codes = set(self._rules)
         self.active = bool(codes)
         self.wants_rows = bool(codes & _ROWS)
         self.wants_lists = bool(codes & _LISTS)
@@ -66,7 +66,10 @@ class Limiter:
         self.wants_margin = Code.FREE_MARGIN in codes
         self.wants_equity = Code.DAILY_LOSS in codes
         self._groups = bool(codes & {Code.SECTOR_EXPOSURE, Code.GROUP_EXPOSURE, Code.STRESS_LOSS})
-        self._restricted = frozenset(limits.rule(Code.RESTRICTED).names)
+        self._restricted = frozenset(self._rule(Code.RESTRICTED).names)
+
+    def _rule(self, code: Code) -> Rule:
+        return self._rules.get(code, OFF)
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
@@ -74,7 +77,7 @@ class Limiter:
         """What this order is judged on."""
         memory = self.memory
         ts_ns = looked.order.ts_ns
-        left = memory.entries.count(ts_ns, self.limits.rule(Code.ORDER_RATE).window_ns)
+        left = memory.entries.count(ts_ns, self._rule(Code.ORDER_RATE).window_ns)
         twin_age_ns = ABSENT
         if looked.fresh:
             twin_ns = memory.twins.get(_content(looked), None)
@@ -90,9 +93,9 @@ class Limiter:
         return names_of(looked, known), facts_of(looked, known)
 
     def _grouped(self, looked: Looked, known: Remembered) -> Remembered:
-        sector = used(self.limits.rule(Code.SECTOR_EXPOSURE), looked)
-        group = used(self.limits.rule(Code.GROUP_EXPOSURE), looked)
-        worst = stress(self.limits.rule(Code.STRESS_LOSS), looked)
+        sector = used(self._rule(Code.SECTOR_EXPOSURE), looked)
+        group = used(self._rule(Code.GROUP_EXPOSURE), looked)
+        worst = stress(self._rule(Code.STRESS_LOSS), looked)
         return known._replace(
             sector=sector.name, sector_used=sector.minor, group=group.name, group_used=group.minor,
             stress_loss=worst.loss, stress_bp=worst.taken_bp,
@@ -118,13 +121,13 @@ class Limiter:
 
     def left(self, looked: Looked) -> str:
         """An entry of this order left. What is to be said where its strategy may enter no more."""
-        memory, limits = self.memory, self.limits
+        memory = self.memory
         ts_ns = looked.order.ts_ns
         memory.entries.add(ts_ns)
-        duplicate = limits.rule(Code.DUPLICATE)
+        duplicate = self._rule(Code.DUPLICATE)
         if duplicate.mode != Mode.OFF and looked.fresh:
             memory.twin(_content(looked), ts_ns, duplicate.window_ns)
-        repeated = limits.rule(Code.REPEATED_EXECUTION)
+        repeated = self._rule(Code.REPEATED_EXECUTION)
         if repeated.mode == Mode.OFF:
             return ""
         most = repeated.value_for(looked.strategy)
@@ -150,7 +153,7 @@ class Limiter:
 
     def canceled(self, ts_ns: int) -> str:
         """A cancel came. What is to be said of their rate, at most once a window; nothing where there is nothing."""
-        rule = self.limits.rule(Code.CANCEL_RATE)
+        rule = self._rule(Code.CANCEL_RATE)
         memory = self.memory
         memory.cancels.add(ts_ns)
         count = memory.cancels.count(ts_ns, rule.window_ns)
