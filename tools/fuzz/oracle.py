@@ -350,6 +350,8 @@ class Oracle:
         if held:
             self.found(FLAT, f"held: {held}")
         for name, order in self.working.items():
+            if order.venue_order_id is None and not order.is_emulated:
+                continue  # a child whose parent ended: the simulator never knew it, and refuses to cancel it
             if not order.is_reduce_only and not name.startswith(OWN):
                 self.found(FLAT, f"{name} {order.type_string()} still works, {order.status_string()}")
 

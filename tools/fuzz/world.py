@@ -370,7 +370,7 @@ class World:
             self.oracle.found(judge.LATCH, f"killed before, {guard.state.latch.mode.name} after restart {self.engines}")
         if self.torn:  # what was not acknowledged may be forgotten, a shock too
             self.torn = False
-        elif guard.state.filter.confidence_ms > max(self.confidence_ms, 0) + 1_000:
+        elif guard.state.filter.confidence_ms > max(self.confidence_ms, 0) + 1_000 + self.step_ns // NS_PER_MS:
             said = f"confidence {self.confidence_ms} before, {guard.state.filter.confidence_ms} after"
             self.oracle.found(judge.LATCH, said)
 
