@@ -46,6 +46,7 @@ class Book:
         self._by_strategy: dict[str, set[str]] = {}
         self._unknown: dict[str, Any] = {}
         self._judged: set[str] = set()
+        self._quiet: set[str] = set()
         self.moving: set[str] = set()
         self.own_ids: set[str] = set()
         self.quote_lots: dict[str, int] = {}
@@ -138,7 +139,11 @@ class Book:
         return working.order.status in _UNSENT
 
     def settle(self) -> None:
-        """Look up the orders that were announced and not heard of since: those parked at an algorithm."""
+        """Look up the orders that were announced and not heard of since: those parked at an algorithm; and those that
+        the emulator resizes beside another of their group, which it tells nobody.
+        """
+        for cid in list(self._quiet):
+            self.again(self.working[cid])
         if not self._unknown:
             return
         for cid, client_order_id in list(self._unknown.items()):
@@ -218,6 +223,10 @@ class Book:
         working.canceling = order.status == OrderStatus.PENDING_CANCEL
         working.lots = self._lots(order, working.cid, scale)
         working.group.sums = None
+        if _may_be_resized(working):
+            self._quiet.add(working.cid)
+        else:
+            self._quiet.discard(working.cid)
         if _moves(working):
             self.moving.add(working.cid)
         else:
@@ -240,6 +249,7 @@ class Book:
     def _forget(self, cid: str, working: Working | None) -> None:
         self.moving.discard(cid)
         self._judged.discard(cid)
+        self._quiet.discard(cid)
         if working is None:
             return
         del self.working[cid]
@@ -367,6 +377,13 @@ def own_lots(group: Group) -> int:
         if working.own:
             total += working.lots
     return total
+
+
+def _may_be_resized(working: Working) -> bool:
+    """Whether the emulator holds it, in a group."""
+    if not working.contingency:
+        return False
+    return working.order.status == OrderStatus.EMULATED
 
 
 def _moves(working: Working) -> bool:
