@@ -45,14 +45,14 @@ def _line(code: Code, rule: Rule) -> str:
         parts.append(f"within {rule.window_ns / 10**9:g} s")
     parts += rule.names
     said = ", ".join(part for part in parts if part) if rule.mode else ""
-    return f"  {spec.name:<18}{rule.mode.name.lower():<9}{said:<32}{spec.what} [{spec.requirement}]"
+    return f"  {spec.name:<21}{rule.mode.name.lower():<9}{said:<32}{spec.what} [{spec.requirement}]"
 
 
 def table(limits: Limits) -> str:
     """Every limit, those that are off too."""
-    lines = [f"  {'limit':<18}{'mode':<9}{'value':<32}what it limits"]
+    lines = [f"  {'limit':<21}{'mode':<9}{'value':<32}what it limits"]
     lines += [_line(code, limits.rule(code)) for code in SPECS]
-    lines += [f"  {name:<28}{value / 10**9:g} s" for name, value in limits.intervals]
+    lines += [f"  {name:<30}{value / 10**9:g} s (kept; nothing acts on it yet)" for name, value in limits.intervals]
     return "\n".join(lines)
 
 
