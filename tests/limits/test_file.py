@@ -136,7 +136,7 @@ def test_check_and_show(file, capsys):
     said = capsys.readouterr().out
     for spec in SPECS.values():
         assert spec.requirement in said
-    assert "position_sync_interval      5 s" in said
+    assert "position_sync_interval        5 s (kept; nothing acts on it yet)" in said
     with pytest.raises(UserError, match="which limits"):
         main(["show"])
     assert "off" in table(NOTHING)
