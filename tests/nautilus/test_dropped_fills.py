@@ -278,6 +278,7 @@ def test_the_fill_of_a_spread_moves_no_position_and_is_none(tmp_path):
     made = Desk(tmp_path, [spread], money, USD, spread, {3: bought, 6: bought}, venue=spread.venue, mode="report")
     made.run(rows)
     assert [(fill["applied"], fill["spread"]) for fill in made.records("FILL")] == [(0, 1)] * 2
+    assert made.guard.parts.flow.reconcile._fills.spreads
     assert latch(made).mode == Mode.RUNNING
     conforms(made)
 

@@ -78,6 +78,24 @@ def test_a_position_that_no_fill_explains_trips_the_latch_at_the_second_look(tmp
 
 
 @pytest.mark.req("DOL-LEDGER-004")
+def test_once_a_spread_was_filled_nothing_is_compared(tmp_path):
+    """Its legs' fills move positions, and are not each told: a difference accuses nobody."""
+
+    async def act(node):
+        guard = guard_of(node)
+        while not node.cache.positions_open():
+            await asyncio.sleep(0.02)
+        await looked(guard, 1)
+        guard.parts.flow.reconcile._fills.spreads = True
+        unheard(node.cache.positions_open()[0])
+        await looked(guard, 3)
+        return guard.parts.guard.state.latch.mode
+
+    _, _, mode = run(tmp_path, act, trader=Still, mode="report", position_sync_ms=1_000)
+    assert mode == Mode.RUNNING
+
+
+@pytest.mark.req("DOL-LEDGER-004")
 def test_a_book_that_swings_is_not_accused(tmp_path):
     async def act(node):
         await looked(guard_of(node), 4)

@@ -62,7 +62,7 @@ def _same(fill: Any, event: Any) -> bool:
 class Fills:
     """Writes FILL records; trips the latch at a fill that no position took. `accounts`: the ledger of this run, as the
     fold of its records gives it: CLOSE has its checksum. `paid_in_kind`: instruments of which a fee was taken from the
-    position.
+    position. `spreads`: one was filled, and of its legs' fills, which move positions, not each may be told.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Fills:
         self.accounts = Accounts()
         self.accounts.each("HEADER", {"instruments": [scale_entry(scale) for scale in scales.values()]})
         self.paid_in_kind: set[str] = set()
+        self.spreads = False
         self._codes: dict[Any, str] = {}
         self._key: tuple[Any, Any, Any] | None = None
         self._place = ""
@@ -89,6 +90,7 @@ class Fills:
             self._write(event, name, now_ns, "")
             return
         if self._of_spread(event):
+            self.spreads = True
             self._write(event, name, now_ns, ',"applied":0,"spread":1')
             return
         self._write(event, name, now_ns, ',"applied":0')

@@ -6,7 +6,8 @@ look is taken as it is. A look while an order is in flight is none. Two looks in
 from then on the difference is known, so that an operator who re-arms is not told of it again.
 
 Not compared: an instrument whose lot is coarser than its precision, since its fills round, and one of which a fee was
-taken from the position itself. What the venue holds is for Nautilus' own reconciliation, whose fills are heard.
+taken from the position itself; nothing once a spread was filled, since its legs' fills move positions and not each is
+told here. What the venue holds is for Nautilus' own reconciliation, whose fills are heard.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ class Reconcile:
 
     def _exact(self, name: str, scale: Scale) -> bool:
         if scale.lot_units != 1:
+            return False
+        if self._fills.spreads:
             return False
         return name not in self._fills.paid_in_kind
 
