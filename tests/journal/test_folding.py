@@ -247,6 +247,19 @@ def test_a_torn_end_and_a_tail_that_is_missing(long: str) -> None:
         assert journal.head.seq == len(lines) - 3
 
 
+@pytest.mark.req("DOL-JOURNAL-012")
+@pytest.mark.parametrize("kept", [100, 150, 1_000, -2, -1])
+def test_a_checkpoint_that_was_being_written_when_its_writer_died_is_cut(long: str, kept: int) -> None:
+    """It is the longest line that there is, and so the likeliest to be torn; the one before it serves."""
+    lines = lines_of(long)
+    before, at = checkpoints_of(lines)[-2:]
+    Path(long).write_bytes(b"".join(lines[:at]) + lines[at][:kept])
+    recovery, book = folded(long)
+    assert book.begun == before
+    assert recovery.torn_bytes == len(lines[at][:kept])
+    assert recovery == recover(long)
+
+
 def checkpoints_of(lines: list[bytes]) -> list[int]:
     return [number for number, line in enumerate(lines) if b'"kind":"CHECKPOINT"' in line]
 

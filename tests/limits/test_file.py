@@ -110,6 +110,7 @@ def test_the_benchmark_measures_with_every_limit():
         ('[stress_loss]\nmode = "on"\nvalue = 5\nscenarios = { a = 3 }', "scenarios: wrong value: expected a table"),
         ('[gap_loss]\nmode = "on"\nvalue = "5 %"', "gap_loss.gap: is missing"),
         ('[gap_loss]\nmode = "on"\nvalue = "5 %"\ngap = 0', "gap_loss.gap: is missing"),
+        ('[duplicate]\nmode = "on"\nwindow = "0 s"', "more than nothing"),
         ('[book]\nrisk_check = "1 s"', "limits.toml:2: risk_check: unknown key"),
     ],
 )

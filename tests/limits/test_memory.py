@@ -38,3 +38,9 @@ def test_what_lasts_comes_back():
     assert again.day.loss(DAY_NS + 1, 70) == 7
     assert again.enable("S")
     assert not again.enable("S")
+
+
+def test_a_window_of_no_length_holds_nothing():
+    memory = Memory()
+    memory.twin(("one",), 5, 0)
+    assert memory.twins == {}

@@ -243,6 +243,30 @@ def test_a_basket_of_small_orders_is_refused_whole_by_what_it_comes_to(tmp_path,
     assert audit(str(rig.journal)).verdict == "conforms"
 
 
+@pytest.mark.req("DOL-LIMIT-011")
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_an_order_in_answer_to_a_denial_within_a_list_is_judged_by_itself(tmp_path, side):
+    """The list's sum is not its own: on the other side that was nothing, and any size passed."""
+
+    class Answering(Scripted):
+        answered = False
+
+        def on_order_denied(self, event):
+            if self.answered:
+                return
+            self.answered = True
+            basket(2, 1_000)(self)  # another list: what follows is judged by the first one's sum again
+            limit(side, 7_000, 64_000 if side == BUY else 66_000)(self)
+
+    file = written(tmp_path, '[order_quantity]\nmode = "on"\nvalue = 5000\n')
+    s = Answering(INS, {6: basket(40, 1_000)})
+    rig = Rig(tmp_path / "book", INS, limits=str(file)).add(s).run(quotes(INS, FLAT))
+    assert s.answered
+    assert [int(o.quantity) for o in s.cache.orders() if o.status_string() != "DENIED"] == [1_000, 1_000]
+    assert len(denials(s)) == 41
+    assert rig.guard.failures == []
+
+
 @pytest.mark.req("DOL-LIMIT-004")
 def test_a_contingent_list_is_refused_whole(tmp_path):
     file = written(tmp_path, '[order_quantity]\nmode = "on"\nvalue = 5000\n')

@@ -55,6 +55,15 @@ def test_a_letter_that_nobody_takes_is_withdrawn(tmp_path):
     assert mailbox.take(tmp_path) == []
 
 
+def test_a_letter_is_withdrawn_where_nobody_can_say_who_reads(tmp_path):
+    def unknown():
+        raise OSError("planted")
+
+    with pytest.raises(OSError, match="planted"):
+        mailbox.post_while(tmp_path, "flow", {}, "", 5, unknown)
+    assert mailbox.take(tmp_path) == []
+
+
 def test_taken_but_not_answered_says_so(tmp_path):
     thread = threading.Timer(0.02, lambda: mailbox.take(tmp_path))
     thread.start()

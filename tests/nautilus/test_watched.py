@@ -94,6 +94,34 @@ def test_a_book_stays_killed_while_the_file_cannot_be_moved(tmp_path):
 
 
 @pytest.mark.req("DOL-WATCH-005")
+def test_a_new_file_kills_while_a_re_arm_waits_also_after_one_that_could_not_be_moved(tmp_path):
+    (tmp_path / killfile.TAKEN).mkdir()
+
+    def removed(s):
+        (tmp_path / "KILL").unlink()
+        (tmp_path / killfile.TAKEN).rmdir()
+
+    acts = {
+        2: put(tmp_path, "stuck"),
+        3: market(BUY, 1_000),
+        4: removed,
+        5: market(BUY, 1_000),  # somebody looks, and nothing lies there
+        6: command("arm", episode=1, observed_flat=1),
+        10: put(tmp_path, "another"),
+        11: market(BUY, 1_000),
+        72: lambda s: s.answers.append(s.command("confirm", nonce=s.answers[0]["nonce"])),
+        75: market(BUY, 1_000),
+    }
+    s = make(acts)
+    rig = Rig(tmp_path, INS).add(s)
+    rig.run(quotes(INS, [65_000] * 80))
+    assert rig.guard.failures == []
+    assert [each["verb"] for each in kills(tmp_path)] == ["kill", "arm", "kill", "confirm"]
+    assert rig.guard.parts.guard.state.latch.mode == Mode.KILLED
+    assert [order.status_string() for order in s.cache.orders()] == ["DENIED"] * 4
+
+
+@pytest.mark.req("DOL-WATCH-005")
 def test_a_quiet_backtest_sees_it_too(tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "WATCH_S", 0.01)
 

@@ -8,6 +8,8 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from dolphin.app import cli
+from dolphin.app.errors import UserError
+from dolphin.app.watchdog_cli import keys_of
 from dolphin.app.watched import looks_on
 from dolphin.journal import JournalLocked, killfile, verify
 from dolphin.journal.beat import Heart, read_beat, slot_of
@@ -322,6 +324,19 @@ def test_keys_from_a_file_that_others_cannot_read(tmp_path, no_keys):
     assert "accepted https" in dolphin(*argv, "--url", "http://example.com")[2]
     keys.write_text("key\n")
     assert "two lines" in dolphin(*argv)[2]
+    keys.write_text("key\ns\u00e9cret\n")
+    said = dolphin(*argv)[2]
+    assert "the secret has signs" in said
+    assert "cret\n" not in said
+
+
+def test_a_key_from_the_environment_has_no_end_of_line(monkeypatch):
+    monkeypatch.setenv("BINANCE_API_KEY", "key\n")
+    monkeypatch.setenv("BINANCE_API_SECRET", " secret\n")
+    assert keys_of(None) == ("key", "secret")
+    monkeypatch.setenv("BINANCE_API_KEY", "k e")
+    with pytest.raises(UserError, match="the key has signs"):
+        keys_of(None)
 
 
 def test_once_in_this_process_and_its_log(tmp_path, monkeypatch):

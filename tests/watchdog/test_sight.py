@@ -58,6 +58,18 @@ def test_who_did_not_look_gives_one_beat_more():
 
 
 @pytest.mark.req("DOL-WATCH-002")
+def test_who_is_always_late_to_look_sees_a_hang_all_the_same():
+    newest = beat()
+    eye = eye_at(newest, 100)
+    seen = [eye.look(newest, T + at_ms * MS, False).state for at_ms in range(500, 1_500, 110)]
+    assert seen[:4] == [State.LATE] * 4  # and the first look at it was one more
+    assert seen[4:] == [State.GONE] * 6
+    newest = beat(1_600, 2)
+    assert eye.look(newest, T + 1_601 * MS, False).state == State.BEATS
+    assert eye.look(newest, T + 3_000 * MS, False).state == State.LATE
+
+
+@pytest.mark.req("DOL-WATCH-002")
 def test_the_first_look_is_one_of_somebody_who_did_not_look():
     eye = Eye(HERE)
     assert eye.look(beat(-10_000), T, False).state == State.LATE

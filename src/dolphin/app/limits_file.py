@@ -75,6 +75,13 @@ def _at_least_nothing(read: Callable[[Any], int]) -> Callable[[Any], int]:
     return checked
 
 
+def _window(value: Any) -> int:
+    found = duration_ns(value)
+    if found <= 0:
+        raise ValueError("more than nothing: nothing falls into a window of no length")
+    return found
+
+
 def _each(read: Callable[[Any], int]) -> Callable[[Any], tuple[tuple[str, int], ...]]:
     def values(value: Any) -> tuple[tuple[str, int], ...]:
         if not isinstance(value, dict):
@@ -112,7 +119,7 @@ def keys_of(spec: Spec) -> tuple[Key, ...]:
         if spec.each:
             found.append(Key("each", _each(read), f"values of their own, by the {spec.each}'s name"))
     if spec.window_ns:
-        found.append(Key("window", _at_least_nothing(duration_ns), 'how long the window is, "1 s" unless it is said'))
+        found.append(Key("window", _window, 'how long the window is, "1 s" unless it is said'))
     if spec.sized:
         found.append(Key(spec.sized, _at_least_nothing(basis_points), 'a share like "10 %"'))
     if spec.grouped:

@@ -104,13 +104,13 @@ def symbols_of(text: str) -> tuple[str, ...]:
 def keys_of(path: Path | None) -> tuple[str, str]:
     """Key and secret, from the file or the environment; never from the command line, which everybody can read."""
     if path is None:
-        found = (os.environ.get(KEY, ""), os.environ.get(SECRET, ""))
+        found = (os.environ.get(KEY, "").strip(), os.environ.get(SECRET, "").strip())
         if not all(found):
             raise UserError(
                 "no API key", expected=f"{KEY} and {SECRET} in the environment, or --keys FILE", actual="neither",
                 fix="make a key of its own at the venue: it may trade, and not withdraw",
             )  # fmt: skip
-        return found
+        return _legible(*found)
     try:
         seen = os.stat(path)
         lines = path.read_text(encoding="utf-8").split()
@@ -124,7 +124,15 @@ def keys_of(path: Path | None) -> tuple[str, str]:
         )  # fmt: skip
     if len(lines) != 2:
         raise UserError("is no key file", path=path, expected="two lines, key and secret", actual=f"{len(lines)} words")
-    return lines[0], lines[1]
+    return _legible(*lines)
+
+
+def _legible(key: str, secret: str) -> tuple[str, str]:
+    """Both, if they can stand in a request; the message does not show them, and nothing later has to."""
+    for name, value in (("key", key), ("secret", secret)):
+        if not re.fullmatch(r"[!-~]+", value):
+            raise UserError(f"the {name} has signs that no key has", expected="visible ASCII", fix="copy it again")
+    return key, secret
 
 
 def main(argv: list[str]) -> int:

@@ -186,7 +186,8 @@ def _scan(
             if each is not None:
                 each(record)
     except JournalTorn:
-        pass
+        if first is None:  # torn is the very checkpoint from which this was to begin: there is another way
+            raise
     finally:
         source.close()
     assert first is not None

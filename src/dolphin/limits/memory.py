@@ -83,7 +83,7 @@ class Memory:
         """An entry of this content left; those that are out of the window are forgotten, oldest first."""
         self.twins.pop(content, None)
         self.twins[content] = ts_ns
-        while next(iter(self.twins.values())) <= ts_ns - window_ns:
+        while self.twins and next(iter(self.twins.values())) <= ts_ns - window_ns:
             del self.twins[next(iter(self.twins))]
 
     def repeated(self, strategy: str, ts_ns: int, window_ns: int) -> int:

@@ -66,6 +66,7 @@ class Commands:
     def kill_file(self) -> None:
         """KILL lies in the state directory: kill, then move it away."""
         if not killfile.lies(self._kill):
+            self._stuck = False
             return
         parts = self._parts
         if self._stuck:

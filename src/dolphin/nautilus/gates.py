@@ -248,10 +248,11 @@ class Gates:
 
     def _submit_list(self, command: Any, gate: int) -> list[Any]:
         """A list, by what all of it comes to where a limit asks for that."""
+        outer = self._limiting.basket  # a strategy may answer a denial in one list with another
         try:
             return self._list(command, gate)
         finally:
-            self._limiting.basket = None
+            self._limiting.basket = outer
 
     def _list(self, command: Any, gate: int) -> list[Any]:
         orders = command.order_list.orders

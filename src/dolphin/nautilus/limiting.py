@@ -30,12 +30,15 @@ from dolphin.nautilus.working import NOTHING, Group, Sums, Working
 
 
 class Basket:
-    """What the entries of a list come to: lots by instrument and side, and what all of it is worth."""
+    """What the entries of a list come to: lots by instrument and side, and what all of it is worth; and its orders."""
 
     def __init__(self, asked: list[Asked]) -> None:
         self.lots: dict[tuple[str, int], int] = {}
         self.minor = 0
+        self.ids: set[str] = set()
         for each in asked:
+            for order in each.orders:
+                self.ids.add(order.client_order_id.value)
             event = each.event
             entry = parts(event).entry
             key = (each.scale.id, event.side)
@@ -159,15 +162,25 @@ class Limiting:
             price = 0
         list_lots = ABSENT
         list_minor = ABSENT
-        if self.basket is not None:
-            list_lots = self.basket.lots.get((scale.id, event.side), 0)
-            list_minor = self.basket.minor
+        basket = self._basket_of(asked.name)
+        if basket is not None:
+            list_lots = basket.lots.get((scale.id, event.side), 0)
+            list_minor = basket.minor
         return Looked(
             event, scale.id, self._venue(scale), asked.strategy, self._minor(), scale.size_power, scale.lot_units,
             priced, price, prices.bid, prices.ask, prices.last, self._age_ns(scale), list_lots, list_minor,
             self._rows(asked.group.key, asked.apart), asked.fresh, self._crosses(asked, priced, price),
             self._guard.state.capital.drawdown_bp, self._free(), self._margin_u(scale, event.value_u),
         )  # fmt: skip
+
+    def _basket_of(self, name: str) -> Basket | None:
+        """The list that is judged now, if this order is in it: a strategy may answer a denial with an order besides."""
+        basket = self.basket
+        if basket is None:
+            return None
+        if name in basket.ids:
+            return basket
+        return None
 
     def _minor(self) -> int:
         base = self._values.base

@@ -110,6 +110,9 @@ def post_while(
         if _withdrawn(where, name):
             raise
         raise MailboxError(f"{verb}: interrupted, but it was taken; see the journal for what was done") from None
+    except Exception:  # who reads letters cannot be told: this one must not be read later, when nobody expects it
+        _withdrawn(where, name)
+        raise
     if found is not None:
         return found
     waited = f"{round(timeout_s, 2):g} s"
