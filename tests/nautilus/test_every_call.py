@@ -259,16 +259,16 @@ def called(place):
 
 ELSEWHERE = frozenset(
     (
-        # Live, or the other side of the mailbox: the timer catches as every handler does (test_live.py). A start that
-        # begins anew: what fails there denies entries, as at any start (test_latch_restart.py).
         # A parked order in quote currency: tests/tools/plans/parked-quote-quantity.json.
         "Values.in_lots",
-        # Beats and the signal: test_watched.py; the mailbox' other side: tests/app/test_operator.py.
+        # Beats and the signal: test_watched.py.
         "Beating._failed", "Beating.ending", "Beating.tick", "Commands.signal", "Plug.hear_signal", "commands.deaf",
-        "commands.listen", "mailbox._always", "mailbox._in_vain", "mailbox.post_while",
+        "commands.listen",
+        # Live, or the other side of the mailbox: the timer catches as every handler does (test_live.py). A start that
+        # begins anew: what fails there denies entries, as at any start (test_latch_restart.py).
         "FlowOfEvents._stepped_back", "FlowOfEvents.timer", "Guard.settle", "Parts.begin: clock.set_timer_ns",
         "Parts.check_hook", "Plug._tick", "mailbox._always", "mailbox._answer_in", "mailbox._awaited",
-        "mailbox._in_vain", "mailbox._withdrawn", "mailbox.post", "mailbox.post_while", "mailbox.send",
+        "mailbox._in_vain", "mailbox._withdrawn", "mailbox.post", "mailbox.send",
         "opening._tell_latch_file",
         # Cash accounts, shares, instruments that come later, bars without quotes.
         "Book.scaled: _cache.instrument", "Book._without_name", "Moving._by_bars",

@@ -60,7 +60,7 @@ def test_a_letter_is_withdrawn_where_nobody_can_say_who_reads(tmp_path):
         raise OSError("planted")
 
     with pytest.raises(OSError, match="planted"):
-        mailbox.post_while(tmp_path, "flow", {}, "", 5, unknown)
+        mailbox.post(tmp_path, "flow", {}, "", 5, unknown)
     assert mailbox.take(tmp_path) == []
 
 

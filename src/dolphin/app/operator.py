@@ -127,14 +127,14 @@ def _posted(
     Between taking the journal's lock and signing it, and while it is given back, nobody's name or an earlier one stands
     on it, so who seems to run the book is looked at again while the letter lies there.
     """
-    from dolphin.nautilus.mailbox import MailboxError, post_while
+    from dolphin.nautilus.mailbox import MailboxError, post
 
     def runs() -> bool:
         now = holder(state)
         return now is not None and not now.operator
 
     try:
-        return post_while(state.path, verb, said, cause, max(timeout_s, _LETTER_S), runs)
+        return post(state.path, verb, said, cause, max(timeout_s, _LETTER_S), runs)
     except MailboxError as error:
         raise UserError(
             f"{f'process {who.pid}' if who.pid else 'an unnamed process'} runs this book and does not answer: {error}",

@@ -73,32 +73,23 @@ def write(path: Path, value: Mapping[str, Any]) -> None:
         raise
 
 
-def post(
-    state_dir: str | os.PathLike[str], verb: str, args: Mapping[str, Any], cause: str, timeout_s: float = 10.0
-) -> dict[str, Any]:
-    """Send a command and wait for its answer. MailboxError: no guard answered in time, or the letter cannot be written.
-
-    A letter that was not taken is withdrawn, so that it is not acted upon later, when nobody expects it; also where who
-    waits is interrupted.
-    """
-    found = post_while(state_dir, verb, args, cause, timeout_s, _always)
-    assert found is not None
-    return found
-
-
 def _always() -> bool:
     return True
 
 
-def post_while(
+def post(
     state_dir: str | os.PathLike[str],
     verb: str,
     args: Mapping[str, Any],
     cause: str,
-    timeout_s: float,
-    there: Callable[[], bool],
+    timeout_s: float = 10.0,
+    there: Callable[[], bool] = _always,
 ) -> dict[str, Any] | None:
-    """As `post`; None where `there` says that nobody reads letters (any more) and this one was withdrawn untaken."""
+    """Send a command and wait for its answer. MailboxError: no guard answered in time, or the letter cannot be written.
+
+    A letter that was not taken is withdrawn, so that it is not acted upon later, when nobody expects it; also where who
+    waits is interrupted. None where `there` says that nobody reads letters (any more), and it was withdrawn untaken.
+    """
     name = send(state_dir, verb, args, cause)
     where = folder(state_dir)
     until_s = time.monotonic() + timeout_s
