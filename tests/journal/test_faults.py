@@ -250,7 +250,7 @@ def test_a_failed_sync_leaves_its_records_in_doubt(path: str, create: Make) -> N
 
 
 def test_a_sync_that_fails_after_the_gap_was_written(path: str, create: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dolphin.journal.writer.GROUP_NS", 0)
+    monkeypatch.setattr("dolphin.journal.tape.GROUP_NS", 0)
     faults = Faults(0, lasting=True, only="fdatasync")
     faults.on = False
     journal = create(durability="power", port=faults.port())

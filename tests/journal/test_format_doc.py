@@ -11,7 +11,7 @@ import dolphin.journal as api
 from dolphin.journal import KERNEL, OTHER
 from dolphin.journal.encoding import FORMAT, GENESIS, LINE_BYTES_MAX
 from dolphin.journal.kinds import GAP_FIELDS
-from dolphin.journal.writer import GROUP_NS, HEAD_EVERY
+from dolphin.journal.tape import GROUP_NS, HEAD_EVERY
 from dolphin.kernel.events import EFFECTS
 from dolphin.kernel.state import Outcome
 

@@ -26,7 +26,8 @@ from dolphin.journal import (
 )
 from dolphin.journal.encoding import GENESIS, LINE_BYTES_MAX
 from dolphin.journal.files import PORT
-from dolphin.journal.writer import HEAD_EVERY, _orphan
+from dolphin.journal.tape import HEAD_EVERY
+from dolphin.journal.writer import _orphan
 
 POLICY = "0123456789abcdef" * 4
 T0 = 1_600_000_000_000_000_000
@@ -259,7 +260,7 @@ def test_resume_refuses_a_file_that_changed_since_its_recovery(path: str, writte
 def test_mode_power_syncs_when_asked_and_in_groups(path: str, create: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     clock = [1]
-    monkeypatch.setattr("dolphin.journal.writer.time.monotonic_ns", lambda: clock[0])
+    monkeypatch.setattr("dolphin.journal.tape.time.monotonic_ns", lambda: clock[0])
 
     def fdatasync(fd: int) -> None:
         synced.append(fd)

@@ -552,7 +552,7 @@ def test_in_mode_power_an_entry_waits_for_the_disk(tmp_path):
 @pytest.mark.parametrize("group_ns", [5_000_000, 0])
 def test_in_mode_power_a_disk_that_does_not_sync_denies_entries_and_lets_exits_pass(tmp_path, monkeypatch, group_ns):
     """With a group of 0 the append itself is what fails: its record is in the file, and must not be written twice."""
-    monkeypatch.setattr("dolphin.journal.writer.GROUP_NS", group_ns)
+    monkeypatch.setattr("dolphin.journal.tape.GROUP_NS", group_ns)
 
     def no_sync(s):
         def refuse(fd):
