@@ -15,6 +15,7 @@ from dolphin.app.data import Market, index_market
 from dolphin.app.engine import Job, Ran, run
 from dolphin.app.errors import UserError
 from dolphin.app.journal_run import read_journal
+from dolphin.app.market_args import day_ns
 from dolphin.app.results import RunResult
 from dolphin.app.script import Command
 from dolphin.app.strategies import EXAMPLE, factory
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 @pytest.fixture(scope="module")
 def market() -> Market:
-    start, end = (running._day_ns(day) for day in ("1999-07-01", "2000-07-01"))
+    start, end = (day_ns(day) for day in ("1999-07-01", "2000-07-01"))
     return index_market("SPX.XNYS").between(start, end)
 
 
@@ -74,7 +75,7 @@ def test_a_guarded_run_leaves_a_journal_that_conforms(market: Market, tmp_path: 
 
 def test_a_script_shows_its_controls(market: Market, tmp_path: Path) -> None:
     def at(day: str) -> int:
-        return running._day_ns(day) + 22 * 3_600 * NS_PER_S
+        return day_ns(day) + 22 * 3_600 * NS_PER_S
 
     script = [
         Command(at("1999-12-01"), "shock", {}, "news"),
@@ -97,7 +98,7 @@ def test_a_slice_is_absent_outside_of_its_rows(market: Market) -> None:
     assert (first, last) == (market.rows[0].ts_init, market.rows[-1].ts_init)
     with pytest.raises(UserError, match="no row is left"):
         market.between(0, 1)
-    later = index_market("SPX.XNYS").between(*(running._day_ns(day) for day in ("2016-10-01", "2016-11-01")))
+    later = index_market("SPX.XNYS").between(*(day_ns(day) for day in ("2016-10-01", "2016-11-01")))
     spans = later.sensors["spans"]
     assert [spans["VIX"][end] - spans["SPX.XNYS"][end] for end in (0, 1)] == [900 * NS_PER_S] * 2
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,6 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from dolphin.app import args, outcome, table
 from dolphin.app.config import RunFile, load_run, profile_name
 from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
+from dolphin.app.market_args import add_source, day_ns, days, named, user_market
 from dolphin.app.outdir import prepared
 from dolphin.app.results import RunResult
 from dolphin.app.script import read_script
@@ -40,7 +40,6 @@ TICK_AVERAGE: Final = 20
 """Bars of the example's moving average on ticks, of which there are seldom many hours."""
 FAULTS: Final = "faults on the S&P 500, 2016 to 2018, 2.5x"
 PLAIN, GUARDED, REBASED, REPORTED = "plain", "guarded", "re-based", "report only"
-NEVER_NS: Final = 1 << 62
 
 _WHAT: Final = """\
 Without arguments, the main job: S&P 500 and NASDAQ, daily, 1999 to 2018, with the VIX, from the `arch` package (nothing
@@ -74,21 +73,7 @@ def _parser() -> args.Parser:
     parser = args.parser("dolphin run", _WHAT, _EXAMPLE, {EXIT_NEGATIVE: "a journal does not conform"})
     add = parser.add_argument
     add("--out", type=Path, help="folder for journals and report (default: out); replaced if an earlier run made it")
-    source = parser.add_argument_group("your data, all of one instrument")
-    for kind in ("bars", "quotes", "trades", "book"):
-        source.add_argument(
-            f"--{kind}", type=Path, nargs="+", default=[], metavar="FILE", help="CSV, CSV.GZ or Parquet"
-        )
-    source.add_argument("--catalog", type=Path, help="a Nautilus data catalog")
-    source.add_argument("--instrument", default="", metavar="ID", help="SYMBOL.VENUE, as SPY.XNYS or EUR/USD.SIM")
-    source.add_argument("--tz", default="", metavar="ZONE", help="zone of times that have none: UTC, America/New_York")
-    source.add_argument("--sessions", default="", metavar="NAME", help='"24/7", "fx", or a calendar as XNYS')
-    source.add_argument("--stamped", choices=("open", "close"), default="", help="what bars are stamped with")
-    source.add_argument(
-        "--bar-type", default="", metavar="TYPE", help="what the strategy is given, as Nautilus writes it"
-    )
-    source.add_argument("--start", default="", metavar="DAY", help="first day, UTC")
-    source.add_argument("--end", default="", metavar="DAY", help="last day, UTC")
+    add_source(parser)
     add("--strategy", default="", metavar="M:C", help=f"module:Class or file.py:Class (default: {EXAMPLE})")
     add("--config", type=Path, metavar="TOML", help="a run file: [run], [policy], [strategy], [sensors]")
     add("--profile", choices=("intraday", "daily"), default="", help="what a policy ms is (default: intraday)")
@@ -103,14 +88,11 @@ def main(argv: list[str]) -> int:
     """`dolphin run`; 0 if every journal conforms."""
     given = _parser().parse_args(argv)
     config = load_run(given.config) if given.config else RunFile()
-    own = any((given.bars, given.quotes, given.trades, given.book, given.catalog)) or any(
-        key in config.run for key in ("bars", "catalog")
-    )
     out = given.out or config.near("out") or Path("out")
     # Nautilus calls a pandas function that pandas has deprecated, in every run; not the user's to mend.
     warnings.filterwarnings("ignore", message=".*utcnow.*")
     began = time.perf_counter()
-    if own:
+    if named(given, config):
         planned, notes = _user_jobs(given, config)
     else:
         _refuse_without_data(given, config)
@@ -152,7 +134,7 @@ def _main_jobs() -> tuple[list[Planned], list[str]]:
         for run, folder, rebase in ((GUARDED, f"{short}-guarded", False), (REBASED, f"{short}-rebased", True)):
             guard = _guard(market, "daily", folder)
             planned.append(Planned(run, group, folder, Job(market=market, strategy=make, guard=guard, rebase=rebase)))
-    market = index_market(INDICES[0][0]).between(*(_day_ns(day) for day in FAULT_DAYS))
+    market = index_market(INDICES[0][0]).between(*(day_ns(day) for day in FAULT_DAYS))
     short_make = factory(EXAMPLE, FAULT_STRATEGY)
     guard = _guard(market, "daily", "faults")
     planned.append(
@@ -167,69 +149,7 @@ def _guard(market: Market, profile: str, folder: str, **more: Any) -> dict[str, 
     return {"state_dir": folder, "profile": profile, "run_id": run_id, "sensors": market.sensors, "seed": 1, **more}
 
 
-def _day_ns(day: str) -> int:
-    try:
-        moment = datetime.fromisoformat(day)
-    except ValueError:
-        raise UserError("is no day", field="--start, --end", expected="1999-01-04", actual=day) from None
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * NS_PER_S
-
-
 # --- a user's data -------------------------------------------------------------------------------------------------
-
-
-def _user_market(given: Any, config: RunFile) -> Market:
-    from dolphin.app.data import catalog_market, user_market
-
-    instrument = given.instrument or config.run.get("instrument", "")
-    catalog = given.catalog or config.near("catalog")
-    files = {kind: getattr(given, kind) for kind in ("bars", "quotes", "trades", "book")}
-    paths = [path for kind in files for path in files[kind]]
-    if not paths and not given.catalog and config.near("bars") is not None:
-        paths = [config.near("bars")]
-    if paths and given.catalog:
-        raise UserError("--catalog and files contradict each other", fix="name one source of data")
-    if paths:
-        market = user_market(
-            paths,
-            instrument=instrument,
-            tz=given.tz,
-            sessions=given.sessions or _sessions(config, instrument),
-            stamped=given.stamped,
-            kinds={path: kind for kind, found in files.items() for path in found},
-            bar_type=given.bar_type,
-        )
-    else:
-        assert catalog is not None
-        market = catalog_market(catalog, instrument, given.bar_type)
-        if given.sessions:
-            market.sensors["sessions"] = {market.traded.value: given.sessions}
-    # Spans are the data's; sessions are the command's where it names them.
-    market.sensors = {**config.sensors, **market.sensors}
-    if "currency" in config.run:
-        market = market.funded(config.run["currency"])
-    span = _days(given, config)
-    return market if span is None else market.between(*span)
-
-
-def _days(given: Any, config: RunFile) -> tuple[int, int] | None:
-    """The span that --start and --end name; None where they name none."""
-    start, end = (getattr(given, key) or config.run.get(key, "") for key in ("start", "end"))
-    if not start and not end:
-        return None
-    until_ns = _day_ns(end) + 86_400 * NS_PER_S if end else NEVER_NS
-    from_ns = _day_ns(start) if start else 0
-    if from_ns >= until_ns:
-        raise UserError("ends before it starts", field="--start, --end", expected="an earlier --start", actual=start)
-    return from_ns, until_ns
-
-
-def _sessions(config: RunFile, instrument: str) -> str:
-    """What the run file's sensors say of the instrument's sessions; a week of their own is the sensors' alone."""
-    said = config.sensors.get("sessions", "")
-    if isinstance(said, Mapping):
-        said = said.get(instrument, said.get("default", ""))
-    return "" if said in config.sensors.get("weekly", {}) else str(said)
 
 
 def _user_jobs(given: Any, config: RunFile) -> tuple[list[Planned], list[str]]:
@@ -240,8 +160,8 @@ def _user_jobs(given: Any, config: RunFile) -> tuple[list[Planned], list[str]]:
     # What is wrong is said before the data are read, which may take minutes.
     factory(spec, settings)
     script = read_script(given.faults) if given.faults else []
-    _days(given, config)
-    market = _user_market(given, config)
+    days(given, config)
+    market = user_market(given, config)
     if spec == EXAMPLE:
         if market.bar_type.is_internally_aggregated():
             settings.setdefault("average", TICK_AVERAGE)
