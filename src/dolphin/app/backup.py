@@ -1,31 +1,48 @@
 """`dolphin backup` and `dolphin restore`: a copy of a book that was read after it was made, and the way back from it.
 
-What belongs here: copying, the checks before and after, and what is said. The order of a restore is the latch file
-first: whatever is found after a crash in between comes up killed (docs/design/journal-years.md).
+What belongs here: copying, the checks before and after, and what is said. The order of a restore is the copy, then the
+latch file, then the names: whatever is found after a crash in between is as it was, or comes up killed
+(docs/design/journal-years.md).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dolphin.app import args
 from dolphin.app.errors import EXIT_OK, UserError
-from dolphin.app.state_dir import JOURNAL, checked
-from dolphin.journal import Head, JournalError, LatchFile, Verified, head_file, read_latch, recover, verify
+from dolphin.app.state_dir import JOURNAL, checked, fresh_instance
+from dolphin.journal import (
+    Head,
+    JournalError,
+    JournalLocked,
+    LatchFile,
+    Verified,
+    head_file,
+    read_latch,
+    recover,
+    verify,
+)
 from dolphin.journal import anchor as parsed
+from dolphin.journal.beat import HEARTBEAT, BeatState, identity, read_beat, started
 from dolphin.journal.codec import Malformed
-from dolphin.journal.files import PORT, RESUME, let_go, sync_folder
+from dolphin.journal.files import CREATE, PORT, RESUME, let_go, sync_folder
 from dolphin.journal.folding import folded
 from dolphin.journal.headfile import write_head
-from dolphin.journal.lock import locked
+from dolphin.journal.lock import locked, sign, unlocked
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
 
 PART: Final = ".part"
-"""Ending of a copy that is not whole and checked yet."""
+"""In the name of a copy that is not whole and checked yet."""
+STILL_S: Final = 1.0
+"""Who has not beaten for so long, and is not to be seen, is dead: ten beats."""
 
 _BLOCK: Final = 1 << 20
 _BACKUP: Final = """\
@@ -96,7 +113,7 @@ def restore(argv: list[str]) -> int:
     lost = _lost(source, found, given.anchor)
     try:
         Path(given.state).mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy = _restored(source, target, found)
+        copy = _restored(source, target)
     except OSError as error:
         raise UserError(
             f"cannot be written ({error.strerror})", path=target, fix="check the path and the disk"
@@ -107,18 +124,28 @@ def restore(argv: list[str]) -> int:
     return EXIT_OK
 
 
-def _made(source: Path, target: Path) -> Copy:
-    """Copy, check, and give it its name; nothing is left of one that is no good."""
-    part = target.with_name(target.name + PART)
+@contextlib.contextmanager
+def _part(source: Path, target: Path) -> Iterator[tuple[Path, Copy]]:
+    """A copy beside `target`, on the disk, read from end to end; nothing is left of it in the end."""
+    part = target.with_name(f"{target.name}{PART}-{secrets.token_hex(4)}")  # two that copy at once do not meet
     try:
         _copied(source, part)
-        copy = _read(part)
-        os.replace(part, target)
+        yield part, _read(part)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _made(source: Path, target: Path) -> Copy:
+    """Copy, check, and give it its name, if nobody else has taken that meanwhile."""
+    with _part(source, target) as (part, copy):
+        os.link(part, target)
+    _finished(target, copy)
+    return copy
+
+
+def _finished(target: Path, copy: Copy) -> None:
     sync_folder(PORT, str(target))
     write_head(str(target), copy.found.head, closed=copy.found.closed, sync=True, port=PORT)
-    return copy
 
 
 def _copied(source: Path, part: Path) -> None:
@@ -173,19 +200,82 @@ def _said_of(lost: int) -> str:
     return f"LOST: {lost:,} records that were written after this backup; fills and kills may be among them"
 
 
-def _restored(source: Path, target: Path, found: Verified) -> Copy:
-    """Kill, set aside, copy: under the lock of the journal that is there, if there is one."""
-    if not target.exists():
-        _killed(target)
-        return _made(source, target)
-    fd = locked(str(target), RESUME, PORT)
+def _restored(source: Path, target: Path) -> Copy:
+    """Copy and check first: nothing has changed then. The rest is done under the lock of the journal that is there.
+
+    The name never stands for nothing: a host that starts meanwhile finds a journal that is locked, and is refused. It
+    cannot begin one of its own, which would be lost when the copy gets the name.
+    """
+    with _part(source, target) as (part, copy):
+        new = locked(str(part), RESUME, PORT)
+        try:
+            _replaced(target, part, copy)
+        finally:
+            let_go(PORT, new)
+    return copy
+
+
+def _replaced(target: Path, part: Path, copy: Copy) -> None:
+    fd, claimed = _held(target)
     try:
-        _refuse_newer(target, found)
+        _compare(target, copy.found, claimed)
         _killed(target)
-        _set_aside(target)
-        return _made(source, target)
+        if not claimed:
+            _set_aside(target)
+        os.rename(part, target)
+        claimed = False
+        _finished(target, copy)
     finally:
+        if claimed:
+            target.unlink()
+        unlocked(str(target), fd, PORT)
+
+
+def _held(target: Path) -> tuple[int, bool]:
+    """The lock of the journal that the name stands for; where there is none, of an empty one, so that nobody begins
+    another, and True. JournalLocked: somebody runs this book, or restores it.
+    """
+    path = str(target)
+    claimed = not target.exists()
+    fd = locked(path, CREATE if claimed else RESUME, PORT)
+    if not _same(fd, target):
         let_go(PORT, fd)
+        raise JournalLocked(path, "another process, which has put another journal there just now")
+    sign(path, fresh_instance(), PORT)
+    return fd, claimed
+
+
+def _same(fd: int, target: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(target))
+    except FileNotFoundError:
+        return False
+
+
+def _compare(target: Path, found: Verified, claimed: bool) -> None:
+    """UserError where the backup must not replace what is there."""
+    _refuse_beating(target)
+    if not claimed:
+        _refuse_newer(target, found)
+
+
+def _refuse_beating(target: Path) -> None:
+    """Who beats here runs this book, whether or not its journal is where it was: it would write into a file without a
+    name. A process that is stopped and may wake is refused too.
+    """
+    path = str(target.with_name(HEARTBEAT))
+    beat = read_beat(path)
+    if beat is None or beat.state == BeatState.ENDED or beat.who.boot != identity().boot:
+        return
+    if started(beat.who.pid) != beat.who.start_ticks:  # dead; or of a container whose processes are not seen from here
+        silent_s = (time.monotonic_ns() - beat.monotonic_ns) / 10**9
+        time.sleep(min(max(STILL_S - silent_s, 0.0), STILL_S))
+        if read_beat(path) == beat:
+            return
+    raise UserError(
+        f"process {beat.who.pid} beats here: it runs this book", path=target.parent, expected="a stopped book",
+        actual=f"a heartbeat of {_time(beat.real_ns)}", fix="end that process first; if it hangs, `kill -9` it",
+    )  # fmt: skip
 
 
 def _refuse_newer(target: Path, found: Verified) -> None:
@@ -215,13 +305,16 @@ def _killed(target: Path) -> None:
 
 
 def _set_aside(target: Path) -> None:
+    """A second name for the journal that is there, and another for its head file. The first stays until the copy has
+    it. After a restore that died here it may have two of them already; none of them is removed.
+    """
     number = 1
     while (aside := target.with_name(f"journal-{number}.jsonl")).exists():
         number += 1
+    os.link(target, aside)
     head = target.with_name(f"{target.name}.head")
     if head.exists():
         os.rename(head, aside.with_name(f"{aside.name}.head"))
-    os.rename(target, aside)
     print(f"set aside: {aside} ({aside.stat().st_size:,} bytes)")
 
 
