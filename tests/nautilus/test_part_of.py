@@ -9,6 +9,7 @@ from nautilus_trader.execution.config import ExecAlgorithmConfig
 from nautilus_trader.execution.messages import SubmitOrder
 from nautilus_trader.model.enums import TimeInForce
 from nautilus_trader.model.identifiers import ExecAlgorithmId
+from nautilus_trader.model.objects import Price
 
 from dolphin.nautilus.gates import Gates
 from tests.nautilus.rig import Rig, Scripted, quotes, replays
@@ -62,3 +63,38 @@ def test_between_the_gates_the_order_is_parked_no_more(tmp_path, monkeypatch):
     rig.run(quotes(INS, [65_000] * 10))
     assert seen[0] == ("INITIALIZED", False)
     assert rig.guard.parts.book._judged <= set(rig.guard.parts.book.working)
+
+
+class Refused(ExecAlgorithm):
+    """Takes a part off its order at a price that Nautilus refuses, and is given the part back: nobody is told.
+
+    Nautilus 1.231 hears of its parts from its second order on, and gives back less where a quantity takes 128 bits.
+    """
+
+    def __init__(self):
+        super().__init__(ExecAlgorithmConfig(exec_algorithm_id=ExecAlgorithmId("REFUSED")))
+
+    def on_order(self, order):
+        self.submit_order(self.spawn_limit(order, quantity=q(X1), price=Price.from_str("0.6450001")))
+
+
+@pytest.mark.req("DOL-ORDER-001")
+def test_an_order_counts_with_what_is_given_back_to_it(tmp_path):
+    counted = []
+
+    def given(s):
+        s.order = s.order_factory.market(INS.id, BUY, q(2 * X1), exec_algorithm_id=ExecAlgorithmId("REFUSED"))
+        s.submit_order(s.order)
+
+    def another(s):
+        s.submit_order(s.order_factory.market(INS.id, BUY, q(1_000)))
+        counted.append(rig.guard.parts.book.working[s.order.client_order_id.value].lots)
+
+    s = Scripted(INS, {3: given, 4: given, 6: another})
+    rig = Rig(tmp_path, INS).add(s)
+    rig.engine.add_exec_algorithm(Refused())
+    rig.run(quotes(INS, [65_000] * 10))
+    assert {order.status_string() for order in rig.engine.cache.orders() if order.is_spawned} == {"DENIED"}
+    assert s.order.leaves_qty > q(X1)
+    assert counted == [int(s.order.leaves_qty)]  # X1, as if it still were without the part
+    replays(rig.journal)

@@ -66,6 +66,7 @@ class Oracle:
         self.pending: dict[str, tuple[float, bool]] = {}
         self.announced: dict[str, Any] = {}
         self.canceling: dict[str, int] = {}
+        self.crossing: set[str] = set()
         self.excused: set[str] = set()
         self.killed_ns = -1
         self.findings: list[Finding] = []
@@ -82,6 +83,7 @@ class Oracle:
         self.working.clear()
         self.pending.clear()
         self.canceling.clear()
+        self.crossing.clear()
         self.off = False
         engine.kernel.msgbus.subscribe("events.order.*", self._heard, priority=100)
 
@@ -133,6 +135,8 @@ class Oracle:
         if kind is OrderFilled:
             self._filled(event, order)
         elif kind is OrderSubmitted:
+            if self._crosses(order):
+                self.crossing.add(name)
             self._submitted(order)
         elif kind is OrderDenied:
             if "[DOL-" in event.reason:
@@ -295,7 +299,7 @@ class Oracle:
                 continue
             if order.status == OrderStatus.PENDING_CANCEL or _held_child(order, self.working):
                 continue
-            if _at_once(order) or (order is new and self._crosses(order)):
+            if _at_once(order) or self._on_its_way(order):
                 if self.hedging and key not in self.net:  # each opens a position of its own
                     key = order.client_order_id.value
                     where[key] = (order.instrument_id, order.strategy_id.value)
@@ -323,6 +327,10 @@ class Oracle:
             return False
         quote = self.cache.quote_tick(order.instrument_id)
         return bool(order.price >= quote.ask_price if order.side == OrderSide.BUY else order.price <= quote.bid_price)
+
+    def _on_its_way(self, order: Any) -> bool:
+        """Whether it is a limit that crossed as it left, and the venue has not answered yet."""
+        return order.status == OrderStatus.SUBMITTED and order.client_order_id.value in self.crossing
 
     def _taking(self, order: Any) -> bool:
         """Whether it takes liquidity, as STALKER does not let an entry do."""

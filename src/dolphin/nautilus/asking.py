@@ -190,16 +190,21 @@ class Asker:
         lots = 0
         taking = 0
         members: dict[str, int] = {}
+        at_once: dict[str, int] = {}
         reduce_only = 1
         for each in part:
             key = _member(each)
             members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale))
             style = self._style(each, scale, side, None)
+            if style == TAKES:
+                if each.parent_order_id is None:
+                    at_once[key] = members[key]
             self.crossing(each, style)
             taking = _worse(taking, style)
             if not each.is_reduce_only:
                 reduce_only = 0
         lots = sum(members.values())
+        before += _not_freed(group, side, lots, sum(at_once.values())) * value // MICRO
         made = self._asked(
             part, scale, group, apart, side, lots, taking, 1, self._book.named(group, position_id), value,
             before,
@@ -305,6 +310,16 @@ def _limit(order: Any, price: Any, scale: Scale) -> int | None:
     if order.price is None:
         return None
     return price_units(order.price, scale)
+
+
+def _not_freed(group: Group, side: int, lots: int, at_once: int) -> int:
+    """Of the lots that shrink the position those that rest, or wait for a parent: they make no room before they fill.
+
+    The whole is judged as one that executes at once where any part does, which would count all of it as gone.
+    """
+    if side * group.lots >= 0:
+        return 0
+    return max(0, min(lots, abs(group.lots)) - at_once)
 
 
 def _worse(one: int, other: int) -> int:

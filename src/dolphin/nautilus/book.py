@@ -20,6 +20,7 @@ from nautilus_trader.model.enums import ContingencyType, OrderStatus
 
 from dolphin.kernel.units import ABSENT
 from dolphin.nautilus import holding
+from dolphin.nautilus.quiet import may_be_resized
 from dolphin.nautilus.translate import Scale, lots_of, scale_of
 from dolphin.nautilus.working import OWN_PREFIX, Group, Working
 
@@ -140,7 +141,7 @@ class Book:
 
     def settle(self) -> None:
         """Look up the orders that were announced and not heard of since: those parked at an algorithm; and those that
-        the emulator resizes beside another of their group, which it tells nobody.
+        the emulator or an algorithm resizes, which it tells nobody.
         """
         for cid in list(self._quiet):
             self.again(self.working[cid])
@@ -223,7 +224,7 @@ class Book:
         working.canceling = order.status == OrderStatus.PENDING_CANCEL
         working.lots = self._lots(order, working.cid, scale)
         working.group.sums = None
-        if _may_be_resized(working):
+        if may_be_resized(order, working.contingency):
             self._quiet.add(working.cid)
         else:
             self._quiet.discard(working.cid)
@@ -377,13 +378,6 @@ def own_lots(group: Group) -> int:
         if working.own:
             total += working.lots
     return total
-
-
-def _may_be_resized(working: Working) -> bool:
-    """Whether the emulator holds it, in a group."""
-    if not working.contingency:
-        return False
-    return working.order.status == OrderStatus.EMULATED
 
 
 def _moves(working: Working) -> bool:
