@@ -84,6 +84,12 @@ coverage: $(STAMP) ## the test suite with its branch coverage: 100 % of kernel a
 	@$(BIN)/coverage report --include='src/dolphin/kernel/*,src/dolphin/journal/*'
 	@$(BIN)/coverage report --include='src/dolphin/nautilus/*' --fail-under=$(NAUTILUS_COVERAGE)
 
+.PHONY: tiers
+PACKAGES := $(COVERED) sensors limits audit watchdog app
+tiers: $(STAMP) ## the suite with the coverage of every package, then the report by assurance level
+	@DOLPHIN_CONTRACTS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PACKAGES:%=--cov=src/dolphin/%) --cov-report= --cov-fail-under=0
+	@$(BIN)/python -m tools.tiers $(ARGS)
+
 scenarios: $(STAMP) ## famous failures as data, run: one line each (ARGS="S3 --seen" for one, with all that was seen)
 	@$(BIN)/python -m tools.scenarios $(ARGS)
 
