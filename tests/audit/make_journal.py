@@ -25,7 +25,7 @@ from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import FULL_MS
 from dolphin.limits.codes import Code, Mode
 from dolphin.limits.config import Rule, made, to_object
-from dolphin.limits.facts import Facts
+from dolphin.limits.facts import NO_FACTS, Names, said
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -138,13 +138,11 @@ class Maker:
 
     def judged(self, order: ev.Order) -> dict[str, Any]:
         """What the plug-in writes of an order that a limit holds back."""
-        scales = {"size_power": 1, "lot_units": 1, "minor": 100, "list_lots": order.lots}
-        facts = Facts(*(0,) * len(Facts._fields))._replace(
+        facts = NO_FACTS._replace(
             side=order.side, entry_lots=order.lots, value_u=order.value_u, equity=order.equity, gross=order.gross,
-            working=order.working, **scales,
+            working=order.working, size_power=1, lot_units=1, minor=100, list_lots=order.lots,
         )  # fmt: skip
-        names = ["EURUSD.SIM", "SIM", STRATEGY]
-        return {"limit": "order_quantity", "names": names, "facts": facts._asdict()}
+        return {"limit": "order_quantity"} | said(Names("EURUSD.SIM", "SIM", STRATEGY), facts)
 
     def reduce(self, position_lots: int, **over: int) -> ev.Reduced:
         fields = {

@@ -73,7 +73,7 @@ def test_values_come_out_in_their_units(file):
             """
         )
     )
-    assert limits.rule(Code.POSITION) == (Mode.ON, 500_000, 0, (("A.X", 1), ("B.X", 2_000_000)), (), 0, ())
+    assert limits.rule(Code.POSITION) == (Mode.ON, 500_000, 0, (("A.X", 1), ("B.X", 2_000_000)), (), 0, (), 0)
     assert limits.rule(Code.PRICE_COLLAR)[:2] == (Mode.PASSIVE, 250)
     assert limits.rule(Code.ORDER_RATE)[:3] == (Mode.ON, 3, 10**9)
     assert limits.rule(Code.STALE_PRICE).value == 250_000_000
@@ -111,6 +111,14 @@ def test_the_benchmark_measures_with_every_limit():
         ('[gap_loss]\nmode = "on"\nvalue = "5 %"', "gap_loss.gap: is missing"),
         ('[gap_loss]\nmode = "on"\nvalue = "5 %"\ngap = 0', "gap_loss.gap: is missing"),
         ('[duplicate]\nmode = "on"\nwindow = "0 s"', "more than nothing"),
+        ('[cvar]\nmode = "on"\nvalue = "5 %"\nassumed = "9 %"', "cvar.confidence: is missing"),
+        ('[cvar]\nmode = "on"\nvalue = "5 %"\nconfidence = "99 %"', "cvar.assumed: is missing"),
+        ('[cvar]\nmode = "on"\nvalue = "5 %"\nconfidence = "99 %"\nassumed = 0', "cvar.assumed: is missing"),
+        (
+            '[var]\nmode = "on"\nvalue = "5 %"\nconfidence = "1 %"\nassumed = "9 %"',
+            "limits.toml:1: var.confidence: wrong value: expected 50 % to 99.99 %, found 1 %",
+        ),
+        ('[gap_sigma]\nmode = "on"\nvalue = 5\nsigmas = "6x"\nassumed = 1\nhorizon = "1 s"', "a minute or more"),
         ('[book]\nrisk_check = "1 s"', "limits.toml:2: risk_check: unknown key"),
     ],
 )
@@ -130,7 +138,7 @@ def test_a_book_with_a_wrong_file_is_not_configured(file):
 
 def test_check_and_show(file, capsys):
     assert main(["check", str(EXAMPLE)]) == 0
-    assert "right; 20 limits on, 2 passive" in capsys.readouterr().out
+    assert "right; 22 limits on, 3 passive" in capsys.readouterr().out
     assert main(["check", str(file('[position]\nmode = "on"\nvalue = -3\neach = 1'))]) == 1
     assert "2 finding(s)" in capsys.readouterr().out
     assert main(["show", str(EXAMPLE)]) == 0

@@ -59,6 +59,7 @@ LIMITS = "\n".join(
         "free_margin": 'value = "0 %"',
         "daily_loss": "value = 1000000",
         "repeated_execution": "value = 2",
+        "gap_sigma": 'value = "90 %"\nsigmas = "6x"\nassumed = "1 %"',
     }.items()
 )
 """Limits that see all that limits may see, and hold nothing back."""

@@ -108,6 +108,9 @@ CASES = {
         9_000,
         5_384,
     ),
+    Code.VAR: Case('value = "0.1 %"\nconfidence = "99 %"\nassumed = "10 %"', market(BUY, 9_000), 9_000, 5_384),
+    Code.CVAR: Case('value = "0.1 %"\nconfidence = "97.5 %"\nassumed = "10 %"', market(BUY, 9_000), 9_000, 5_384),
+    Code.GAP_SIGMA: Case('value = "0.1 %"\nsigmas = "2x"\nassumed = "5 %"', market(BUY, 9_000), 9_000, 5_384),
     Code.STRATEGY_EXPOSURE: Case('value = 1\neach = { "S-001-001" = 10000 }', market(BUY, 9_000), 9_000, 5_384),
 }
 
@@ -161,6 +164,7 @@ REQUIRED = pytest.mark.req(
     "DOL-LIMIT-013", "DOL-LIMIT-014", "DOL-LIMIT-015", "DOL-LIMIT-017", "DOL-LIMIT-018", "DOL-LIMIT-019",
     "DOL-LIMIT-020", "DOL-LIMIT-021", "DOL-LIMIT-022", "DOL-LIMIT-023", "DOL-LIMIT-024", "DOL-LIMIT-025",
     "DOL-LIMIT-026", "DOL-LIMIT-027", "DOL-LIMIT-028", "DOL-LIMIT-029", "DOL-LIMIT-030", "DOL-LIMIT-031",
+    "DOL-LIMIT-032", "DOL-LIMIT-033", "DOL-LIMIT-034",
 )  # fmt: skip
 BINDING = [code for code in SPECS if not SPECS[code].watches]
 

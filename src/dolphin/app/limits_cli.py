@@ -43,9 +43,13 @@ def _line(code: Code, rule: Rule) -> str:
     parts += [f"{name}: {shown(spec.unit, value)}" for name, value in rule.each]
     if spec.window_ns and rule.mode:
         parts.append(f"within {rule.window_ns / 10**9:g} s")
+    if spec.sized and rule.mode:
+        parts.append(f"{spec.sized} {shown(Unit.SHARE, rule.size)}")
+    if spec.horizon_ns and rule.mode:
+        parts.append(f"over {rule.window_ns / 10**9:g} s, {shown(Unit.SHARE, rule.assumed)} assumed")
     parts += rule.names
     said = ", ".join(part for part in parts if part) if rule.mode else ""
-    return f"  {spec.name:<21}{rule.mode.name.lower():<9}{said:<32}{spec.what} [{spec.requirement}]"
+    return f"  {spec.name:<21}{rule.mode.name.lower():<9}{said:<31} {spec.what} [{spec.requirement}]"
 
 
 def table(limits: Limits) -> str:

@@ -23,13 +23,15 @@ from dolphin.app.toml_file import (
     read_document,
     read_table,
 )
-from dolphin.kernel.units import MICRO
+from dolphin.kernel.units import MICRO, NS_PER_S
 from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Spec, Unit
 from dolphin.limits.config import INTERVALS, NOTHING, Limits, Rule, grouped, made
 from dolphin.limits.limiter import Limiter
 
 BOOK: Final = "book"
 TABLES: Final = (BOOK, *NAMES)
+ASSUMED: Final = "assumed"
+LEAST_HORIZON_NS: Final = 60 * NS_PER_S
 MODES: Final = ("off", "passive", "on")
 _ACCEPTED: Final = {
     Unit.QUANTITY: 'a number of the instrument\'s units, 100000 or "0.5"',
@@ -82,6 +84,13 @@ def _window(value: Any) -> int:
     return found
 
 
+def _horizon(value: Any) -> int:
+    found = duration_ns(value)
+    if found < LEAST_HORIZON_NS:
+        raise ValueError("a minute or more: the journal keeps every return")
+    return found
+
+
 def _each(read: Callable[[Any], int]) -> Callable[[Any], tuple[tuple[str, int], ...]]:
     def values(value: Any) -> tuple[tuple[str, int], ...]:
         if not isinstance(value, dict):
@@ -122,6 +131,11 @@ def keys_of(spec: Spec) -> tuple[Key, ...]:
         found.append(Key("window", _window, 'how long the window is, "1 s" unless it is said'))
     if spec.sized:
         found.append(Key(spec.sized, _at_least_nothing(basis_points), 'a share like "10 %"'))
+    if spec.horizon_ns:
+        found.append(Key("horizon", _horizon, 'over how long returns are taken, "1 d" unless it is said'))
+        found.append(
+            Key(ASSUMED, _at_least_nothing(basis_points), 'a share like "10 %": stands in for missing returns')
+        )
     if spec.grouped:
         found.append(Key(spec.grouped, _groups, 'named lists of instruments, { NAME = ["A.VENUE", "B.VENUE"] }'))
     if spec.scenarios:
@@ -177,6 +191,10 @@ def _rule(document: Document, spec: Spec) -> tuple[Rule | None, tuple[UserError,
     if mode != Mode.OFF and spec.sized:
         if not values.get(spec.sized, 1) or spec.sized not in document.tables[spec.name]:
             errors += (_missing(document, spec, spec.sized, 'a share above zero, like "10 %"'),)
+        elif not spec.range_bp[0] <= values.get(spec.sized, spec.range_bp[0]) <= spec.range_bp[1]:
+            errors += (_beyond(document, spec, values[spec.sized]),)
+    if mode != Mode.OFF and spec.horizon_ns and not values.get(ASSUMED):
+        errors += (_missing(document, spec, ASSUMED, 'a share above zero, like "10 %"'),)
     if errors:
         return None, errors
     return _made(spec, mode, values), ()
@@ -188,15 +206,24 @@ def _missing(document: Document, spec: Spec, key: str, accepted: str) -> UserErr
     )
 
 
+def _beyond(document: Document, spec: Spec, found: int) -> UserError:
+    low, high = spec.range_bp
+    return UserError(
+        f"wrong value: expected {low / 100:g} % to {high / 100:g} %, found {found / 100:g} %",
+        path=document.path, line=document.line(spec.name), field=f"{spec.name}.{spec.sized}",
+    )  # fmt: skip
+
+
 def _made(spec: Spec, mode: Mode, values: Mapping[str, Any]) -> Rule:
     return Rule(
         mode,
         values.get("value", 0),
-        values.get("window", spec.window_ns),
+        values.get("horizon", spec.horizon_ns) or values.get("window", spec.window_ns),
         values.get("each", ()),
         values.get(spec.listed, ()) if spec.listed else (),
         values.get(spec.sized, 0) if spec.sized else 0,
         values.get(spec.grouped or spec.scenarios, ()),
+        values.get(ASSUMED, 0),
     )
 
 

@@ -1,8 +1,8 @@
 """Check d, pre-trade limits: each cap computed anew from the limits in force and what the order was judged on.
 
-What belongs here: which limits a NOTE says are in force, and the four ways in which a cap can be wrong: nothing says
-what it was judged on, what it was judged on is not what the order says, it is another cap, or there is none where the
-order's own readings show that one was due. That the kernel obeyed the cap is check b's.
+What belongs here: which limits a NOTE says are in force, and the five ways in which a cap can be wrong: nothing says
+what it was judged on, what it was judged on is not what the order or the returns of the last NOTE say, it is another
+cap, or there is none where the order's own readings show that one was due. That the kernel obeyed the cap is check b's.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dolphin.audit.fold import MAKERS
 from dolphin.journal import Record
 from dolphin.kernel.events import Order
 from dolphin.kernel.orders import parts
-from dolphin.kernel.units import ABSENT, MICRO
+from dolphin.kernel.units import ABSENT, BP, MICRO
 from dolphin.limits.check import binding, gross_leverage
 from dolphin.limits.codes import SPECS, Code, Mode
 from dolphin.limits.config import Limits, from_object
-from dolphin.limits.facts import Facts, Names
+from dolphin.limits.facts import NO_FACTS, Facts, Names, fact
+from dolphin.limits.returns import Returns, noted
 
 REQUIREMENT: Final = "DOL-LIMIT-002"
 _BAD: Final = (ValueError, KeyError, TypeError, AttributeError)
-_NO_FACTS: Final = Facts(*(0,) * len(Facts._fields))
 
 
 class Caps:
@@ -35,6 +35,7 @@ class Caps:
         self.path = path
         self.checked = 0
         self._limits: Limits | None = None
+        self._returns = Returns()
 
     def forget(self) -> None:
         """Records are missing: a change of the limits may be among them."""
@@ -53,6 +54,7 @@ class Caps:
             return None
         try:
             self._limits = from_object(record.data["limits"])
+            self._returns = noted(record.data["limits"])
         except _BAD as error:
             hint = "the limits in force cannot be read"
             return self._wrong(record, "limits", "rules by name", f"{type(error).__name__}: {error}", hint)
@@ -71,7 +73,8 @@ class Caps:
             return None
         self.checked += 1
         try:
-            facts = Facts(**{name: int(said["facts"][name]) for name in Facts._fields if _due(name, said["facts"])})
+            given = said["facts"]
+            facts = Facts(**{name: fact(name, given[name]) for name in Facts._fields if _due(name, given)})
             names = Names(*map(str, said["names"]))
             passive = [str(name) for name in said.get("passive", ())]
         except _BAD as error:
@@ -86,6 +89,10 @@ class Caps:
                 hint = "the order says something else than what it was judged on"
                 return self._wrong(record, f"x.limits.facts.{name}", str(value), str(getattr(facts, name)), hint)
         assert self._limits is not None
+        for name, value in self._known(names.instrument, facts, self._limits).items():
+            if getattr(facts, name) != value:
+                hint = "the returns that the last NOTE has of this instrument say something else"
+                return self._wrong(record, f"x.limits.facts.{name}", str(value), str(getattr(facts, name)), hint)
         cap = binding(self._limits, names, facts)
         if (event.cap_lots, event.cap) != (cap.lots, cap.code):
             hint = "the limits in force leave something else of this entry"
@@ -96,6 +103,17 @@ class Caps:
             return self._wrong(record, "x.limits.passive", str(would), str(passive), hint)
         return None
 
+    def _known(self, instrument: str, facts: Facts, limits: Limits) -> Mapping[str, Any]:
+        """The facts that the returns in the last NOTE say. Rows are left out where a bound decided without them."""
+        found: dict[str, Any] = {}
+        known = self._returns.of(instrument)
+        if facts.pnl or facts.moves:
+            found["moves"] = known.moves
+        floor = limits.rule(Code.GAP_SIGMA)
+        if floor.mode != Mode.OFF:
+            found["sigma_ppm"] = max(known.sigma, floor.assumed * (MICRO // BP))
+        return found
+
     def _omitted(self, record: Record) -> Finding | None:
         """Gross leverage is judged on what the order itself says: a cap that is left out shows."""
         if self._limits is None:
@@ -104,7 +122,7 @@ class Caps:
         if rule.mode != Mode.ON:
             return None
         event = _event(record)
-        facts = _NO_FACTS._replace(**_own(event))
+        facts = NO_FACTS._replace(**_own(event))
         left = gross_leverage(rule, Names("", "", ""), facts)
         if facts.entry_lots <= max(left, 0):
             return None

@@ -15,11 +15,7 @@ from dolphin.kernel.units import ABSENT, BP, MICRO, notional, positive
 from dolphin.limits.codes import Code, Mode
 from dolphin.limits.config import Limits, Rule
 from dolphin.limits.facts import Facts, Names
-
-ALL: Final = 1 << 127
-"""More lots than any order has."""
-
-BREACHED: Final = -1
+from dolphin.limits.tail import ALL, BREACHED, Measure, expected_shortfall, left, loss_with, value_at_risk
 
 
 def lots_in(quantity: int, facts: Facts) -> int:
@@ -187,6 +183,48 @@ def stress_loss(rule: Rule, names: Names, facts: Facts) -> int:
     return fitting(facts, room if room < 0 else room * BP // facts.stress_bp)
 
 
+def var(rule: Rule, names: Names, facts: Facts) -> int:
+    """What may enter so that the book's value at risk is within the share of equity; all that lowers one above it."""
+    return _tail(value_at_risk, rule, facts)
+
+
+def cvar(rule: Rule, names: Names, facts: Facts) -> int:
+    """The same of its expected shortfall."""
+    return _tail(expected_shortfall, rule, facts)
+
+
+def _tail(measure: Measure, rule: Rule, facts: Facts) -> int:
+    """What has no full window of returns adds what is assumed of it, whatever the others do."""
+    if facts.value_u <= 0:
+        return 0
+    most = _allowed(rule, facts)
+    if facts.tail_most <= most:
+        return ALL
+    stated = -(-facts.unseen * rule.assumed // BP)
+    room_u = (most - stated) * MICRO
+    if facts.moves:
+        lot_u = facts.side * facts.value_u
+        return left(measure, rule.size, facts.pnl, facts.moves, lot_u, facts.entry_lots, room_u)
+    room_u -= loss_with(measure, rule.size, facts.pnl, facts.moves)
+    if room_u < 0:
+        return BREACHED
+    if rule.assumed <= 0:
+        return 0
+    return fit(room_u * BP // (rule.assumed * MICRO), facts.value_u)
+
+
+def gap_sigma(rule: Rule, names: Names, facts: Facts) -> int:
+    """What may be held so that a gap of so many sigma against all of it costs no more than the share of equity."""
+    if rule.size <= 0:
+        return ALL
+    room = _allowed(rule, facts) * BP // rule.size - facts.sigma_loss
+    if room < 0:
+        return BREACHED
+    if facts.sigma_ppm <= 0:
+        return 0
+    return fit(room * MICRO // facts.sigma_ppm, facts.value_u)
+
+
 def _allowed(rule: Rule, facts: Facts) -> int:
     return positive(facts.equity) * rule.value // BP
 
@@ -216,6 +254,9 @@ CHECKS: Final[dict[Code, Check]] = {
     Code.SECTOR_EXPOSURE: sector_exposure,
     Code.GROUP_EXPOSURE: group_exposure,
     Code.STRESS_LOSS: stress_loss,
+    Code.VAR: var,
+    Code.CVAR: cvar,
+    Code.GAP_SIGMA: gap_sigma,
 }
 
 

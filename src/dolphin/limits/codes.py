@@ -10,6 +10,8 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 NS_PER_S: Final = 1_000_000_000
+DAY_NS: Final = 86_400 * NS_PER_S
+_CONFIDENCE: Final = (5_000, 9_999)
 
 
 class Mode(IntEnum):
@@ -57,6 +59,9 @@ class Code(IntEnum):
     SECTOR_EXPOSURE = 20
     GROUP_EXPOSURE = 21
     STRESS_LOSS = 22
+    VAR = 23
+    CVAR = 24
+    GAP_SIGMA = 25
 
 
 class Spec(NamedTuple):
@@ -65,6 +70,8 @@ class Spec(NamedTuple):
     key of its list of names. `sized`: the key of a second share, of which a larger one binds earlier. `holds`: it
     judges what is held, so that it may be breached without an order; while it is, it may not be loosened. `watches`: it
     never blocks. `grouped`: the key of its named lists of instruments; `scenarios`: it has named moves of them.
+    `horizon_ns`: it is judged on returns over so long unless the file says otherwise, and on a share that is assumed
+    where there are none. `range_bp`: what its second share may be.
     """
 
     name: str
@@ -80,6 +87,8 @@ class Spec(NamedTuple):
     watches: bool = False
     grouped: str = ""
     scenarios: str = ""
+    horizon_ns: int = 0
+    range_bp: tuple[int, int] = (1, 1 << 31)
 
 
 SPECS: Final[dict[Code, Spec]] = {
@@ -177,6 +186,21 @@ SPECS: Final[dict[Code, Spec]] = {
         "stress_loss", "DOL-LIMIT-031", Unit.SHARE,
         "what the worst of the stated scenarios would cost the book with what works and the order, over equity",
         holds=True, scenarios="scenarios",
+    ),
+    Code.VAR: Spec(
+        "var", "DOL-LIMIT-032", Unit.SHARE,
+        "value at risk of the book with what works and the order, over equity: historical, of the newest 250 returns",
+        sized="confidence", holds=True, horizon_ns=DAY_NS, range_bp=_CONFIDENCE,
+    ),
+    Code.CVAR: Spec(
+        "cvar", "DOL-LIMIT-033", Unit.SHARE,
+        "expected shortfall of the book with what works and the order, over equity: the mean loss beyond that quantile",
+        sized="confidence", holds=True, horizon_ns=DAY_NS, range_bp=_CONFIDENCE,
+    ),
+    Code.GAP_SIGMA: Spec(
+        "gap_sigma", "DOL-LIMIT-034", Unit.SHARE,
+        "what a gap of so many sigma of its own against everything held, working and ordered would cost, over equity",
+        sized="sigmas", holds=True, horizon_ns=DAY_NS,
     ),
 }  # fmt: skip
 NAMES: Final[dict[str, Code]] = {spec.name: code for code, spec in SPECS.items()}

@@ -17,7 +17,8 @@ INTERVALS: Final = ("risk_check_interval", "position_sync_interval", "health_che
 class Rule(NamedTuple):
     """One limit's setting. `each`: values of its own for some names, sorted. `names`: its list, sorted. `size`: its
     second share, in bp. `members`: by name of a group 1 for each instrument, by name of a scenario its move in bp ("*":
-    of every other instrument), sorted.
+    of every other instrument), sorted. `window_ns`: of a limit that is judged on returns their horizon. `assumed`: what
+    stands in for returns that are not there, in bp.
     """
 
     mode: Mode = Mode.OFF
@@ -27,6 +28,7 @@ class Rule(NamedTuple):
     names: tuple[str, ...] = ()
     size: int = 0
     members: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+    assumed: int = 0
 
     def value_for(self, name: str) -> int:
         """The value that holds for this name."""
@@ -80,6 +82,8 @@ def to_object(limits: Limits) -> dict[str, Any]:
         }
         if rule.members:
             said["members"] = {name: {key: str(value) for key, value in inside} for name, inside in rule.members}
+        if rule.assumed:
+            said["assumed"] = str(rule.assumed)
     return {"rules": found, "intervals_ns": {name: str(value) for name, value in limits.intervals}}
 
 
@@ -96,6 +100,7 @@ def from_object(said: Mapping[str, Any]) -> Limits:
             tuple(sorted(str(key) for key in values["names"])),
             int(values["size"]),
             grouped({name: {key: int(value) for key, value in inside.items()} for name, inside in _members(values)}),
+            int(values.get("assumed", 0)),
         )
     return made(rules, {str(name): int(value) for name, value in said["intervals_ns"].items()})
 
@@ -116,6 +121,7 @@ def tightest(spec: Spec, old: Rule, new: Rule) -> Rule:
         tuple(sorted({*old.names, *new.names})),
         max(old.size, new.size),
         _both(spec, dict(old.members), dict(new.members)),
+        max(old.assumed, new.assumed),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from dolphin.kernel.orders import parts
 from dolphin.kernel.units import ABSENT, MICRO, notional
+from dolphin.limits.simulated import NOT_SIMULATED, Simulated
 from dolphin.nautilus.ports import Looked
 
 LEAST: Final = 3
@@ -39,6 +40,7 @@ class Facts(NamedTuple):
     `margin_u`: margin of a lot in micro-units, 0 where it is not known. `venue_used`, `strategy_used`: held and
     working there, as `sector_used` and `group_used` of the sector and group that leave least. `stress_loss`: what the
     scenario that leaves least would cost, the exit part done; `stress_bp`: what it would take of the entry's value.
+    The last six: see simulated.py.
     """
 
     side: int
@@ -79,6 +81,23 @@ class Facts(NamedTuple):
     group_used: int = 0
     stress_loss: int = 0
     stress_bp: int = 0
+    tail_most: int = 0
+    unseen: int = 0
+    pnl: tuple[int, ...] = ()
+    moves: tuple[int, ...] = ()
+    sigma_loss: int = 0
+    sigma_ppm: int = 0
+
+
+NO_FACTS: Final = Facts._make(Facts._field_defaults.get(name, 0) for name in Facts._fields)
+"""Nothing is held, asked or known."""
+
+
+def fact(name: str, value: Any) -> Any:
+    """A fact as the journal has it: an integer, or those of the rows. ValueError, TypeError: it is none."""
+    if isinstance(Facts._field_defaults.get(name), tuple):
+        return tuple(int(each) for each in value)
+    return int(value)
 
 
 def said(names: Names, facts: Facts) -> dict[str, Any]:
@@ -110,6 +129,7 @@ class Remembered(NamedTuple):
     group_used: int = 0
     stress_loss: int = 0
     stress_bp: int = 0
+    simulated: Simulated = NOT_SIMULATED
 
 
 def names_of(looked: Looked, known: Remembered) -> Names:
@@ -151,5 +171,5 @@ def facts_of(looked: Looked, known: Remembered) -> Facts:
         looked.bid, looked.ask, looked.last, looked.price_age_ns, known.left, side_lots, net, side_minor,
         known.twin_age_ns, looked.crosses, known.stopped, known.known, known.day_loss, looked.drawdown_bp,
         min(looked.free, order.equity - margin), looked.margin_u, venue_used, strategy_used,
-        known.sector_used, known.group_used, known.stress_loss, known.stress_bp,
+        known.sector_used, known.group_used, known.stress_loss, known.stress_bp, *known.simulated,
     )  # fmt: skip

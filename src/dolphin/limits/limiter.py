@@ -17,7 +17,9 @@ from dolphin.limits.facts import Facts, Names, Remembered, facts_of, names_of
 from dolphin.limits.facts import said as in_journal
 from dolphin.limits.grouping import stress, used
 from dolphin.limits.memory import Memory
-from dolphin.nautilus.ports import UNCAPPED, Capped, Looked
+from dolphin.limits.returns import Returns
+from dolphin.limits.simulated import simulated
+from dolphin.nautilus.ports import UNCAPPED, Capped, Looked, Priced
 
 WAIT_NS: Final = 60 * 1_000_000_000
 LIFE_NS: Final = 86_400 * 1_000_000_000
@@ -33,8 +35,12 @@ _ROWS: Final = frozenset(
         Code.SECTOR_EXPOSURE,
         Code.GROUP_EXPOSURE,
         Code.STRESS_LOSS,
+        Code.VAR,
+        Code.CVAR,
+        Code.GAP_SIGMA,
     )
 )
+_RETURNS: Final = (Code.VAR, Code.CVAR, Code.GAP_SIGMA)
 _LISTS: Final = frozenset((Code.ORDER_QUANTITY, Code.ORDER_NOTIONAL))
 
 
@@ -51,6 +57,7 @@ class Limiter:
 
     def __init__(self, limits: Limits = NOTHING) -> None:
         self.memory = Memory()
+        self.returns = Returns()
         self._proposal: Proposal | None = None
         self._use(limits)
 
@@ -66,7 +73,15 @@ class Limiter:
         self.wants_margin = Code.FREE_MARGIN in codes
         self.wants_equity = Code.DAILY_LOSS in codes
         self._groups = bool(codes & {Code.SECTOR_EXPOSURE, Code.GROUP_EXPOSURE, Code.STRESS_LOSS})
+        self._simulates = not codes.isdisjoint(_RETURNS)
+        self._keep(max(self._rule(code).window_ns for code in _RETURNS))
         self._restricted = frozenset(self._rule(Code.RESTRICTED).names)
+
+    def _keep(self, horizon_ns: int) -> None:
+        """Returns over the longest of the horizons, which holds for all; those over another are forgotten."""
+        self.wants_prices = horizon_ns > 0
+        if horizon_ns != self.returns.horizon_ns:
+            self.returns = Returns(horizon_ns)
 
     def _rule(self, code: Code) -> Rule:
         return self._rules.get(code, OFF)
@@ -90,6 +105,8 @@ class Limiter:
         )  # fmt: skip
         if self._groups:
             known = self._grouped(looked, known)
+        if self._simulates:
+            known = known._replace(simulated=simulated(self._rules, self.returns, looked))
         return names_of(looked, known), facts_of(looked, known)
 
     def _grouped(self, looked: Looked, known: Remembered) -> Remembered:
@@ -147,6 +164,10 @@ class Limiter:
         """A reading of equity; whether another day has begun, which the journal must know."""
         return self.memory.day.sample(ts_ns, equity)
 
+    def priced(self, ts_ns: int, prices: Sequence[Priced]) -> bool:
+        """Prices as they are; whether a row of returns was closed, which the journal must know."""
+        return self.returns.look(ts_ns, prices)
+
     def flowed(self, amount: int) -> None:
         """Money came or went, in minor units."""
         self.memory.day.flow(amount)
@@ -168,7 +189,7 @@ class Limiter:
 
     def said(self) -> dict[str, Any]:
         """The limits in force, as a NOTE has them."""
-        return to_object(self.limits) | self.memory.lasting()
+        return to_object(self.limits) | self.memory.lasting() | self.returns.lasting()
 
     def take_up(self, said: Mapping[str, Any]) -> list[str]:
         """At a restart: what the journal says was in force stays; a file that is tighter tightens. Names of the limits
@@ -177,6 +198,7 @@ class Limiter:
         made = change(from_object(said), self.limits)
         self.memory.take_up(said)
         self._use(made.now)
+        self.returns.take_up(said)
         return [SPECS[code].name for code in made.looser]
 
     def breached(self, held: Sequence[Looked]) -> list[Code]:

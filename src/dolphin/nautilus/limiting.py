@@ -24,6 +24,7 @@ from dolphin.nautilus.asking import Asked, price_of
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.ports import Limiter, Looked, Row
+from dolphin.nautilus.returns import prices_now
 from dolphin.nautilus.translate import TAKES, Scale, ceil_div, price_units, units
 from dolphin.nautilus.values import Values
 from dolphin.nautilus.working import NOTHING, Group, Sums, Working
@@ -115,7 +116,10 @@ class Limiting:
             self._note()
 
     def sampled(self, now_ns: int) -> None:
-        """The account was read: where a limit wants it, the limits know what a day began with."""
+        """The account was read: where a limit wants it, the limits know what a day began with, and returns."""
+        if self._limiter.wants_prices:
+            if self._limiter.priced(now_ns, prices_now(self._values, self._scales)):
+                self._note()
         if not self._limiter.wants_equity:
             return
         sample = self._values.sample()

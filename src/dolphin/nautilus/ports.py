@@ -126,6 +126,16 @@ class Row(NamedTuple):
     margin: int
 
 
+class Priced(NamedTuple):
+    """An instrument's price now: twice the middle of its quote, or twice the last, in price units; 0: not known.
+    `inverse` 1: what it is worth falls as its price rises.
+    """
+
+    instrument: str
+    price: int
+    inverse: int
+
+
 class Looked(NamedTuple):
     """What the plug-in saw of an order for the limits. Prices in price units (0: not known); ABSENT where nothing is.
 
@@ -185,6 +195,7 @@ class Limiter(Protocol):
     wants_crossing: bool
     wants_margin: bool
     wants_equity: bool
+    wants_prices: bool
 
     def cap(self, looked: Looked) -> Capped: ...
     def left(self, looked: Looked) -> str:
@@ -193,6 +204,10 @@ class Limiter(Protocol):
 
     def sampled(self, ts_ns: int, equity: int) -> bool:
         """A reading of equity; whether another day has begun."""
+        ...
+
+    def priced(self, ts_ns: int, prices: Sequence[Priced]) -> bool:
+        """Prices as they are now; whether they have closed a row of returns."""
         ...
 
     def flowed(self, amount: int) -> None:
