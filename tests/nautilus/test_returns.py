@@ -4,7 +4,6 @@ import pytest
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 
 from dolphin.audit.replay import audit
-from dolphin.kernel.reasons import Reason
 from dolphin.limits.codes import Code
 from dolphin.limits.returns import ROWS
 from tests.audit.mutate import rechained
@@ -57,7 +56,7 @@ def paths(count=FULL + 6, start=0):
 @pytest.mark.req("DOL-LIMIT-032", "DOL-LIMIT-033", "DOL-LIMIT-035", "DOL-EXIT-001")
 @pytest.mark.parametrize("code", [Code.VAR, Code.CVAR])
 def test_a_full_window_decides_and_a_hedge_passes(tmp_path, code):
-    """Equity is a million: 0.01 % is 100. The worst row of 250 costs 2 %, and before there are 250 a tenth is assumed."""
+    """0.01 % of a million is 100. The worst row of 250 costs 2 %, and before there are 250 a tenth is assumed."""
     name = code.name.lower()
     limits = on(tmp_path, name, 'value = "0.01 %"\nconfidence = "99.9 %"\nassumed = "10 %"')
     script = {

@@ -19,8 +19,6 @@ def prices_now(values: Values, scales: Mapping[str, Scale]) -> list[Priced]:
 
 def _priced(values: Values, scale: Scale) -> Priced:
     seen = values.prices(scale)
-    if seen.bid == 0:
-        return Priced(scale.id, 2 * seen.last, int(scale.inverse))
-    if seen.ask == 0:
+    if seen.bid * seen.ask == 0:  # one of them is not known
         return Priced(scale.id, 2 * seen.last, int(scale.inverse))
     return Priced(scale.id, seen.bid + seen.ask, int(scale.inverse))
