@@ -6,7 +6,8 @@
 (* how much of an order it has filled: the missing lots are then *inferred*, at a price that is not the true one. If the  *)
 (* true fill comes after all, what was inferred is taken back first, lot by lot, so that lots are right at each moment    *)
 (* and money is once all fills are known. Each record of the journal is one notice as heard, duplicates too; a torn last  *)
-(* line is a record that was not written. The ledger is the fold of the journal, and nothing else is kept over a crash.   *)
+(* line is a record that was not written. The ledger is the fold of the journal, and nothing else is kept over a crash:   *)
+(* a checkpoint is the fold of what is before it, written among the records, and a restart may begin from it.              *)
 (*                                                                                                                        *)
 (* Money and lots are integers; the price of item 2 is negative. Cost is the average cost of what is held, and what a     *)
 (* reduction leaves of it is floored: profit is never shown before it is made.                                            *)
@@ -16,11 +17,13 @@ CONSTANTS
     Happening,      \* which items may happen
     MaxCrashes,     \* how often the process dies
     MaxRecords,     \* how long the journal becomes
+    Checkpoints,    \* whether the ledger is written down among the records
     Looks           \* what a comparison with the venue may find, besides what is so: {} or {"UNKNOWN"}; {} is no comparison
 
 VARIABLES
     venue,          \* items that have happened
     journal,        \* the records, oldest first
+    saved,          \* the last checkpoint: a ledger, and after how many records it was written
     memory,         \* the ledger of the process: Nothing while it is down
     hand,           \* the record that is being worked on: <<>> or <<record>>
     stage,          \* DOWN, IDLE, HEARD (not yet journalled), JOURNALLED (not yet posted), POSTED (only if posted first)
@@ -30,7 +33,7 @@ VARIABLES
     seen,           \* history: the last two comparisons
     desync          \* whether the Category 1 event LEDGER_DESYNC is out
 
-vars == <<venue, journal, memory, hand, stage, acked, crashes, before, seen, desync>>
+vars == <<venue, journal, saved, memory, hand, stage, acked, crashes, before, seen, desync>>
 
 (* What may happen at the venue: three fills of two orders, and a deposit *)
 
@@ -104,7 +107,9 @@ Apply(a, r) ==                                               \* one record of th
 RECURSIVE Folded(_, _)
 Folded(a, records) == IF records = <<>> THEN a ELSE Folded(Apply(a, Head(records)), Tail(records))
 
-Replay == Folded(Nothing, journal)
+Written(a) == a                       \* what a checkpoint says of the ledger
+
+Replay == Folded(saved[1], SubSeq(journal, saved[2] + 1, Len(journal)))
 
 Equity(a, mark) == a.cash + a.lots * mark
 
@@ -113,18 +118,18 @@ Missing(o) == FilledBy(o, venue, 1) - memory.tally[o]        \* what the venue s
 (* Actions *)
 
 Init ==
-    /\ venue = {} /\ journal = <<>> /\ memory = Nothing /\ hand = <<>> /\ stage = "IDLE" /\ acked = {}
+    /\ venue = {} /\ journal = <<>> /\ saved = <<Nothing, 0>> /\ memory = Nothing /\ hand = <<>> /\ stage = "IDLE" /\ acked = {}
     /\ crashes = 0 /\ before = <<Nothing, <<>>>> /\ seen = <<>> /\ desync = FALSE
 
 Happen(i) ==                                                 \* the venue fills; it does not ask whether we are up
     /\ i \in Happening \ venue
     /\ venue' = venue \union {i}
-    /\ UNCHANGED <<journal, memory, hand, stage, acked, crashes, before, seen, desync>>
+    /\ UNCHANGED <<journal, saved, memory, hand, stage, acked, crashes, before, seen, desync>>
 
 Take(r) ==
     /\ stage = "IDLE" /\ Len(journal) < MaxRecords
     /\ hand' = <<r>> /\ stage' = "HEARD"
-    /\ UNCHANGED <<venue, journal, memory, acked, crashes, before, seen, desync>>
+    /\ UNCHANGED <<venue, journal, saved, memory, acked, crashes, before, seen, desync>>
 
 Hear(i) == i \in venue /\ Take(Notice(i))             \* for the first time, or again
 
@@ -142,7 +147,7 @@ WriteDown ==
     /\ IF JournalsFirst
        THEN hand' = hand /\ stage' = "JOURNALLED" /\ before' = <<before[1], hand>>
        ELSE hand' = <<>> /\ stage' = "IDLE" /\ Done(memory)
-    /\ UNCHANGED <<venue, memory, acked, crashes, seen, desync>>
+    /\ UNCHANGED <<venue, saved, memory, acked, crashes, seen, desync>>
 
 Post ==
     /\ stage = (IF JournalsFirst THEN "JOURNALLED" ELSE "HEARD")
@@ -151,18 +156,23 @@ Post ==
     /\ IF JournalsFirst
        THEN hand' = <<>> /\ stage' = "IDLE" /\ Done(memory')
        ELSE hand' = hand /\ stage' = "POSTED" /\ before' = before
-    /\ UNCHANGED <<venue, journal, crashes, seen, desync>>
+    /\ UNCHANGED <<venue, journal, saved, crashes, seen, desync>>
+
+Keep ==                                                      \* a checkpoint: nothing is in hand
+    /\ Checkpoints /\ stage = "IDLE" /\ Len(journal) > saved[2]
+    /\ saved' = <<Written(memory), Len(journal)>>
+    /\ UNCHANGED <<venue, journal, memory, hand, stage, acked, crashes, before, seen, desync>>
 
 Crash ==
     /\ stage # "DOWN" /\ crashes < MaxCrashes
     /\ crashes' = crashes + 1
     /\ stage' = "DOWN" /\ memory' = Nothing /\ hand' = <<>> /\ seen' = <<>>
-    /\ UNCHANGED <<venue, journal, acked, before, desync>>
+    /\ UNCHANGED <<venue, journal, saved, acked, before, desync>>
 
 Restart ==
     /\ stage = "DOWN"
     /\ memory' = Replay /\ stage' = "IDLE" /\ Done(memory')
-    /\ UNCHANGED <<venue, journal, hand, acked, crashes, seen, desync>>
+    /\ UNCHANGED <<venue, journal, saved, hand, acked, crashes, seen, desync>>
 
 (* Comparison: what the ledger says against what the venue says it holds. A fill that is being worked on, or an order     *)
 (* that the venue has not answered yet (`flying`), excuses a difference; what cannot be read is neither same nor other.   *)
@@ -181,12 +191,12 @@ Look(found, flying) ==
     /\ found \in Looks \union {Found}
     /\ seen' = Noted(seen, <<found, flying>>)
     /\ desync' = Accuses(seen')
-    /\ UNCHANGED <<venue, journal, memory, hand, stage, acked, crashes, before>>
+    /\ UNCHANGED <<venue, journal, saved, memory, hand, stage, acked, crashes, before>>
 
 Next ==
     \/ \E i \in Items: Happen(i) \/ Hear(i)
     \/ \E o \in Orders: Ask(o)
-    \/ WriteDown \/ Post \/ Crash \/ Restart
+    \/ WriteDown \/ Post \/ Keep \/ Crash \/ Restart
     \/ \E found \in {"SAME", "DIFFERS", "UNKNOWN"}, flying \in BOOLEAN: Look(found, flying)
 
 Spec == Init /\ [][Next]_vars

@@ -139,6 +139,19 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
         "contract:ledger.merged",
         "test:test_ledger.py::test_the_books_hold_what_each_position_would_hold_alone",
     ),
+    "ledger_books.taken_over": (
+        "contract:ledger.left_at_cost",
+        "contract:ledger.settled",
+        "test:test_ledger.py::test_other_lots_leave_profit_as_it_was_and_begin_at_their_own_price",
+        "test:test_ledger.py::test_the_same_lots_under_another_name_keep_their_cost",
+    ),
+    "ledger_books._apart": (
+        "contract:ledger.merged",
+        "test:test_ledger.py::test_the_same_lots_under_another_name_keep_their_cost",
+    ),
+    "ledger_books._ended": ("contract:ledger.merged",),
+    "ledger_books.rescaled": ("test:test_ledger.py::test_other_scales_are_other_numbers_of_the_same_money",),
+    "ledger_books._scaled": ("test:test_ledger.py::test_other_scales_are_other_numbers_of_the_same_money",),
     "ledger_books.canonical": ("test:test_ledger.py::test_other_books_have_another_text_and_equal_ones_the_same",),
     "ledger_books._numbers": ("test:test_ledger.py::test_other_books_have_another_text_and_equal_ones_the_same",),
     "machine._moved": (

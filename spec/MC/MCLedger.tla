@@ -62,6 +62,8 @@ ReplayIsWhatWasBefore ==               \* without a record since: the same; with
         \/ /\ Len(before[2]) > 0
            /\ memory'.known \ before[1].known \subseteq {before[2][1].item}]_vars
 ReplayForgetsNothing == [][(stage = "DOWN" /\ stage' = "IDLE" /\ Len(before[2]) = 0) => memory' = before[1]]_vars
+ARestartFromACheckpointIsOneFromTheStart ==
+    [][(stage = "DOWN" /\ stage' = "IDLE") => memory' = Folded(Nothing, journal)]_vars
 AReportNeverTakesAway == [][\A o \in Orders: stage # "DOWN" /\ stage' # "DOWN" => memory'.tally[o] >= memory.tally[o]]_vars
 
 OneLookAccusesNobody == [][(~desync /\ desync') => (Len(seen) > 0 /\ seen[Len(seen)][1] = "DIFFERS")]_vars
@@ -85,6 +87,9 @@ NeverADuplicateAfterARestart ==
 NeverALateFillAfterAnInferredOne == [][~(\E o \in Orders: stage' = "IDLE" /\ memory'.inferred[o] < memory.inferred[o])]_vars
 NeverTakenBackInPart == [][~(\E o \in Orders: stage # "DOWN" /\ stage' # "DOWN" /\ memory.inferred[o] > memory'.inferred[o]
                               /\ memory'.inferred[o] > 0)]_vars
+NeverADuplicateOfWhatTheCheckpointKnew ==
+    [][~(stage = "JOURNALLED" /\ hand[1].item \in saved[1].known /\ stage' = "IDLE" /\ crashes > 0)]_vars
+NeverAFoldFromTheMiddle == [][~(stage = "DOWN" /\ stage' = "IDLE" /\ saved[2] > 0 /\ Len(journal) > saved[2])]_vars
 NeverDiesBetweenJournalAndPosting == [][~(stage = "JOURNALLED" /\ stage' = "DOWN")]_vars
 NeverDiesBeforeTheJournal == [][~(stage = "HEARD" /\ stage' = "DOWN")]_vars
 NeverRoundsACost == [][~(stage = "JOURNALLED" /\ stage' = "IDLE" /\ memory.lots * memory'.lots > 0

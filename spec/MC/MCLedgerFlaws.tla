@@ -9,6 +9,10 @@ TakesBackInFull(a, r) == IF r.item = 0 \/ r.order = 0 THEN 0 ELSE a.inferred[r.o
 ForgetsWhichItKnows(a, r) == {}                              \* the fills that are known are not part of the fold
 LeavesTheLastOut == Folded(Nothing, IF journal = <<>> THEN <<>> ELSE SubSeq(journal, 1, Len(journal) - 1))
 FoldsOnWhatIsLeft == Folded(before[1], journal)              \* replay on a ledger that was not empty
+WritesNotWhichItKnows(a) == [a EXCEPT !.known = {}]          \* a checkpoint of lots and money alone
+WritesNoCost(a) == [a EXCEPT !.cost = 0]
+WritesNotWhatWasInferred(a) == [a EXCEPT !.inferred = <<0, 0>>]
+FoldsAllOnTheCheckpoint == Folded(saved[1], journal)          \* what is before the checkpoint is counted again
 RoundsUp(cost, kept, lots) == -((-cost * kept) \div lots)    \* profit is shown early, by part of a cent
 RoundsTwice(cost, kept, lots) == (cost * kept) \div lots - 1
 ForgetsTheSide(a, l, p) == a.cash - Abs(l) * p               \* who sells pays too

@@ -84,6 +84,7 @@ class Maker:
         )
         self.count = self.held = self.owns = 0
         self.aside = Aside()
+        self.aside.each("HEADER", header | dict(more or {}))
 
     def event(self, event: ev.Event, note: str = "") -> tuple[ev.Effect, ...]:
         self.state, effects = machine.step(self.policy, self.state, event)

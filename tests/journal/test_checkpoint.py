@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from dolphin.journal import aside as module
 from dolphin.journal import read
 from dolphin.journal.aside import LEAVING, WAITING, Aside
 from dolphin.journal.checkpoint import DATA_BYTES_MAX, NEVER, Checkpoint, Keeper, data, read_checkpoint
@@ -155,6 +156,28 @@ def put(new: object, *path: Any) -> Callable[[Any], None]:
         (put([["a", []]], "aside", "kill_texts"), "aside.kill_texts"),
         (put([[1, [2]]], "aside", "kill_texts"), "aside.kill_texts"),
         (put([], "aside", "limits"), "aside.limits"),
+        (put(5, "ledger"), "ledger"),
+        (without("ledger", "known"), "ledger"),
+        (put(1, "ledger", "more"), "ledger"),
+        (put(2, "ledger", "simulated"), "ledger.simulated"),
+        (put([1, 2], "ledger", "opened"), "ledger.opened"),
+        (put(["x"], "ledger", "opened"), "ledger.opened"),
+        (put(None, "ledger", "opened"), "ledger.opened"),
+        (put([], "ledger", "held"), "ledger.held"),
+        (put({"P": [1, 2, 3, 4]}, "ledger", "held"), "ledger.held.P"),
+        (put({"P": [1, 2, 3, 4, 5]}, "ledger", "held"), "ledger.held.P"),
+        (put({"P": [1, 2, 3, "x", "I"]}, "ledger", "held"), "ledger.held.P"),
+        (put({"I": [1, 2, 3]}, "ledger", "ended"), "ledger.ended.I"),
+        (put({"I": [1, 2, 3, 4, 5]}, "ledger", "ended"), "ledger.ended.I"),
+        (put({"I": [1, 2, 3, 4, 5, 6]}, "ledger", "units"), "ledger.units.I"),
+        (put({"USD": 1.5}, "ledger", "fees"), "ledger.fees.USD"),
+        (put(True, "ledger", "fills"), "ledger.fills"),
+        (put([5], "ledger", "inexact"), "ledger.inexact"),
+        (put("x", "ledger", "found"), "ledger.found"),
+        (put(["x"], "ledger", "known"), "ledger.known"),
+        (put([["O"]], "ledger", "known"), "ledger.known"),
+        (put([["O", 1]], "ledger", "known"), "ledger.known"),
+        (put(["b", "a"], "ledger", "inexact"), "data"),
     ],
 )
 def test_it_is_read_strictly(book: Folding, change: Callable[[Any], None], field: str) -> None:
@@ -167,12 +190,82 @@ def test_it_is_read_strictly(book: Folding, change: Callable[[Any], None], field
     assert refused.value.field == field
 
 
+UNIT = {"id": "I", "lot": "1/1", "tick": "1/100", "value_num": "10000", "value_den": "1", "currency": "USD"}
+
+
+def fill(position: str, side: int, lots: int, trade: str, price: str = "1.50") -> dict[str, Any]:
+    return {
+        "id": "O", "trade": trade, "instrument": "I", "position": position, "side": side, "lots": lots,
+        "price": price, "commission": 3, "currency": "USD",
+    }  # fmt: skip
+
+
+@pytest.mark.req("DOL-LEDGER-003", "DOL-JOURNAL-011")
+def test_the_ledger_comes_back_with_all_that_it_goes_on_from() -> None:
+    aside = Aside()
+    opening = {"balance": "77", "positions": [{"position": "H", "instrument": "I", "lots": 7, "price": "1.00"}]}
+    aside.each("HEADER", {"instruments": [UNIT], "host": "live"})
+    aside.each("NOTE", {"what": "opening", **opening})
+    aside.each("ADOPT", {"positions": ["H", "F"]})
+    for number, (position, side, lots) in enumerate((("P", 1, 5), ("Q", -1, 3), ("Q", 1, 3), ("F", 1, 1))):
+        aside.each("FILL", fill(position, side, lots, str(number)))
+    aside.each("FILL", fill("P", 1, 5, "0"))
+    aside.each("FLOW", {"flow": "9007199254740993"})
+    found = back(data(STATE, aside)).aside.accounts
+    was = aside.accounts
+    assert (found.books, found.units, found.known, found.again) == (was.books, was.units, was.known, 1)
+    assert (found.inexact, found.found, found.opened, found.simulated) == ({"I"}, {"F"}, 77, False)
+    for accounts in (found, was):
+        accounts.each("FILL", fill("P", -1, 5, "9", "1.75"))
+        accounts.each("FILL", fill("P", -1, 5, "0"))
+    assert found.digest() == was.digest()
+    assert found.lines() == was.lines()
+
+
+@pytest.mark.req("DOL-JOURNAL-011")
+def test_closed_positions_are_forgotten_in_the_order_of_their_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hedging book has a name for each position; one that waits for its flatten must not be taken for held."""
+    monkeypatch.setattr(module, "CLOSED_MAX", 2)
+    aside = Aside()
+    for number, name in enumerate("ABC"):
+        aside.each("FILL", fill(name, 1, 5, f"{number}"))
+        aside.each("FILL", fill(name, -1, 5, f"{number}-"))
+        if name == "B":
+            aside.each("FILL", fill("A", 1, 1, "A+"))
+    assert aside.lots == {"A": 1, "B": 0, "C": 0}
+    aside.each("FILL", fill("A", -1, 1, "A-"))
+    assert [*aside.lots] == ["C", "A"]
+    assert back(data(STATE, aside)).aside.plain() == aside.plain()
+    aside.each("COMMAND", {"verb": "flatten", "answer": {"positions": ["A", "B"]}})
+    assert aside.leaving() == ["B"]
+    aside.each("RESUME", {})
+    for name in "DEF":
+        aside.each("REDUCE", {"x": {"position": name}, "position_lots": 0})
+    assert [*aside.lots] == ["E", "F"]
+
+
+def test_one_of_before_the_ledger_is_read_and_says_so() -> None:
+    text = data(STATE, Aside(), ledger=False)
+    assert list(json.loads(text)) == ["state", "aside"]
+    assert not back(text).ledger
+    assert back(data(STATE, Aside())).ledger
+
+
+@pytest.mark.parametrize("missing", ["instrument", "price"])
+def test_a_fill_that_the_ledger_cannot_read_is_named(missing: str) -> None:
+    said = fill("P", 1, 5, "1")
+    del said[missing]
+    with pytest.raises(Malformed) as refused:
+        Aside().each("FILL", said)
+    assert refused.value.field == "FILL"
+
+
 def test_the_standings_are_the_plug_ins() -> None:
     assert (WAITING, LEAVING) == (own.WAITING, own.LEAVING)
 
 
 STATE = machine.start(INTRADAY, 0, sq.FEEDS)
-FILL = '{"position":"P","side":1,"lots":5}'
+FILL = '{"instrument":"I","position":"P","side":1,"lots":5,"price":"1.5"}'
 
 
 def test_a_keeper_says_when_one_is_due() -> None:

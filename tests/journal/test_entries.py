@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dolphin.journal import entries
-from dolphin.journal.entries import Accounts, Line, price_units
+from dolphin.journal.entries import Accounts, Line, Unit, price_units
 
 HEADER = {
     "host": "live",
@@ -131,6 +131,81 @@ def test_a_price_of_more_digits_than_the_scale_is_counted_and_its_profit_not_sai
     made = accounts()
     made.each("FILL", fill("1", price="17.735"))
     assert made.lines() == [Line("CL", 10, 0, "USD", 0)]
+
+
+def row(position: str, lots: int, price: str, instrument: str = "CL") -> dict[str, Any]:
+    return {"position": position, "instrument": instrument, "lots": lots, "price": price}
+
+
+def opening(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"what": "opening", "instruments": ["CL"], "positions": list(rows), **more}
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_what_was_held_before_the_first_fill_has_an_entry_and_its_profit_is_known() -> None:
+    made = accounts()
+    before = made.digest()
+    made.each("NOTE", opening(row("CL-S", 10, "17.73"), balance="5000"))
+    made.each("ADOPT", {"positions": ["CL-S"]})
+    assert (made.opened, made.books.fills) == (5_000, 0)
+    assert made.digest() != before
+    made.each("FILL", fill("1", -1, 10, "18.73"))
+    assert made.lines() == [Line("CL", 0, 10 * 1_000 * 100, "USD", 1)]
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_the_balance_is_part_of_the_checksum() -> None:
+    digests = set()
+    for more in ({}, {"balance": 1}, {"balance": 2}):
+        made = accounts()
+        made.each("NOTE", opening(**more))
+        digests.add(made.digest())
+    assert len(digests) == 3
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_a_start_that_finds_other_lots_knows_no_profit_from_there_on() -> None:
+    made = accounts()
+    made.each("FILL", fill("1"))
+    made.each("NOTE", opening(row("CL-EXTERNAL", 10, "99.00")))
+    assert made.lines() == [Line("CL", 10, 0, "USD", 1)]
+    made.each("NOTE", opening(row("CL-EXTERNAL", 7, "99.00")))
+    assert made.lines() == [Line("CL", 7, 0, "USD", 0)]
+    made.each("NOTE", opening())
+    assert made.lots("CL-EXTERNAL") == 0
+    made.each("NOTE", opening(row("NEW-S", 1, "5", "NEW")))  # no scales, no price
+    assert made.lines()[1] == Line("NEW", 1, 0, "", 0)
+
+
+def scale(**other: Any) -> dict[str, Any]:
+    return {"what": "scales", "instruments": [HEADER["instruments"][0] | other]}  # type: ignore[index, operator]
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_other_scales_do_not_change_what_was_made() -> None:
+    """A tick of a tenth, and half a contract to the lot: twice the lots, each worth a twentieth of a unit's move."""
+    made = accounts()
+    made.each("FILL", fill("1"))
+    made.each("FILL", fill("2", -1, 5, "18.73"))
+    assert made.lines() == [Line("CL", 5, 500_000, "USD", 1)]
+    finer = {"tick": "1/1000", "lot": "5/10", "value_num": "1000000000", "value_den": "20"}
+    made.each("NOTE", scale(**finer))
+    assert made.lines() == [Line("CL", 10, 500_000, "USD", 1)]
+    made.each("FILL", fill("3", -1, 10, "18.730"))
+    assert made.lines() == [Line("CL", 0, 1_000_000, "USD", 1)]
+    made.each("NOTE", {"what": "scales", "instruments": [{"id": "NEW"}]})
+    assert made.units["NEW"] == Unit(1, 0, 1, 0, 1, 1, "")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"currency": "EUR"}, {"inverse": 1}, {"value_num": "0"}, {"lot": "3/1"}, {"value_num": "7"}],
+)
+def test_scales_that_do_not_fit_make_profit_unknown(other: dict[str, Any]) -> None:
+    made = accounts()
+    made.each("FILL", fill("1"))
+    made.each("NOTE", scale(**other))
+    assert made.lines()[0].exact == 0
 
 
 def test_old_fills_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

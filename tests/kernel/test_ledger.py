@@ -16,11 +16,13 @@ from dolphin.kernel.ledger import (
     certified_kept,
     certified_minor,
     kept_cost,
+    left_at_cost,
     minor,
     open_result,
     paid,
     posted,
     remains,
+    settled,
     value,
 )
 from dolphin.kernel.ledger_books import (
@@ -32,6 +34,8 @@ from dolphin.kernel.ledger_books import (
     canonical,
     charged,
     deposited,
+    rescaled,
+    taken_over,
 )
 from dolphin.kernel.units import MICRO
 
@@ -228,3 +232,94 @@ def test_nothing_remains_of_a_flat_position() -> None:
     assert remains(5, -4)
     assert not remains(5, -5)
     assert remains(-5, 4)
+
+
+def _shown(*rows: tuple[str, int, int]) -> list[Entry]:
+    return [Entry(name, "X", lots, price, 0) for name, lots, price in rows]
+
+
+def _sums(books: Books) -> Position:
+    return by_instrument(books).get("X", FLAT)
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_what_is_shown_at_a_start_as_it_is_held_changes_nothing() -> None:
+    books = booked(booked(EMPTY, Entry("p", "X", 3, 100, 0)), Entry("q", "Y", 1, 5, 0))
+    assert taken_over(books, "X", _shown(("p", 3, 777))) == (books, 1)
+    assert taken_over(EMPTY, "X", []) == (EMPTY, 1)
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_the_first_that_is_shown_is_held_at_its_own_price_and_is_no_fill() -> None:
+    books, exact = taken_over(EMPTY, "X", _shown(("p", 3, 100), ("q", -2, 90)))
+    assert exact == 1
+    assert books.fills == 0
+    assert books.held == {"p": ("X", Position(3, 300, -300, 0)), "q": ("X", Position(-2, -180, 180, 0))}
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_the_same_lots_under_another_name_keep_their_cost() -> None:
+    books = booked(booked(EMPTY, Entry("p", "X", 3, 100, 0)), Entry("q", "X", 2, 50, 0))
+    moved, exact = taken_over(books, "X", _shown(("EXTERNAL", 5, 777)))
+    assert exact == 1
+    assert moved.held == {"EXTERNAL": ("X", Position(5, 400, -400, 0))}
+    assert _sums(moved) == _sums(books)
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_two_that_are_nothing_together_leave_what_they_cost() -> None:
+    books = booked(booked(EMPTY, Entry("p", "X", 3, 100, 0)), Entry("q", "X", -3, 110, 0))
+    left, exact = taken_over(books, "X", [])
+    assert (left.held, exact) == ({}, 1)
+    assert left.ended == {"X": Position(0, 0, 30, 30)}
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+@pytest.mark.parametrize("shown", [[], [("p", 5, 60)], [("p", 1, 60), ("q", 2, 60)], [("p", -3, 60)]])
+def test_other_lots_leave_profit_as_it_was_and_begin_at_their_own_price(shown: list[tuple[str, int, int]]) -> None:
+    books = booked(booked(EMPTY, Entry("p", "X", 4, 100, 0)), Entry("p", "X", -1, 120, 0))
+    after, exact = taken_over(books, "X", _shown(*shown))
+    total = _sums(after)
+    assert exact == 0
+    assert total.lots == sum(lots for _, lots, _ in shown)
+    assert total.cost == sum(lots * price for _, lots, price in shown)
+    assert total.realised == _sums(books).realised == 20
+    assert total.cash + total.cost == total.realised
+    assert after.fills == books.fills
+
+
+def test_what_has_ended_makes_a_new_position_one_that_nobody_saw_begin() -> None:
+    books = booked(booked(EMPTY, Entry("p", "X", 4, 100, 0)), Entry("p", "X", -4, 120, 0))
+    after, exact = taken_over(books, "X", _shown(("q", 2, 60)))
+    assert exact == 0
+    assert _sums(after).realised == 80
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_other_scales_are_other_numbers_of_the_same_money() -> None:
+    books = booked(
+        booked(booked(EMPTY, Entry("p", "X", 4, 100, 0)), Entry("p", "X", -1, 120, 0)), Entry("q", "Y", 7, 7, 0)
+    )
+    books = booked(booked(books, Entry("r", "X", 1, 10, 0)), Entry("r", "X", -1, 12, 0))
+    made, exact = rescaled(books, "X", (10, 1), (100, 1))
+    assert exact == 1
+    assert made.held == {"p": ("X", Position(30, 30_000, -28_000, 2_000)), "q": books.held["q"]}
+    assert made.ended == {"X": Position(0, 0, 200, 200)}
+    assert rescaled(made, "X", (1, 10), (1, 100)) == (books, 1)
+    for lots, atoms in (((1, 7), (1, 1)), ((1, 1), (1, 7))):
+        rough, exact = rescaled(books, "X", lots, atoms)
+        assert exact == 0
+        assert all(p.cash + p.cost == p.realised for _, p in rough.held.values())
+    assert rescaled(books, "Z", (1, 7), (1, 7)) == (books, 1)
+
+
+@given(st.tuples(ANY, ANY, ANY, ANY))
+@settings(max_examples=50)
+def test_what_is_left_and_what_is_settled_is_in_balance(values: tuple[int, int, int, int]) -> None:
+    position = Position(*values)
+    off = position.cash + position.cost - position.realised
+    for made in (left_at_cost(position), settled(position)):
+        assert made.cash + made.cost - made.realised == off
+        assert made.cost == 0
+    assert left_at_cost(position).realised == position.realised
+    assert settled(position).cash == position.cash

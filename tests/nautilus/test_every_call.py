@@ -281,6 +281,8 @@ ELSEWHERE = frozenset(
         # The ledger against positions, live (test_reconcile.py), and a fee in what was bought (same).
         "Fills._in_kind", "Reconcile._accuse", "Reconcile._apart", "Reconcile._compare", "Reconcile._exact",
         "Reconcile.look",
+        # What the ledger is told at a live start: there it fails as any start does (test_ledger_restart.py).
+        "ledger_start._lots", "ledger_start._price", "ledger_start.opening_entry", "ledger_start.shown_in",
         # Where something else has failed already: no second fault is planted there.
         "Own.heard: _cache.position_id", "Book.lost",
         "Gates._fallback: _cache.order", "Guard._put: journal.append", "Parts.not_as_measured", "Parts.note",

@@ -95,10 +95,10 @@ def test_open_positions_are_those_that_nautilus_holds(tmp_path):
 @pytest.mark.req("DOL-LEDGER-003")
 def test_close_names_the_ledger_and_a_changed_fill_gives_another(tmp_path):
     rig = Rig(tmp_path, INS).add(make({3: market(BUY, X1), 6: market(SELL, X1)})).run(quotes(INS, [65_000] * 10))
-    assert rig.records("CLOSE")[0].data["ledger"] == figures(tmp_path)["checksum"]
+    assert rig.records("CLOSE")[0].data["accounts"] == figures(tmp_path)["checksum"]
     for before, after in (('"price":"0.65001"', '"price":"0.65002"'), ('"currency":"USD"', '"currency":"EUR"')):
         finding = changed(tmp_path, "FILL", before, after)
-        assert (finding.kind, finding.field, finding.requirement) == ("CLOSE", "ledger", "DOL-LEDGER-003")
+        assert (finding.kind, finding.field, finding.requirement) == ("CLOSE", "accounts", "DOL-LEDGER-003")
     assert changed(tmp_path, "FILL", '"price":"0.65001"', '"price":"x"').field == "data"
 
 
@@ -106,7 +106,7 @@ def test_a_journal_of_before_says_no_checksum_and_is_audited_as_it_was(tmp_path)
     Rig(tmp_path, INS).add(make({3: market(BUY, X1)})).run(quotes(INS, [65_000] * 6))
     lines = (tmp_path / "journal.jsonl").read_text().splitlines()
     body = json.loads(lines[-1])
-    lines[-1] = lines[-1].replace(f',"ledger":"{body["data"]["ledger"]}"', "")
+    lines[-1] = lines[-1].replace(f',"accounts":"{body["data"]["accounts"]}"', "")
     old = tmp_path / "old.jsonl"
     old.write_text("\n".join(rechained(lines, len(lines) - 1)) + "\n")
     found = pipeline.audit(str(old))
@@ -160,7 +160,7 @@ def test_the_ledger_goes_on_over_sessions(tmp_path):
     assert (once["fills"], said["fills"], said["again"]) == (2, 3, 0)
     assert said["instruments"][0]["lots"] == "-1000"  # 5,000 - 2,000 and, in the next engine, -4,000
     assert int(said["fees"]["USD"]) > int(once["fees"]["USD"])
-    assert again.records("CLOSE")[-1].data["ledger"] != said["checksum"]  # of its own run
+    assert again.records("CLOSE")[-1].data["accounts"] == said["checksum"]
     made = Accounts()
     for record in read(str(again.journal)):
         made.each(record.kind, record.data)

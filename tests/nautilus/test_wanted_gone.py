@@ -146,7 +146,7 @@ def reduce(lots, name="P"):
 
 
 def filled(side, lots, **more):
-    return "FILL", {"position": "P", "side": side, "lots": lots, **more}
+    return "FILL", {"instrument": "I", "position": "P", "side": side, "lots": lots, "price": "1", **more}
 
 
 def said(verb):

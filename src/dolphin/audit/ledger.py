@@ -13,13 +13,15 @@ have been taken from the position, and nothing is claimed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dolphin.audit.answers import command, member, text
 from dolphin.audit.finding import SAFETY, Finding, found
 from dolphin.audit.gate import Wrong
 from dolphin.audit.ledger_accounts import Sessions
+from dolphin.audit.ledger_known import Book, Known
 from dolphin.journal import Record, integer
+from dolphin.journal.entries import SCALES
 from dolphin.kernel.reasons import Reason
 
 TAGS: Final = {"TRIM": "DOLPHIN_TRIM", "FLATTEN": "DOLPHIN_FLATTEN", "KILL_FLATTEN": "DOLPHIN_KILL"}
@@ -35,7 +37,7 @@ COMPARED: Final[dict[str, frozenset[str]]] = {
     "OWN": frozenset({"id", "position", "instrument", "strategy", "lots", "side", "reason", "tag"}),
     "COMMAND": frozenset({"verb", "answer"}),
     "GAP": frozenset({"from", "count"}),
-    "CLOSE": frozenset({"records", "own", "state", "ledger"}),
+    "CLOSE": frozenset({"records", "own", "state", "ledger", "accounts"}),
 }
 """Which fields of these kinds a check reads."""
 
@@ -44,27 +46,6 @@ ORDERS_MAX: Final = 50_000
 """Orders whose fills are still checked against them."""
 
 FIELDS: Final = "DOL-JOURNAL-009"
-
-
-class Book:
-    """One position as the fills make it. `exact`: its lots are the instrument's own precision."""
-
-    __slots__ = ("exact", "known", "lots", "rounded")
-
-    def __init__(self, known: bool, exact: bool) -> None:
-        self.known = known
-        self.exact = exact
-        self.lots = 0
-        self.rounded = 0
-
-
-class Known(NamedTuple):
-    """An order that a record named: what its fills must agree with. `denied` 1: nothing of it was let through."""
-
-    side: int
-    strategy: str
-    instrument: str
-    denied: bool
 
 
 class Ledger:
@@ -129,18 +110,24 @@ class Ledger:
         self.report = data.get("mode") == "report"
         self.feeds = [str(feed.get("kind")) for feed in data["feeds"]]
         self.instruments = [str(feed.get("instrument", "")) for feed in data["feeds"]]
-        for scale in data.get("instruments", ()):
+        self._scaled(data.get("instruments", ()))
+        return None
+
+    def _scaled(self, scales: Any) -> None:
+        for scale in scales:
             name = str(scale["id"])
             self.money[name] = str(scale.get("currency", ""))
+            self.coarse.discard(name)
             if not str(scale.get("lot", "1/1")).startswith("1/"):
                 self.coarse.add(name)
-        return None
 
     def _note(self, record: Record) -> Wrong | None:
         """A writer that took the journal up again counts from here, and knows positions that this journal may not."""
         if record.data.get("what") == "resumed":
             self.written, self.own = -1, 0
             self.forget()
+        if record.data.get("what") == SCALES:
+            self._scaled(record.data["instruments"])
         return None
 
     def forget(self) -> None:

@@ -1,7 +1,8 @@
 """Check d, the accounts: each fill is counted once, and CLOSE names the ledger that the journal folds to.
 
 What belongs here: the two folds of `journal.entries`, over the whole journal and over the run that is on, what is held
-against them, and the closing figures in words. CLOSE has the checksum of what the guard counted in its own run.
+against them, and the closing figures in words. CLOSE has the checksum of the ledger that the guard keeps over all runs
+(`accounts`), or, in journals of before, of what it counted in its own (`ledger`).
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ class Sessions:
         self.run.flow(amount)
 
     def again(self, data: Mapping[str, Any]) -> Wrong | None:
-        """A fill that has come in this run before must say so, and no other may."""
-        known = self.run.knows(str(data.get("id", "")), str(data.get("trade", "")))
-        if known and data.get("again") != 1:
+        """A fill that has come before must say so, and no other may. A guard of before knew those of its own run."""
+        order, trade = str(data.get("id", "")), str(data.get("trade", ""))
+        known = self.whole.knows(order, trade)
+        if self.run.knows(order, trade) and data.get("again") != 1:
             return Wrong("again", "1", str(data.get("again")), ONCE, "its order has a fill of this trade id already")
         if "again" in data and not known:
             return Wrong("again", "no such field", str(data["again"]), ONCE, "its order has no fill of this trade id")
@@ -50,14 +52,11 @@ class Sessions:
 
     def close(self, data: Mapping[str, Any]) -> Wrong | None:
         """The checksum that the guard has kept, where it says one."""
-        if "ledger" not in data:
-            return None
-        computed = self.run.digest()
-        if data["ledger"] == computed:
-            return None
-        return Wrong(
-            "ledger", computed, str(data["ledger"]), CLOSING, "the fills and flows of this run add up to another"
-        )
+        for field, fold in (("accounts", self.whole), ("ledger", self.run)):
+            if field in data and data[field] != fold.digest():
+                hint = "the fills and flows of the journal, or of this run, add up to another ledger"
+                return Wrong(field, fold.digest(), str(data[field]), CLOSING, hint)
+        return None
 
     def figures(self) -> dict[str, Any]:
         """The closing figures as JSON has them; integers as text, in minor units."""

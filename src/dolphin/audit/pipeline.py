@@ -163,7 +163,7 @@ def _from(auditor: Auditor, begin: Place) -> Iterator[Line]:
     if auditor.fold is None:
         raise Broken(str(first.line))
     try:
-        auditor.fold.state, auditor.fold.aside = read_checkpoint(first.data, first.raw)
+        auditor.fold.state, auditor.fold.aside, _ = read_checkpoint(first.data, first.raw)
     except ValueError as error:
         raise Broken(str(first.line)) from error
     yield from found

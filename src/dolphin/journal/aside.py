@@ -1,4 +1,4 @@
-"""What a journal says of its book beside the kernel's state: decisions on positions, exposure, the causes of kills.
+"""What a journal says of its book beside the kernel's state: decisions on positions, exposure, causes of kills, ledger.
 
 What belongs here: one fold of the few kinds that say so, shared by the run that writes, the restart, the operator's
 commands and the audit, and its form in a checkpoint. What a standing means is for `nautilus/own.py`.
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dolphin.journal.codec import Malformed, integer
+from dolphin.journal.entries import Accounts
 
 WAITING: Final = 0
 LEAVING: Final = 2
@@ -21,8 +22,13 @@ WANTED_GONE: Final = "wanted gone"
 LIMITS: Final = "limits"
 """What the NOTE of pre-trade limits says, and the field in which it has those that are in force."""
 
-KINDS: Final = frozenset(("ADOPT", "RESUME", "COMMAND", "REDUCE", "FILL", "NOTE", "EQUITY"))
+KINDS: Final = frozenset(("HEADER", "ADOPT", "RESUME", "COMMAND", "REDUCE", "FILL", "FLOW", "NOTE", "EQUITY"))
 """The kinds of record that `Aside.each` looks at."""
+
+CLOSED_MAX: Final = 1_000
+"""Positions that are remembered as flat; the one that closed first is forgotten first. A hedging book closes thousands,
+and a flatten that the simulator fills at once is told a moment later.
+"""
 
 
 class Aside:
@@ -30,7 +36,8 @@ class Aside:
     last read or filled; REDUCE reads each before it is flattened. A journal begins flat where it says nothing of what
     was found (`flat_before`). `waiting`: positions written in ADOPT that nobody has decided on. `gross`: exposure at
     the last sample, minor units. `kill_texts`: the causes that operators gave, by episode, the first of one first.
-    `limits`: the pre-trade limits in force, as their last NOTE has them; empty: none were said.
+    `limits`: the pre-trade limits in force, as their last NOTE has them; empty: none were said. `accounts`: the ledger,
+    which has a place of its own in a checkpoint.
     """
 
     def __init__(self) -> None:
@@ -41,20 +48,24 @@ class Aside:
         self.gross = 0
         self.kill_texts: dict[int, list[str]] = {}
         self.limits: dict[str, Any] = {}
+        self.accounts = Accounts()
+        self._closed: dict[str, None] = {}
 
     def each(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Take one record of any kind."""
+        """Take one record of any kind. Malformed: it is not what its kind demands."""
+        self._account(kind, data)
         if kind == "ADOPT":
             self.standing = dict.fromkeys(data.get("positions", ()), WAITING)
             self.waiting = dict.fromkeys(data.get("positions", ()))
             self.flat_before = False
         elif kind == "RESUME":
             self.lots.clear()
+            self._closed.clear()
             self.flat_before = False
         elif kind == "COMMAND":
             self._said(data)
         elif kind == "REDUCE":
-            self.lots[data.get("x", {}).get("position", "")] = integer("position_lots", data.get("position_lots"))
+            self.place(data.get("x", {}).get("position", ""), integer("position_lots", data.get("position_lots")))
         elif kind == "FILL":
             self._filled(data)
         elif kind == "NOTE":
@@ -82,6 +93,26 @@ class Aside:
             "limits": self.limits,
         }
 
+    def _account(self, kind: str, data: Mapping[str, Any]) -> None:
+        try:
+            self.accounts.each(kind, data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(kind, "what the ledger reads of it", f"{type(error).__name__}: {error}") from error
+
+    def place(self, name: str, lots: int) -> None:
+        """What a position holds now. One that closes goes to the end: flat ones stand in the order of their closing."""
+        self._closed.pop(name, None)
+        if lots != 0:
+            self.lots[name] = lots
+            return
+        self.lots.pop(name, None)
+        self.lots[name] = 0
+        self._closed[name] = None
+        if len(self._closed) > CLOSED_MAX:
+            first = next(iter(self._closed))
+            del self._closed[first]
+            del self.lots[first]
+
     def _said(self, data: Mapping[str, Any]) -> None:
         verb = data.get("verb")
         answer = data.get("answer", {})
@@ -108,7 +139,7 @@ class Aside:
                 return  # nobody knows what the fill left
         before = self.lots.get(name, 0)
         after = before + integer("side", data.get("side")) * integer("lots", data.get("lots"))
-        self.lots[name] = after
+        self.place(name, after)
         if after == 0:
             self.standing.pop(name, None)
         if before * after < 0:
@@ -133,7 +164,8 @@ def restored(value: object) -> Aside:
     if value.keys() != found.plain().keys():
         raise Malformed("aside", ", ".join(found.plain()), list(value))
     found.standing = _numbers("aside.standing", value["standing"])
-    found.lots = _numbers("aside.lots", value["lots"])
+    for name, lots in _numbers("aside.lots", value["lots"]).items():
+        found.place(name, lots)
     flat_before = integer("aside.flat_before", value["flat_before"])
     if flat_before not in (0, 1):
         raise Malformed("aside.flat_before", "0 or 1", flat_before)

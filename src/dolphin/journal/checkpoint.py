@@ -15,14 +15,19 @@ from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from dolphin.journal import kept
 from dolphin.journal.aside import Aside, restored
 from dolphin.journal.codec import Malformed, integer
 from dolphin.journal.encoding import LINE_BYTES_MAX, encode
+from dolphin.journal.entries import Accounts
 from dolphin.kernel.state import State
 from dolphin.kernel.units import BP, FULL_MS, clamp
 
 EVERY: Final = 50_000
 """Records between two checkpoints: about a second of folding, and one record in fifty thousand."""
+
+LEDGER: Final = "ledger"
+"""The field that came after the format: what a checkpoint says of the ledger (kept.py)."""
 
 NEVER: Final = 1 << 62
 DATA_BYTES_MAX: Final = LINE_BYTES_MAX - 512
@@ -38,22 +43,32 @@ _BETWEEN: Final = {
 
 
 class Checkpoint(NamedTuple):
-    """What a CHECKPOINT record holds."""
+    """What a CHECKPOINT record holds. `ledger` False: one of before, without it; nobody can go on from that."""
 
     state: State
     aside: Aside
+    ledger: bool
 
 
-def data(state: State, aside: Aside) -> str:
-    """The `data` of the CHECKPOINT record of this fold: canonical JSON."""
-    return encode({"state": _plain(state), "aside": aside.plain()})
+def data(state: State, aside: Aside, ledger: bool = True) -> str:
+    """The `data` of the CHECKPOINT record of this fold: canonical JSON. `ledger` False: as it was written before."""
+    made: dict[str, object] = {"state": _plain(state), "aside": aside.plain()}
+    if ledger:
+        made[LEDGER] = kept.plain(aside.accounts)
+    return encode(made)
 
 
 def read_checkpoint(found: Mapping[str, Any], raw: bytes) -> Checkpoint:
     """The fold that a CHECKPOINT record holds. `raw`: the text of its data. Malformed names the first wrong field."""
-    if [*found] != ["state", "aside"]:
-        raise Malformed("data", "state, aside", ", ".join(found))
-    made = Checkpoint(_tuple("state", State, found["state"]), restored(found["aside"]))
+    ledger = LEDGER in found
+    fields = ["state", "aside"]
+    if ledger:
+        fields.append(LEDGER)
+    if [*found] != fields:
+        raise Malformed("data", f"state, aside, {LEDGER}", ", ".join(found))
+    made = Checkpoint(_tuple("state", State, found["state"]), restored(found["aside"]), ledger)
+    if ledger:
+        made.aside.accounts = kept.restored(found[LEDGER])
     if data(*made).encode() != raw:
         raise Malformed("data", "the values as a checkpoint writes them", "another spelling of one")
     return made
@@ -63,7 +78,7 @@ class Keeper:
     """What one writer keeps for its checkpoints: the fold of what it has written aside, and when the next is due.
 
     `due`: at how many records of this writer. A writer that is no longer sure of its fold stops: the journal is whole
-    without checkpoints.
+    without checkpoints. The ledger is folded on: it is of what the journal has, and CLOSE has its checksum.
     """
 
     def __init__(self, aside: Aside, since: int, every: int = EVERY) -> None:
@@ -72,6 +87,11 @@ class Keeper:
         self._every = every
         self._aside = aside
         self._sample = ""
+
+    @property
+    def accounts(self) -> Accounts:
+        """The ledger of what the journal has."""
+        return self._aside.accounts
 
     def took(self, kind: str, text: str) -> None:
         """A record of one of `aside.KINDS` was written. Never raises: what cannot be folded ends the checkpoints."""

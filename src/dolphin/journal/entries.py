@@ -2,7 +2,7 @@
 
 What belongs here: which records are entries, in what scales, and that each fill is counted once. The plug-in folds what
 it writes and, after a restart, what it finds; the audit folds the file: both use this. A fill is known by its order and
-trade id. A simulated venue begins anew with each run, so there the run is part of what names a fill.
+trade id. A simulated venue begins anew with each run, and so do its names. The form in a checkpoint is in kept.py.
 """
 
 from __future__ import annotations
@@ -13,22 +13,46 @@ from typing import Any, Final, NamedTuple
 
 from dolphin.journal.encoding import integer
 from dolphin.kernel.ledger import minor
-from dolphin.kernel.ledger_books import EMPTY, Books, Entry, booked, by_instrument, canonical, charged, deposited
+from dolphin.kernel.ledger_books import (
+    EMPTY,
+    Books,
+    Entry,
+    booked,
+    by_instrument,
+    canonical,
+    charged,
+    deposited,
+    rescaled,
+    taken_over,
+)
 
-KNOWN_MAX: Final = 100_000
-"""Fills that are still told apart; the oldest are forgotten first, so that memory is constant."""
+KNOWN_MAX: Final = 4_096
+"""Fills that are still told apart; the oldest are forgotten first. A checkpoint holds them all in one line."""
 
 DIGEST_CHARS: Final = 32
 
+OPENING: Final = "opening"
+"""What the NOTE of a live start says: what is held that no fill has brought, and what the account had before any."""
+
+SCALES: Final = "scales"
+"""What the NOTE of a start says whose instruments or scales are not those that the journal has."""
+
 
 class Unit(NamedTuple):
-    """An instrument's scales as the header has them. `num`/`den`: micro-minor-units of `currency` to lot and unit."""
+    """An instrument's scales as the header has them. `num`/`den`: micro-minor-units of `currency` to lot and unit;
+    `lot_num`/`lot_den`: what a lot is of the quantity that Nautilus writes.
+    """
 
     price_power: int
     num: int
     den: int
     inverse: int
+    lot_num: int
+    lot_den: int
     currency: str
+
+
+NO_UNIT: Final = Unit(1, 0, 1, 0, 1, 1, "")
 
 
 class Line(NamedTuple):
@@ -52,9 +76,20 @@ def price_units(text: str, power: int) -> tuple[int, int]:
     return units, 0
 
 
+def unit_of(scale: Mapping[str, Any]) -> Unit:
+    """The scales of one instrument as a HEADER or a NOTE has them."""
+    _, _, power = str(scale.get("tick", "1/1")).partition("/")
+    lot, _, of = str(scale.get("lot", "1/1")).partition("/")
+    return Unit(
+        int(power), int(scale.get("value_num", 0)), int(scale.get("value_den", 1)), int(scale.get("inverse", 0)),
+        int(lot), int(of), str(scale.get("currency", "")),
+    )  # fmt: skip
+
+
 class Accounts:
     """The books that the records of a journal make. `again`: fills that came again, and were not counted.
-    `inexact`: instruments of which profit is not known.
+    `inexact`: instruments of which profit is not known. `opened`: the balance before the first record, minor units;
+    None: no record says it. `known`: order and trade ids of the last fills, the oldest first.
     """
 
     def __init__(self) -> None:
@@ -62,24 +97,23 @@ class Accounts:
         self.units: dict[str, Unit] = {}
         self.again = 0
         self.inexact: set[str] = set()
-        self._found: set[str] = set()
-        self._simulated = False
-        self._run = 0
-        self._known: dict[tuple[int, str, str], None] = {}
+        self.opened: int | None = None
+        self.found: set[str] = set()
+        self.simulated = False
+        self.known: dict[tuple[str, str], None] = {}
 
     def each(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take one record. KeyError, TypeError or ValueError where a field is missing or none of its kind."""
         if kind == "FILL":
             self.fill(data)
         elif kind == "FLOW":
-            self.books = deposited(self.books, integer(data["flow"]))
+            self.flow(integer(data["flow"]))
         elif kind == "HEADER":
             self._header(data)
         elif kind == "ADOPT":
-            self._found.update(data.get("positions", ()))
+            self._adopt(data)
         elif kind == "NOTE":
-            if data.get("what") == "resumed":
-                self._run += 1
+            self._noted(data)
 
     def flow(self, amount: int) -> None:
         """A deposit or withdrawal."""
@@ -87,7 +121,7 @@ class Accounts:
 
     def knows(self, order: str, trade: str) -> bool:
         """Whether this fill is counted already."""
-        return self._key(order, trade) in self._known
+        return (order, trade) in self.known
 
     def fill(self, data: Mapping[str, Any]) -> None:
         """A FILL record."""
@@ -98,22 +132,12 @@ class Accounts:
             self.again += 1
             return
         instrument, position = str(data["instrument"]), str(data["position"])
-        lots = integer(data["side"]) * integer(data["lots"])
-        price = 0
-        inverse = 0
-        unit = self.units.get(instrument)
-        if unit is None:
+        entry = self._entry(position, instrument, integer(data["side"]) * integer(data["lots"]), str(data["price"]))
+        if position in self.found:
             self.inexact.add(instrument)
-        else:
-            price, exact = price_units(str(data["price"]), unit.price_power)
-            inverse = unit.inverse
-            if exact == 0:
-                self.inexact.add(instrument)
-        if position in self._found:
-            self.inexact.add(instrument)
-        self.books = booked(self.books, Entry(position, instrument, lots, price, inverse))
+        self.books = booked(self.books, entry)
         self.books = charged(self.books, str(data.get("currency", "")), integer(data.get("commission", 0)))
-        self._count(order, trade)
+        remember(self.known, order, trade)
 
     def lots(self, position: str) -> int:
         """Signed lots that the fills of this position add up to."""
@@ -124,13 +148,16 @@ class Accounts:
 
     def digest(self) -> str:
         """The checksum of the whole ledger."""
-        return hashlib.sha256(canonical(self.books).encode()).hexdigest()[:DIGEST_CHARS]
+        said = canonical(self.books)
+        if self.opened is not None:
+            said = f"{said}\nopened {self.opened}"
+        return hashlib.sha256(said.encode()).hexdigest()[:DIGEST_CHARS]
 
     def lines(self) -> list[Line]:
         """What each instrument stands at, by name."""
         found: list[Line] = []
         for instrument, total in sorted(by_instrument(self.books).items()):
-            unit = self.units.get(instrument, Unit(1, 0, 1, 0, ""))
+            unit = self.units.get(instrument, NO_UNIT)
             realised = minor(total.realised, unit.num, unit.den, unit.inverse)
             exact = 1
             if instrument in self.inexact:
@@ -139,24 +166,79 @@ class Accounts:
             found.append(Line(instrument, total.lots, realised, unit.currency, exact))
         return found
 
+    def _entry(self, position: str, instrument: str, lots: int, text: str) -> Entry:
+        """An entry in the scales of its instrument; without them its price is 0, and profit is not known."""
+        unit = self.units.get(instrument)
+        if unit is None:
+            self.inexact.add(instrument)
+            return Entry(position, instrument, lots, 0, 0)
+        price, exact = price_units(text, unit.price_power)
+        if exact == 0:
+            self.inexact.add(instrument)
+        return Entry(position, instrument, lots, price, unit.inverse)
+
     def _header(self, data: Mapping[str, Any]) -> None:
-        self._simulated = data.get("host") == "backtest"
+        self.simulated = data.get("host") == "backtest"
         for scale in data.get("instruments", ()):
-            _, _, power = str(scale.get("tick", "1/1")).partition("/")
-            self.units[str(scale["id"])] = Unit(
-                int(power), int(scale.get("value_num", 0)), int(scale.get("value_den", 1)),
-                int(scale.get("inverse", 0)), str(scale.get("currency", "")),
-            )  # fmt: skip
+            self.units[str(scale["id"])] = unit_of(scale)
 
-    def _key(self, order: str, trade: str) -> tuple[int, str, str]:
-        if self._simulated:
-            return self._run, order, trade
-        return 0, order, trade
+    def _adopt(self, data: Mapping[str, Any]) -> None:
+        """Positions that were found, and which no opening entry has a price of."""
+        for position in data.get("positions", ()):
+            if position not in self.books.held:
+                self.found.add(position)
 
-    def _count(self, order: str, trade: str) -> None:
-        """The fill is known from now on. Without a trade id nothing can be told apart."""
-        if trade == "":
+    def _noted(self, data: Mapping[str, Any]) -> None:
+        what = data.get("what")
+        if what == "resumed":
+            if self.simulated:
+                self.known.clear()
+        elif what == OPENING:
+            self._opening(data)
+        elif what == SCALES:
+            for scale in data["instruments"]:
+                self._rescale(str(scale["id"]), unit_of(scale))
+
+    def _opening(self, data: Mapping[str, Any]) -> None:
+        """What is held at a start, of each instrument that is named; what the account has, where it is said."""
+        shown: dict[str, list[Entry]] = {}
+        for name in data.get("instruments", ()):
+            shown[str(name)] = []
+        for row in data["positions"]:
+            name = str(row["instrument"])
+            entry = self._entry(str(row["position"]), name, integer(row["lots"]), str(row["price"]))
+            shown.setdefault(name, []).append(entry)
+        for name, entries in shown.items():
+            self.books, exact = taken_over(self.books, name, entries)
+            if exact == 0:
+                self.inexact.add(name)
+        if "balance" in data:
+            self.opened = integer(data["balance"])
+
+    def _rescale(self, name: str, unit: Unit) -> None:
+        """An instrument has other scales from here on: what it holds and has made is in these."""
+        was = self.units.get(name)
+        self.units[name] = unit
+        if was is None:
             return
-        self._known[self._key(order, trade)] = None
-        if len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
+        lots = (was.lot_num * unit.lot_den, was.lot_den * unit.lot_num)
+        atoms = (was.num * unit.den, was.den * unit.num)
+        if lots[0] * lots[1] * atoms[0] * atoms[1] == 0:  # scales that are none value nothing
+            self.inexact.add(name)
+            return
+        if was.inverse != unit.inverse:
+            self.inexact.add(name)
+        if was.currency != unit.currency:
+            self.inexact.add(name)
+        self.books, exact = rescaled(self.books, name, lots, atoms)
+        if exact == 0:
+            self.inexact.add(name)
+
+
+def remember(known: dict[tuple[str, str], None], order: str, trade: str) -> None:
+    """The fill is known from now on. Without a trade id nothing can be told apart."""
+    if trade == "":
+        return
+    known[(order, trade)] = None
+    if len(known) > KNOWN_MAX:
+        del known[next(iter(known))]

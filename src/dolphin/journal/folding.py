@@ -65,6 +65,7 @@ class Folding:
         if kind == HEADER:
             self.header = record.data
             self.policy, self.state = codec.begin(record.data)
+            self.aside.each(kind, record.data)
             return
         if kind == CHECKPOINT:
             self.since = 0
@@ -98,7 +99,9 @@ class Folding:
             raise Disagrees("the checkpoint has other feeds than the header")
         if found.state.clock.anchor_ns != was.clock.anchor_ns:
             raise Disagrees("the checkpoint counts time from elsewhere than the header")
-        self.state, self.aside = found
+        if not found.ledger:
+            raise Disagrees("the checkpoint is of before there was a ledger in it")
+        self.state, self.aside = found.state, found.aside
         self.since = 0
 
     def _compare(self, record: Record) -> None:

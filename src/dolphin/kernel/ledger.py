@@ -156,6 +156,32 @@ def merged(a: Position, b: Position) -> Position:
     return Position(a.lots + b.lots, a.cost + b.cost, a.cash + b.cash, a.realised + b.realised)
 
 
+@ensure(lambda position, result: result.lots == 0)
+@ensure(lambda position, result: result.cost == 0)
+@ensure(lambda position, result: result.realised == position.realised)
+@ensure(
+    lambda position, result: (
+        result.cash + result.cost - result.realised == position.cash + position.cost - position.realised
+    )
+)
+def left_at_cost(position: Position) -> Position:
+    """A position that is not held any more, nobody knows at which price: what it has cost came back, and no profit."""
+    return Position(0, 0, position.cash + position.cost, position.realised)
+
+
+@ensure(lambda position, result: result.lots == position.lots)
+@ensure(lambda position, result: result.cost == 0)
+@ensure(lambda position, result: result.cash == position.cash)
+@ensure(
+    lambda position, result: (
+        result.cash + result.cost - result.realised == position.cash + position.cost - position.realised
+    )
+)
+def settled(position: Position) -> Position:
+    """What several positions of one instrument come to that are nothing together: what was paid is what was lost."""
+    return Position(position.lots, 0, position.cash, position.realised - position.cost)
+
+
 @ensure(lambda position, price, inverse, result: result == value(position.lots, price, inverse) - position.cost)
 @ensure(
     lambda position, price, inverse, result: (

@@ -19,7 +19,8 @@ CLAIM_LIVE_NS: Final = 2 * NS_PER_S
 
 class Balance:
     """Watches the balance of the account. What may be a flow waits until no fill can claim it any more; what a fill has
-    claimed, and what nobody calls a flow, is profit or loss.
+    claimed, and what nobody calls a flow, is profit or loss. `held`: the balance as last read, minor units; None: there
+    is no account yet.
     """
 
     def __init__(self, values: Values, settings: PlugConfig, live: bool) -> None:
@@ -28,7 +29,7 @@ class Balance:
         self._claim_ns = 0
         if live:
             self._claim_ns = CLAIM_LIVE_NS
-        self._balance: int | None = None
+        self.held: int | None = None
         self._announced: list[int] = []
         self._certain = 0
         self._flow = 0
@@ -40,7 +41,7 @@ class Balance:
     def begin(self) -> None:
         """What the account holds at the start, so that the first change after it is one."""
         if self._values.found(self._settings.venue, self._settings.currency):
-            self._balance = self._values.balance()
+            self.held = self._values.balance()
 
     def announce(self, amount: int) -> None:
         """An operator says that the balance will change by exactly this, and that it is a flow."""
@@ -59,14 +60,14 @@ class Balance:
             return
         if event.account_id != values.account.id:
             return
-        before = self._balance
-        self._balance = values.balance()
+        before = self.held
+        self.held = values.balance()
         if before is None:
             return
-        if self._balance is None:
+        if self.held is None:
             return
-        if self._balance != before:
-            self._changed(self._balance - before, now_ns)
+        if self.held != before:
+            self._changed(self.held - before, now_ns)
 
     def _changed(self, change: int, now_ns: int) -> None:
         if change in self._announced:

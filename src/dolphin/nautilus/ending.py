@@ -11,26 +11,23 @@ from dolphin.journal.codec import state_hash
 from dolphin.nautilus.guard import Guard
 
 
-def ended(guard: Guard, sent: int, ts_ns: int, ledger: str) -> tuple[str, str]:
-    """Close the journal of `guard`, which sent so many own orders: its anchor, or nothing and why it is not closed.
-
-    `ledger`: checksum of the run's own.
-    """
+def ended(guard: Guard, sent: int, ts_ns: int) -> tuple[str, str]:
+    """Close the journal of `guard`, which sent so many own orders: its anchor, or nothing and why it is not closed."""
     try:
-        return _closed(guard, sent, ts_ns, ledger)
+        return _closed(guard, sent, ts_ns)
     except (JournalError, ValueError) as error:
         return "", f"not closed: {error}"
     finally:
         guard.release()
 
 
-def _closed(guard: Guard, sent: int, ts_ns: int, ledger: str) -> tuple[str, str]:
+def _closed(guard: Guard, sent: int, ts_ns: int) -> tuple[str, str]:
     guard.timed()
     if not guard.flush():
         guard.journal.release()
         return "", f"not closed, {guard.waiting()} records could not be written: {guard.refusal}"
     said = {
         "reasons": dict(guard.reasons), "records": guard.records, "own": sent, "state": state_hash(guard.state),
-        "ledger": ledger,
+        "accounts": guard.accounts.digest(),
     }  # fmt: skip
     return guard.journal.close(ts_ns, encode(said)).anchor, ""

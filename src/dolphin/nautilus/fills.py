@@ -13,12 +13,11 @@ import pickle
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from dolphin.journal import decode, encode, number, text
-from dolphin.journal.entries import Accounts
+from dolphin.journal import encode, number, text
+from dolphin.journal.entries import remember
 from dolphin.kernel.events import Fault
 from dolphin.kernel.reasons import Cause
 from dolphin.nautilus.guard import Guard
-from dolphin.nautilus.opening import scale_entry
 from dolphin.nautilus.translate import Scale, lots_of, units
 
 RECENT: Final = 8
@@ -60,9 +59,10 @@ def _same(fill: Any, event: Any) -> bool:
 
 
 class Fills:
-    """Writes FILL records; trips the latch at a fill that no position took. `accounts`: the ledger of this run, as the
-    fold of its records gives it: CLOSE has its checksum. `paid_in_kind`: instruments of which a fee was taken from the
-    position. `spreads`: one was filled, and of its legs' fills, which move positions, not each may be told.
+    """Writes FILL records; trips the latch at a fill that no position took. The ledger is the fold of what the journal
+    has (`Guard.accounts`); which fills it knows is kept here too, since a record may have to wait. `paid_in_kind`:
+    instruments of which a fee was taken from the position. `spreads`: one was filled, and of its legs' fills, which
+    move positions, not each may be told.
     """
 
     def __init__(
@@ -72,8 +72,7 @@ class Fills:
         self._scales = scales
         self._cache = cache
         self._tell = tell
-        self.accounts = Accounts()
-        self.accounts.each("HEADER", {"instruments": [scale_entry(scale) for scale in scales.values()]})
+        self._known = dict(guard.accounts.known)
         self.paid_in_kind: set[str] = set()
         self.spreads = False
         self._codes: dict[Any, str] = {}
@@ -82,19 +81,26 @@ class Fills:
 
     def record(self, event: Any, name: str, now_ns: int) -> None:
         """One fill of the order of this name."""
-        if self.accounts.knows(name, event.trade_id.value):
+        if (name, event.trade_id.value) in self._known:
             self._write(event, name, now_ns, ',"again":1')
             self._tell("LEDGER", f"fill {event.trade_id.value} of {name} came again; counted once [DOL-LEDGER-002]")
             return
         if took(self._cache, event):
             self._write(event, name, now_ns, "")
+            self._remember(event, name)
             return
         if self._of_spread(event):
             self.spreads = True
             self._write(event, name, now_ns, ',"applied":0,"spread":1')
-            return
+            return  # that fill is no entry: nobody need know it again
         self._write(event, name, now_ns, ',"applied":0')
+        self._remember(event, name)
         self._dropped(event, name, now_ns)
+
+    def _remember(self, event: Any, name: str) -> None:
+        """As the fold does: what is not written, since nobody knows its scales, is not known either."""
+        if event.instrument_id.value in self._scales:
+            remember(self._known, name, event.trade_id.value)
 
     def _of_spread(self, event: Any) -> bool:
         """A spread's own fill moves no position: its legs' do."""
@@ -132,7 +138,6 @@ class Fills:
             f'"currency":{currency}{more}}}'
         )
         self._guard.write(now_ns, "FILL", said)
-        self.accounts.fill(decode(said.encode()))
 
     def _in_kind(self, event: Any, paid: Any) -> None:
         instrument = self._cache.instrument(event.instrument_id)

@@ -47,11 +47,10 @@ class FlowOfEvents:
         self._guard = parts.guard
         self._clock = parts.actor.clock
         self._stride_ns = min(second_ns(parts.guard.policy), STRIDE_MAX_NS)
-        self._balance = Balance(parts.values, parts.settings, parts.live)
-        self.announce = self._balance.announce
-        self.begin = self._balance.begin
+        self.balance = Balance(parts.values, parts.settings, parts.live)
+        self.announce = self.balance.announce
+        self.begin = self.balance.begin
         self._fills = Fills(parts.guard, parts.scales, parts.cache, parts.actor.tell)
-        self.accounts = self._fills.accounts
         self.reconcile = Reconcile(
             parts.guard, self._fills, parts.scales, parts.cache, parts.actor.tell, parts.settings.position_sync_ms
         )
@@ -121,9 +120,9 @@ class FlowOfEvents:
         parts = self._parts
         if not parts.values.found(parts.settings.venue, parts.settings.currency):
             return
-        if self._balance.waits:
+        if self.balance.waits:
             self._flows(now_ns)
-            if self._balance.open():
+            if self.balance.open():
                 return
         self._dirty = False
         self._sampled_ns = now_ns
@@ -321,7 +320,7 @@ class FlowOfEvents:
         if isinstance(event, OrderFilled):
             now_ns = self._clock.timestamp_ns()
             self._dirty = True
-            self._balance.filled(now_ns)
+            self.balance.filled(now_ns)
             group = book.filled(order, event)
             self._fills.record(event, name, now_ns)
             doubted(self._guard, parts.actor.tell, book.groups.values(), event, order, group, now_ns)
@@ -364,17 +363,16 @@ class FlowOfEvents:
 
     def account(self, event: Any) -> None:
         """An account state: see balance.py."""
-        self._balance.account(event, self._clock.timestamp_ns())
+        self.balance.account(event, self._clock.timestamp_ns())
         self._parts.values.changed()
         self._dirty = True
 
     def _flows(self, now_ns: int) -> None:
         """Before the sample that contains it: the kernel scales the mark by the equity that it still has."""
-        flow = self._balance.flow(now_ns, self._parts.closed)
+        flow = self.balance.flow(now_ns, self._parts.closed)
         if flow is not None:
             self._guard.emit(flow, encode({"what": "balance changed without a fill"}))
             self._parts.limiting.flowed(flow.flow)
-            self.accounts.flow(flow.flow)
 
     def finish(self) -> None:
         """The last sample, so that a journal ends with what the account was worth."""

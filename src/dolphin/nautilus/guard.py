@@ -82,6 +82,7 @@ class Guard:
         if keeper is None:
             keeper = Keeper(Aside(), 0, NEVER)
         self._keeper = keeper
+        self.accounts = keeper.accounts
         # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
         self._standing = not self.running()
         self.over = False
@@ -246,14 +247,19 @@ class Guard:
         """
         try:
             self.journal.append(record.ts_ns, record.kind, record.data)
-            if record.kind in ASIDE:
-                self._keeper.took(record.kind, record.data)
+            self._took(record.kind, record.data)
         except ValueError:
             self._keeper.stop()
             if record.note:
                 self.journal.append(record.ts_ns, record.kind, record.bare())
+                self._took(record.kind, record.bare())
                 return
             self.journal.append(record.ts_ns, "NOTE", UNWRITABLE % record.kind)
+
+    def _took(self, kind: str, data: str) -> None:
+        """The journal has it: so have the checkpoints to come, and the ledger."""
+        if kind in ASIDE:
+            self._keeper.took(kind, data)
 
     def _doubted(self, error: JournalWriteError) -> bool:
         """Refused. What is in the file all the same must not be appended again: the fold would count it twice."""
@@ -261,7 +267,8 @@ class Guard:
         if error.kept:
             self._keeper.stop()
             self.records += 1
-            self._waiting.popleft()
+            waiting = self._waiting.popleft()
+            self._took(waiting.kind, waiting.data)
         return False
 
     def _note_refusal(self, error: Exception) -> None:

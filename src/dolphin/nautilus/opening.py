@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from importlib import metadata
 from pathlib import Path
@@ -20,8 +20,10 @@ from dolphin.journal import Head, Journal, JournalError, JournalLocked, LatchFil
 from dolphin.journal.aside import Aside
 from dolphin.journal.checkpoint import Keeper
 from dolphin.journal.codec import Malformed, begin, policy_hash, policy_object
+from dolphin.journal.entries import Accounts, unit_of
 from dolphin.journal.files import PORT, RESUME, let_go
 from dolphin.journal.folding import Folding, folded
+from dolphin.journal.kinds import HEADER
 from dolphin.journal.latchfile import EXPECTED, Held, take_up
 from dolphin.journal.latchfile import begin as latch_begun
 from dolphin.journal.lock import locked
@@ -44,7 +46,8 @@ class Opened(NamedTuple):
     """A journal that is being written, and the state that it stands for. `resumed`: it was there before.
 
     `decided`: the positions that wait for the operator, and those that he wants gone. `keeper`: of its checkpoints.
-    `held`: a kill that the journal does not know stands, and the run has to begin with its FAULT.
+    `held`: a kill that the journal does not know stands, and the run has to begin with its FAULT. `scales`: those of
+    this run's instruments that the journal does not have so, and has to be told (`entries.SCALES`).
     """
 
     journal: Journal
@@ -54,6 +57,7 @@ class Opened(NamedTuple):
     keeper: Keeper
     latch_file: LatchFile
     held: Held | None
+    scales: list[dict[str, Any]]
 
 
 class OtherFeeds(ValueError):
@@ -282,7 +286,9 @@ def opened(
             os.unlink(path)
         journal.release()
         raise
-    return Opened(journal, begin(header).state, False, Aside(), Keeper(Aside(), 0), latch_file, held)
+    aside = Aside()
+    aside.each(HEADER, header)
+    return Opened(journal, begin(header).state, False, Aside(), Keeper(aside, 0), latch_file, held, [])
 
 
 def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any) -> Opened:
@@ -302,4 +308,24 @@ def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int,
     except BaseException:
         journal.release()
         raise
-    return Opened(journal, state, True, made.aside, Keeper(deepcopy(made.aside), made.since), latch_file, held)
+    made.aside.each("NOTE", {"what": "resumed"})  # which the journal has written itself
+    keeper = Keeper(deepcopy(made.aside), made.since)
+    return Opened(
+        journal,
+        state,
+        True,
+        made.aside,
+        keeper,
+        latch_file,
+        held,
+        _other_scales(keeper.accounts, header.get("instruments", ())),
+    )
+
+
+def _other_scales(accounts: Accounts, now: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The scales that are not what the ledger of this journal counts in: instruments change, and new ones come."""
+    found = []
+    for scale in now:
+        if accounts.units.get(scale["id"]) != unit_of(scale):
+            found.append(scale)
+    return found

@@ -16,7 +16,7 @@ from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import ABSENT, NEVER_NS
-from dolphin.nautilus import mailbox
+from dolphin.nautilus import ledger_start, mailbox
 from dolphin.nautilus.action import Host
 from dolphin.nautilus.asking import NO_FEED, Asker
 from dolphin.nautilus.beating import Beating
@@ -86,13 +86,11 @@ class Parts:
         )  # fmt: skip
         self.status_file = StatusFile(Path(settings.state_dir))
         self.status_file.remove()
-        self.resumed = found.resumed
-        self.decided = found.decided
-        self.held = found.held
+        self.resumed, self.decided, self.held = found.resumed, found.decided, found.held
+        self._other_scales = found.scales
         self.guard = Guard(
             self.policy, found.state, found.journal, self.react, settings.mode == "report", found.latch_file,
-            self.reacted,
-            found.keeper,
+            self.reacted, found.keeper,
         )  # fmt: skip
         self.beating = Beating(settings.state_dir, found.journal.instance, actor.tell)
         self.killing = Killing(self.guard, self.book, self.host)
@@ -153,6 +151,7 @@ class Parts:
         """A restart; the process's first beat; in a backtest a feed is absent before its first row."""
         if self.resumed:
             self.guard.emit(Resume(now_ns))
+        ledger_start.rescaled(self.guard, self._other_scales, now_ns)
         self._hold(now_ns)
         if self.live:
             self.guard.emit(Seen(now_ns, 0, now_ns + 1_000_000_000))
@@ -193,6 +192,7 @@ class Parts:
         take_up(self.decided, self.own, self.book, self.guard, self.actor.tell, now_ns)
         if not self.live:
             return
+        ledger_start.opening_entry(self, now_ns)
         if self.resumed:
             return
         held = self.own.positions()
@@ -381,7 +381,7 @@ class Parts:
         self._watching.set()
         self.flow.finish()
         now_ns = self.actor.clock.timestamp_ns()
-        head, why_not = ended(self.guard, self.own.sent, now_ns, self.flow.accounts.digest())
+        head, why_not = ended(self.guard, self.own.sent, now_ns)
         if why_not:
             self.actor.tell("JOURNAL", why_not)
         else:

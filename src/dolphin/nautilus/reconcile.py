@@ -1,9 +1,9 @@
-"""Live: the ledger of the run against the positions that Nautilus shows (docs/design/ledger.md).
+"""Live: the ledger of all runs against the positions that Nautilus shows (docs/design/ledger.md).
 
 What belongs here: when it is looked, what a difference is, and when it is one that accuses. Compared are the lots of an
-instrument over all its positions, since a fill may go to another position than it names. What was there at the first
-look is taken as it is. A look while an order is in flight is none. Two looks in a row that differ are a ledger desync;
-from then on the difference is known, so that an operator who re-arms is not told of it again.
+instrument over all its positions, since a fill may go to another position than it names. What was held at the start has
+its opening entry (ledger_start.py). A look while an order is in flight is none. Two looks in a row that differ are a
+ledger desync; from then on the difference is known, so that an operator who re-arms is not told of it again.
 
 Not compared: an instrument whose lot is coarser than its precision, since its fills round, and one of which a fee was
 taken from the position itself; nothing once a spread was filled, since its legs' fills move positions and not each is
@@ -23,7 +23,8 @@ from dolphin.kernel.reasons import Cause
 from dolphin.kernel.units import NS_PER_MS
 from dolphin.nautilus.fills import Fills
 from dolphin.nautilus.guard import Guard
-from dolphin.nautilus.translate import Scale, lots_of
+from dolphin.nautilus.ledger_start import shown_in
+from dolphin.nautilus.translate import Scale
 
 
 class Reconcile:
@@ -40,7 +41,7 @@ class Reconcile:
         self._tell = tell
         self._every_ns = sync_ms * NS_PER_MS
         self._looked_ns = -self._every_ns
-        self._known: dict[str, int] | None = None
+        self._known: dict[str, int] = {}
         self._before: dict[str, int] = {}
         self.looks = 0
 
@@ -61,9 +62,6 @@ class Reconcile:
 
     def _compare(self, now_ns: int) -> None:
         apart = self._apart()
-        if self._known is None:
-            self._known = apart
-            return
         differs: dict[str, int] = {}
         for name, lots in apart.items():
             more = lots - self._known.get(name, 0)
@@ -77,17 +75,11 @@ class Reconcile:
                 self._accuse(name, lots, now_ns)
 
     def _apart(self) -> dict[str, int]:
-        """By instrument: lots that Nautilus shows more than the fills of this run add up to."""
+        """By instrument: lots that Nautilus shows more than the ledger has."""
         shown: dict[str, int] = {}
-        for position in self._cache.positions_open():
-            name = position.instrument_id.value
-            scale = self._scales.get(name)
-            if scale is not None:
-                lots = lots_of(position.quantity, scale)
-                if position.is_short:
-                    lots = -lots
-                shown[name] = shown.get(name, 0) + lots
-        counted = by_instrument(self._fills.accounts.books)
+        for name, rows in shown_in(self._cache, self._scales).items():
+            shown[name] = sum([lots for lots, _ in rows.values()])
+        counted = by_instrument(self._guard.accounts.books)
         apart: dict[str, int] = {}
         for name, scale in self._scales.items():
             if self._exact(name, scale):
@@ -102,7 +94,7 @@ class Reconcile:
         return name not in self._fills.paid_in_kind
 
     def _accuse(self, name: str, lots: int, now_ns: int) -> None:
-        what = f"{name}: {lots} lots more are shown than the fills of this run add up to"
+        what = f"{name}: {lots} lots more are shown than the fills add up to"
         self._tell("DESYNC", f"{what} [DOL-LEDGER-004]")
         said = {"what": "positions and fills differ", "instrument": name, "lots": lots}
         self._guard.emit(Fault(now_ns, Cause.LEDGER_DESYNC), encode(said))

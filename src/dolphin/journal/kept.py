@@ -1,0 +1,109 @@
+"""The ledger in a checkpoint: what a restart goes on with, there and back.
+
+What belongs here: the form of `entries.Accounts`, and its strict reading. All of it is there: who begins from a
+checkpoint sees no record before it, not even the scales of the header's instruments as a later start left them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dolphin.journal.codec import Malformed, integer
+from dolphin.journal.entries import Accounts, Unit
+from dolphin.kernel.ledger import Position
+from dolphin.kernel.ledger_books import Books
+
+FIELDS: Final = (
+    "simulated", "opened", "capital", "fills", "again", "fees", "held", "ended", "units", "inexact", "found", "known",
+)  # fmt: skip
+
+
+def plain(accounts: Accounts) -> dict[str, object]:
+    """As a checkpoint writes it: positions and scales as rows of numbers, names last."""
+    books = accounts.books
+    opened: list[int] = []
+    if accounts.opened is not None:
+        opened.append(accounts.opened)
+    return {
+        "simulated": int(accounts.simulated),
+        "opened": opened,
+        "capital": books.capital,
+        "fills": books.fills,
+        "again": accounts.again,
+        "fees": dict(books.fees),
+        "held": {name: [*position, where] for name, (where, position) in books.held.items()},
+        "ended": {name: [*position] for name, position in books.ended.items()},
+        "units": {name: [*unit] for name, unit in accounts.units.items()},
+        "inexact": sorted(accounts.inexact),
+        "found": sorted(accounts.found),
+        "known": [[*key] for key in accounts.known],
+    }
+
+
+def restored(value: object) -> Accounts:
+    """What `plain` wrote. Malformed names the field that is not as it would have written it."""
+    said = _object("ledger", value)
+    if tuple(said) != FIELDS:
+        raise Malformed("ledger", ", ".join(FIELDS), ", ".join(said))
+    made = Accounts()
+    simulated = integer("ledger.simulated", said["simulated"])
+    if simulated not in (0, 1):
+        raise Malformed("ledger.simulated", "0 or 1", simulated)
+    made.simulated = simulated == 1
+    opened = _row("ledger.opened", said["opened"])
+    if len(opened) > 1:
+        raise Malformed("ledger.opened", "one balance, or none", opened)
+    for balance in opened:
+        made.opened = integer("ledger.opened", balance)
+    made.again = integer("ledger.again", said["again"])
+    held = {}
+    for name, row in _object("ledger.held", said["held"]).items():
+        numbers, where = _numbers(f"ledger.held.{name}", row, 4)
+        held[name] = (where, Position(*numbers))
+    ended = {}
+    for name, row in _object("ledger.ended", said["ended"]).items():
+        field = f"ledger.ended.{name}"
+        numbers, _ = _numbers(field, [*_row(field, row), ""], 4)
+        ended[name] = Position(*numbers)
+    for name, row in _object("ledger.units", said["units"]).items():
+        numbers, currency = _numbers(f"ledger.units.{name}", row, 6)
+        made.units[name] = Unit._make([*numbers, currency])
+    fees = {name: integer(f"ledger.fees.{name}", fee) for name, fee in _object("ledger.fees", said["fees"]).items()}
+    capital = integer("ledger.capital", said["capital"])
+    made.books = Books(held, ended, fees, capital, integer("ledger.fills", said["fills"]))
+    made.inexact = set(_texts("ledger.inexact", said["inexact"]))
+    made.found = set(_texts("ledger.found", said["found"]))
+    for pair in _row("ledger.known", said["known"]):
+        names = _texts("ledger.known", pair)
+        if len(names) != 2:
+            raise Malformed("ledger.known", "pairs of order and trade id", pair)
+        made.known[(names[0], names[1])] = None
+    return made
+
+
+def _object(field: str, value: object) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise Malformed(field, "an object", value)
+    return value
+
+
+def _row(field: str, value: object) -> list[Any]:
+    if type(value) is not list:
+        raise Malformed(field, "a list", value)
+    return value
+
+
+def _texts(field: str, value: object) -> list[str]:
+    for text in _row(field, value):
+        if type(text) is not str:
+            raise Malformed(field, "texts", text)
+    return list(_row(field, value))
+
+
+def _numbers(field: str, value: object, count: int) -> tuple[list[int], str]:
+    """So many integers, and the name after them."""
+    row = _row(field, value)
+    if len(row) != count + 1:
+        raise Malformed(field, f"{count} numbers and a name", value)
+    (name,) = _texts(field, row[count:])
+    return [integer(field, number) for number in row[:count]], name
