@@ -212,6 +212,15 @@ Reject(n) ==
     /\ Set(n, Ended(order[n]))
     /\ Did("Reject", n) /\ Rest
 
+\* A rejection that is no venue's word: the order lives. Nobody knows, so it counts on. (The code lets go of it after a time of
+\* silence; here there is no time, and what was on the wire so long has arrived.)
+ToldAsRejected(o) == o
+RejectedThoughItLives(n) ==
+    /\ up = "Up" /\ n # Own
+    /\ order[n].place \in Outside
+    /\ Set(n, ToldAsRejected(order[n]))
+    /\ Did("RejectedThoughItLives", n) /\ Rest
+
 OwnReduces == Opposes(order[Own].side, Held)              \* the guard's order is reduce-only
 Fill(n) ==
     /\ order[n].place = "Venue"
@@ -358,7 +367,7 @@ Gates == \E n \in Orders:
     \/ Release(n) \/ Gate2(n)
     \/ \E m \in Orders: Gate1List(n, m) \/ Gate2List(n, m)
 Venue == OwnExpires \/ \E n \in Names:
-    Accept(n) \/ Reject(n) \/ Fill(n) \/ CancelArrives(n) \/ CancelIsLost(n) \/ ChangeArrives(n)
+    Accept(n) \/ Reject(n) \/ RejectedThoughItLives(n) \/ Fill(n) \/ CancelArrives(n) \/ CancelIsLost(n) \/ ChangeArrives(n)
 Guard == Kill \/ Sweep \/ Flatten \/ Displace \/ Rearm \/ \E p \in Postures: Move(p)
 Fate == Crash \/ Start \/ Reconcile \/ \E n \in Names: Tell(n)
 

@@ -10,6 +10,7 @@ ParkedIsNotCounted(n) == IF order[n].place = "Parked" THEN 0 ELSE order[n].most
 OnlyWhatIsHeldCounts(side, apart, exit) == Positive(Limit - (side * known + exit))
 CountedWhenItArrives(o, lots) == [o EXCEPT !.asked = lots] \* a change in flight is as small as the order was
 HalfFilledIsDone(o) == IF o.place = "Gone" \/ o.news > 0 THEN [o EXCEPT !.news = 0, !.asked = 0, !.most = 0] ELSE o
+TakenForRefused(o) == [o EXCEPT !.most = 0]               \* an answer of "status unknown" is taken for a rejection
 ByTheVenueAlone(o) == [o EXCEPT !.most = 0]               \* a restart that asks the venue, and not its own journal
 BeginsAtOnce == up # "Down"                               \* strategies trade before the reconciliation
 

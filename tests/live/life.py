@@ -148,7 +148,7 @@ class Life:
 
     async def holds(self, text: str) -> bool:
         """`quotes`, `order A FILLED`, `venue net 0.3`, `venue net below 2`, `venue flat`, `venue works a b`,
-        `host net 0.3`, `posture X`, `mode X`, `cause X`, `own 1`, `agree`, `confidence below|above MS`.
+        `host net 0.3`, `posture X`, `mode X`, `cause X`, `own 1`, `unknown 1`, `agree`, `confidence below|above MS`.
         """
         word, *rest = text.split()
         state = self.parts.guard.state
@@ -166,6 +166,8 @@ class Life:
             return self.host_net() == Decimal(rest[1])
         if text.startswith("venue works"):
             return await self.works() == sorted(rest[1:])
+        if word == "unknown":
+            return len(self.parts.flow._unknown._doubts) == int(rest[0])
         if word == "own":
             return bool(self.parts.own.sent == int(rest[0]))
         if word == "confidence":

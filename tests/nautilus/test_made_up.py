@@ -6,13 +6,20 @@ Through a real node they are in scenarios/live: S06 (beside), S09 (made up).
 from types import SimpleNamespace
 
 import pytest
+from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.model.enums import OrderSide
-from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.events import OrderFilled, OrderSubmitted
+from nautilus_trader.model.identifiers import AccountId, ClientOrderId, StrategyId, TraderId
 
 from dolphin.kernel.events import Fault
 from dolphin.kernel.reasons import Cause
 from dolphin.nautilus.made_up import beside, doubted, lessened, made_up, net
 from dolphin.nautilus.working import Group
+from tests.nautilus.rig import Rig, Scripted, audusd, quotes
+from tests.nautilus.test_fate import filled
+from tests.nautilus.test_gates import BUY, SELL, X1, market, px, q
+
+INS = audusd()
 
 HERE, THERE = "BTCUSDT-PERP.BINANCE", "ETHUSDT-PERP.BINANCE"
 
@@ -21,6 +28,12 @@ def group(lots, instrument=HERE, key="P"):
     found = Group(key, instrument, "X-001")
     found.lots = lots
     return found
+
+
+def submitted():
+    return OrderSubmitted(
+        TraderId("T-1"), StrategyId("X-001"), INS.id, ClientOrderId("made"), AccountId("SIM-001"), UUID4(), 1, 1
+    )
 
 
 class Ears:
@@ -37,13 +50,14 @@ class Ears:
         self.events.append(event)
 
 
-def heard(side, groups, tags=("RECONCILIATION",), reconciliation=True, of=0):
+def heard(side, groups, tags=("RECONCILIATION",), reconciliation=True, of=0, sent=False):
     ears = Ears()
     order = SimpleNamespace(
         tags=None if tags is None else list(tags),
         side=side,
         client_order_id=ClientOrderId("made"),
         is_buy=side == OrderSide.BUY,
+        events=[submitted()] if sent else [],
     )
     event = SimpleNamespace(reconciliation=reconciliation)
     doubted(ears, ears.tell, groups, event, order, groups[of] if groups else None, 5)
@@ -90,6 +104,36 @@ def test_what_the_venue_closed_and_nautilus_holds_against_it_is_a_desync(side):
 )
 def test_any_other_fill_is_none(side, groups, tags, reconciliation):
     assert heard(side, groups, tags, reconciliation) == []
+
+
+@pytest.mark.parametrize("side", [OrderSide.BUY, OrderSide.SELL])
+def test_a_strategys_own_fill_that_is_heard_of_late_may_stand_against_another_strategy(side):
+    lots = 2 if side == OrderSide.SELL else -2
+    groups = [group(lots), group(-lots, key="Q")]
+    assert heard(side, groups, tags=None, of=1, sent=True) == []
+    assert heard(side, groups, tags=None, of=1) == [Fault(5, Cause.LEDGER_DESYNC)]  # nobody here sent it
+
+
+@pytest.mark.req("DOL-VENUE-001")
+@pytest.mark.parametrize(("reported", "cause"), [(False, Cause.NONE), (True, Cause.LEDGER_DESYNC)])
+def test_two_strategies_that_oppose_each_other_and_a_fill_that_is_recovered(tmp_path, reported, cause):
+    """Through a real engine. After a lost stream Nautilus tells of the fill itself, marked as reconciliation."""
+    long = Scripted(INS, {1: market(BUY, X1)})
+
+    def recovered(s):
+        order = s.order_factory.limit(INS.id, SELL, q(X1), px(66_000))
+        if reported:  # what an engine makes of a report: a strategy that claims the instrument is given it
+            s.cache.add_order(order)
+        else:
+            s.submit_order(order)
+        fill = filled(order, X1, "recovered")
+        s.msgbus.send("ExecEngine.process", OrderFilled.from_dict(OrderFilled.to_dict(fill) | {"reconciliation": True}))
+
+    other = Scripted(INS, {3: recovered}, name="002")
+    rig = Rig(tmp_path, INS).add(long, other)
+    rig.run(quotes(INS, [65_000] * 8))
+    assert rig.guard.parts.guard.state.latch.cause == cause
+    assert rig.records("FILL")[1].data["lots"] == X1
 
 
 def test_the_parts_of_the_rule():

@@ -14,6 +14,7 @@ from nautilus_trader.model.enums import OrderType
 from dolphin.kernel.events import Order
 from dolphin.kernel.units import MICRO
 from dolphin.nautilus.book import Book
+from dolphin.nautilus.counting import contingency
 from dolphin.nautilus.translate import (
     TAKES,
     TAKES_AT_ONCE,
@@ -25,7 +26,7 @@ from dolphin.nautilus.translate import (
     style_of,
 )
 from dolphin.nautilus.values import Values
-from dolphin.nautilus.working import Group, Working, contingency
+from dolphin.nautilus.working import Group, Working
 
 NO_FEED = -1
 

@@ -6,9 +6,10 @@ under HEDGING that name none are in the group of that first name, which holds no
 by their own first fill, or by that of their parent.
 
 Rules. An order counts until it is closed, in whatever hands it is: open, in flight, emulated, parked at an algorithm,
-held by the venue for its parent. Contingent orders (OCO, OUO) count as the largest of them. What opposes the position
-is a resting exit up to its size and an entry beyond; a reduce-only order is never an entry, and the children of an
-unfilled parent are none as far as they only undo it. PENDING_CANCEL is no resting exit any more, but still an entry.
+held by the venue for its parent; and longer where nobody knows whether it is (unknown.py). Contingent orders (OCO, OUO)
+count as the largest of them. What opposes the position is a resting exit up to its size and an entry beyond; a
+reduce-only order is never an entry, and the children of an unfilled parent are none as far as they only undo it.
+PENDING_CANCEL is no resting exit any more, but still an entry.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from nautilus_trader.model.enums import ContingencyType, OrderStatus
 
 from dolphin.kernel.units import ABSENT
-from dolphin.nautilus import holding
+from dolphin.nautilus import counting, holding
 from dolphin.nautilus.quiet import may_be_resized
 from dolphin.nautilus.translate import Scale, lots_of, scale_of
 from dolphin.nautilus.working import OWN_PREFIX, Group, Working
@@ -27,7 +28,6 @@ from dolphin.nautilus.working import OWN_PREFIX, Group, Working
 __all__ = ["OWN_PREFIX", "Book"]
 
 _UNSENT = (OrderStatus.INITIALIZED, OrderStatus.RELEASED)
-_MOVING = frozenset((OrderStatus.SUBMITTED, OrderStatus.PENDING_UPDATE, OrderStatus.PENDING_CANCEL))
 
 
 class Book:
@@ -53,6 +53,8 @@ class Book:
         self.quote_lots: dict[str, int] = {}
         self.in_lots: Callable[[Any, Scale], int]
         """Lots of a quantity in quote currency, by prices that are not known here: `Values` puts its own in."""
+        self.unsure: Callable[[str], int] = lambda cid: 0
+        """Lots that may fill of an order that Nautilus has closed: `Unknown` puts its own in."""
         self.nameless: set[str] = set()
         self.crossing: set[str] = set()
         """Limits that crossed the quote when they were asked about, and have not been found to rest since."""
@@ -175,8 +177,7 @@ class Book:
         self._unknown.pop(cid, None)
         working = self.working.get(cid)
         if order.is_closed:
-            self._forget(cid, working)
-            return None
+            return self._closed(cid, working)
         scale = self.scaled(order.instrument_id)
         if scale is None:
             return None
@@ -210,13 +211,26 @@ class Book:
         """Bring an order that is known up to date: in the group in which it is, or that of a position it was given."""
         order = working.order
         if order.is_closed:
-            self._forget(working.cid, working)
-            return None
+            return self._closed(working.cid, working)
         position_id = order.position_id
         if position_id is not None:
             if position_id.value != working.group.key:
                 return self.seen(order, position_id)
         return self._counted(working, self._scales[working.group.instrument])
+
+    def _closed(self, cid: str, working: Working | None) -> Working | None:
+        """Nothing works of it any more, as a rule: where nobody knows, it counts as one that is being canceled."""
+        lots = self.unsure(cid)
+        if lots == 0:
+            self._forget(cid, working)
+            return None
+        if working is None:
+            return None
+        working.lots = lots
+        working.canceling = True
+        working.group.sums = None
+        self.moving.add(cid)
+        return working
 
     def _counted(self, working: Working, scale: Scale) -> Working:
         """What may still fill of it, and whether it is on its way."""
@@ -228,7 +242,7 @@ class Book:
             self._quiet.add(working.cid)
         else:
             self._quiet.discard(working.cid)
-        if _moves(working):
+        if counting.moves(working):
             self.moving.add(working.cid)
         else:
             self.moving.discard(working.cid)
@@ -378,10 +392,3 @@ def own_lots(group: Group) -> int:
         if working.own:
             total += working.lots
     return total
-
-
-def _moves(working: Working) -> bool:
-    """Whether it is in flight. What waits for its parent is not, though it stays SUBMITTED until that fills."""
-    if working.order.status not in _MOVING:
-        return False
-    return not working.held()

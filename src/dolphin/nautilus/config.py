@@ -40,6 +40,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     `flows`: which changes of the balance without a fill are deposits or withdrawals, beside those announced.
     `position_sync_ms`: live, how often positions are held against the fills, in real ms (once a second at most); 0:
     never.
+    `unknown_ms`: live, so long an order of unknown fate counts (unknown.py), in real ms; 0: not at all.
     `kill_signal`: live, this signal to the process is a kill; empty: none is.
     """
 
@@ -59,6 +60,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     kill_signal: str = "SIGUSR1"
     limits: str = ""
     position_sync_ms: int = 5_000
+    unknown_ms: int = 10_000
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:
@@ -81,6 +83,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
             raise ConfigError(f"run_id: found {self.run_id!r}; accepted: letters, digits, '.', '_', at most 32")
         if self.position_sync_ms < 0:
             raise ConfigError(f"position_sync_ms: found {self.position_sync_ms}; accepted: 0 (never) or more")
+        if self.unknown_ms < 0:
+            raise ConfigError(f"unknown_ms: found {self.unknown_ms}; accepted: 0 (they do not count) or more")
         self.made_policy()
 
     def made_policy(self) -> Policy:

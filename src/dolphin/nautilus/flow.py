@@ -21,6 +21,7 @@ from dolphin.nautilus.made_up import doubted
 from dolphin.nautilus.moving import Moving
 from dolphin.nautilus.reconcile import Reconcile
 from dolphin.nautilus.translate import price_units
+from dolphin.nautilus.unknown import unknown_of
 
 if TYPE_CHECKING:
     from dolphin.nautilus.parts import Parts
@@ -58,6 +59,7 @@ class FlowOfEvents:
         self.kill_file = self._commands.kill_file
         self.signal = self._commands.signal
         self._moving = Moving(parts)
+        self._unknown = unknown_of(parts)
         self._alert_ns = NEVER_NS
         self._awake = False
         self._sampled_ns = ABSENT
@@ -246,6 +248,7 @@ class FlowOfEvents:
             self._stepped_back(now_ns)
         if now_ns - self._beat_ns >= BEAT_NS:
             self._beat_ns = now_ns
+            self._unknown.look()
             self._read(now_ns)
             self._guard.emit(Seen(now_ns, 0, now_ns + BEAT_NS))
             self._flows(now_ns)
@@ -313,6 +316,7 @@ class FlowOfEvents:
         group = None
         name = event.client_order_id.value
         working = book.working.get(name)
+        self._unknown.hear(event, working)
         if working is None:
             working = book.seen(order, parts.cache.position_id(event.client_order_id))
         else:

@@ -6,7 +6,9 @@ What belongs here: how such a fill is known, and when it shows a ledger that is 
   sends itself one for the difference, tagged RECONCILIATION. An adapter that answers "none" where it could not ask (the
   one for Binance, after any error) thus closes positions that the venue still has.
 - *Beside.* What the venue closes by itself (auto-deleveraging, liquidation) and what a person closes elsewhere is
-  booked as a position of EXTERNAL against the strategy's, which stays: both are shown, and the venue holds neither.
+  booked as a position of EXTERNAL, or of a strategy that claims the instrument, against the one that it closed, which
+  stays: both are shown, and the venue holds neither. Its order was made from a report. One that a strategy sent may be
+  held against another strategy's position: that is what they asked for, however late its fill is heard of.
 
 A fill that finds more than was known is taken as found: it counts, and the guard takes it off if it may not be.
 """
@@ -15,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
+
+from nautilus_trader.model.events import OrderSubmitted
 
 from dolphin.journal import encode
 from dolphin.kernel.events import Fault
@@ -32,6 +36,14 @@ def made_up(order: Any) -> bool:
     if tags is None:
         return False
     return TAG in tags
+
+
+def unasked(order: Any) -> bool:
+    """Whether nobody here sent it: it was made from a report. One that a strategy sent was submitted first."""
+    for event in order.events:
+        if isinstance(event, OrderSubmitted):
+            return False
+    return True
 
 
 def net(groups: Iterable[Group], instrument: str) -> int:
@@ -61,6 +73,8 @@ def why(event: Any, order: Any, group: Group, groups: Iterable[Group]) -> str:
     if made_up(order):
         if lessened(side_of(order), all_lots):
             return "no venue told of this fill, and less is held for it"
+    if not unasked(order):
+        return ""
     if beside(group.lots, all_lots):
         return "a fill that nobody here asked for is held against what it closed"
     return ""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nautilus_trader.model.enums import ContingencyType, OrderType, TimeInForce
+from nautilus_trader.model.enums import OrderType, TimeInForce
 from nautilus_trader.model.events import OrderAccepted, OrderFilled, OrderModifyRejected, OrderUpdated
 
+from dolphin.nautilus import counting
 from dolphin.nautilus.translate import side_of
 
 OWN_PREFIX = "DOLPHIN-"
@@ -48,7 +49,7 @@ class Working:
         self.group = group
         self.side = side_of(order)
         self.own = own
-        self.contingency = contingency(order)
+        self.contingency = counting.contingency(order)
         self.key = self.cid
         if self.contingency:
             self.key = self.contingency
@@ -111,6 +112,8 @@ class Working:
         about, until it is found to rest (`settled`). One that an algorithm holds and works off in parts does not; a
         part of it that has left does.
         """
+        if self.order.is_closed:  # nobody knows its fate: no later exit waits for it
+            return False
         if self.order.exec_algorithm_id is not None:
             if self.order.is_active_local:
                 return False
@@ -167,7 +170,7 @@ class Working:
             return False
         if not self.held():
             return False
-        if not _undoes(self, parent, self.group):
+        if not counting.undoes(self, parent, self.group):
             return False
         if parent.modifies > 0:  # it may become smaller
             return False
@@ -175,7 +178,7 @@ class Working:
         for other in self.group.orders.values():
             if other is not self:
                 if (other.order.parent_order_id, other.side) == (self.order.parent_order_id, self.side):
-                    _larger(members, other)
+                    counting.larger(members, other)
         return sum(members.values()) <= parent.lots
 
 
@@ -246,24 +249,24 @@ class Group:
                 if working.leaving():
                     leaving += working.lots
                 elif not working.canceling:
-                    _larger(exits, working)
+                    counting.larger(exits, working)
                 if working.reduce_only:
-                    _larger(protective, working)
+                    counting.larger(protective, working)
                 else:
-                    _larger(plain, working)
+                    counting.larger(plain, working)
                 continue
             if working.reduce_only:
                 continue
             if working.side > 0:
-                _larger(buy, working)
+                counting.larger(buy, working)
             else:
-                _larger(sell, working)
-        for side, lots in _waiting(waiting, self):
+                counting.larger(sell, working)
+        for side, lots in counting.waiting(waiting, self):
             if side > 0:
                 buy[f"waiting {len(buy)}"] = lots
             else:
                 sell[f"waiting {len(sell)}"] = lots
-        beyond = _beyond(sum(plain.values()), sum(protective.values()), abs(self.lots))
+        beyond = counting.beyond(sum(plain.values()), sum(protective.values()), abs(self.lots))
         if self.lots > 0:
             return Sums(sum(exits.values()), own, sum(buy.values()), sum(sell.values()) + beyond, leaving)
         return Sums(sum(exits.values()), own, sum(buy.values()) + beyond, sum(sell.values()), leaving)
@@ -300,6 +303,8 @@ class Group:
         for working in self.orders.values():
             if working.own:
                 continue
+            if working.order.is_closed:  # nobody knows its fate, and no cancel reaches it
+                continue
             if working.side * self.lots >= 0:
                 if not _protects(working, self.lots):
                     found.append(working)
@@ -334,64 +339,8 @@ def _may_go(working: Working) -> bool:
     return not working.leaving()
 
 
-def _waiting(children: list[Working], group: Group) -> list[tuple[int, int]]:
-    """Sides and lots that children of unfilled parents would enter with.
-
-    Children that oppose their parent only undo it as far as they go; the rest, and any other child, enters.
-    """
-    opposing: dict[str, dict[str, int]] = {}
-    parents: dict[str, Working] = {}
-    found = []
-    for child in children:
-        parent = child.parent()
-        if parent is None:
-            continue
-        if _undoes(child, parent, group):
-            parents[parent.cid] = parent
-            _larger(opposing.setdefault(parent.cid, {}), child)
-        else:
-            found.append((child.side, child.most()))
-    for cid, members in opposing.items():
-        beyond = sum(members.values()) - parents[cid].most()
-        if beyond > 0:
-            found.append((-parents[cid].side, beyond))
-    return found
-
-
-def _undoes(child: Working, parent: Working, group: Group) -> bool:
-    if parent.group is not group:
-        return False
-    return parent.side != child.side
-
-
 def _protects(working: Working, lots: int) -> bool:
     """Whether an order that opposes nothing is reduce-only in a group that still holds something."""
     if lots == 0:
         return False
     return working.reduce_only
-
-
-def _larger(found: dict[str, int], working: Working) -> None:
-    """Count a contingent group as its largest member; any other order for itself."""
-    key = working.key
-    found[key] = max(found.get(key, 0), working.most())
-
-
-def _beyond(plain: int, protective: int, size: int) -> int:
-    """Opposing lots that would enter: what exceeds the position, as far as orders without the reduce-only flag go."""
-    if size == 0:
-        return 0
-    return min(plain, max(0, plain + protective - size))
-
-
-def contingency(order: Any) -> str:
-    """One name for all members of an OCO or OUO group; empty for other orders.
-
-    It names every member, so that only orders that name each other share it: one that claims to be linked with what
-    does not claim it back counts for itself.
-    """
-    if order.contingency_type not in (ContingencyType.OCO, ContingencyType.OUO):
-        return ""
-    names = {order.client_order_id.value}
-    names.update([linked.value for linked in order.linked_order_ids])  # Nautilus makes no such order without links
-    return "group " + " ".join(sorted(names))
