@@ -125,7 +125,7 @@ class Rig:
             self.child.send("SIGCONT")
         if way != "killed":
             self.child.until("killed", 10)
-        self.dog.until("done", 10)
+        self.dog.until("done:", 10)
         if way == "killed":
             self.child.__exit__()
             Path(self.folder, "KILL").unlink()

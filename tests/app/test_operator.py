@@ -339,8 +339,10 @@ def test_status_of_a_running_book(
     assert json.loads(capsys.readouterr().out)["guard"] is None
 
 
-@pytest.mark.req("DOL-WATCH-005")
-def test_a_book_that_does_not_answer(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.req("DOL-WATCH-005", "DOL-WATCH-008")
+def test_a_book_that_does_not_answer(
+    book: Book, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main(["kill", "--state", str(book.path), "--timeout", "0.05"]) == 3
     err = capsys.readouterr().err
     assert f"process {os.getpid()} runs this book and does not answer" in err
@@ -348,11 +350,31 @@ def test_a_book_that_does_not_answer(book: Book, capsys: pytest.CaptureFixture[s
     assert "KILL lies there now" in err
     assert killfile.cause_of(str(book.path / "KILL")) == killfile.NO_CAUSE
     (book.path / "KILL").unlink()
-    (book.path / "KILL.tmp").mkdir()  # it cannot be made
+    (book.path / "KILL.tmp").mkdir()  # it cannot be made whole
     assert main(["kill", "--state", str(book.path), "--timeout", "0.05"]) == 3
     out, err = capsys.readouterr()
-    assert "could not be left" in out
-    assert "end it and repeat the command" in err
+    assert "not all of it is on the disk" in out
+    assert "KILL lies there now" in err
+    (book.path / "KILL.tmp").rmdir()
+
+    def fails(*args: object) -> None:
+        raise error
+
+    error: OSError = OSError(5, "Input/output error")
+    for call, word in (("keep", "not all of it is on the disk"), ("put", "could not be left")):
+        (book.path / "KILL").unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(killfile, call, fails)
+            assert main(["kill", "--state", str(book.path), "--timeout", "0.05"]) == 3
+        out, err = capsys.readouterr()
+        assert word in out
+        assert ("end it and repeat the command" in err) == (call == "put")
+    error = FileNotFoundError(2, "No such file or directory")  # it woke, and took it
+    with monkeypatch.context() as patch:
+        patch.setattr(killfile, "keep", fails)
+        assert main(["kill", "--state", str(book.path), "--timeout", "0.05"]) == 3
+    assert "on the disk" not in capsys.readouterr().out
+    (book.path / "KILL").unlink()
     assert main(["arm", "--state", str(book.path), "--timeout", "0.05"]) == 3
     assert not (book.path / "KILL").exists()
     book.journal.release()

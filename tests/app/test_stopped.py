@@ -28,6 +28,7 @@ from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
 from dolphin.nautilus.opening import opened
 from tests.app.books import T0, Book
+from tests.watchdog.rig import Process, eventually
 
 S = 10**9
 SAMPLES = 60
@@ -335,3 +336,18 @@ def test_a_latch_file_that_does_not_take_the_confirm_is_told_as_what_it_costs(
     """A running book's answer: the kill is left, and the next start may not know."""
     tell_latch({"mode": "RUNNING", "unlatched": "EIO"})
     assert capsys.readouterr().out == "the latch file refuses, so the next start may come up KILLED: EIO\n"
+
+
+@pytest.mark.req("DOL-LIMIT-003")
+@pytest.mark.parametrize("verb", ["propose", "confirm", "enable"])
+def test_limits_of_a_book_that_stops_while_it_is_asked_are_not_changed(book: Book, verb: str) -> None:
+    (book.path / "limits.toml").write_text('[order_quantity]\nmode = "on"\nvalue = 5\n')
+    said = {"propose": [book.path / "limits.toml"], "confirm": ["--nonce", "7"], "enable": ["TREND-000"]}[verb]
+    before = journal(book).read_bytes()
+    with Process("dolphin", "limits", verb, *said, "--state", book.path, "--timeout", 60) as asking:
+        eventually(lambda: list((book.path / "mailbox").glob("*.json")), 60)
+        book.journal.release()  # it ends, and nobody will read the letter
+        assert asking.ended(60) == 2, asking.lines
+    assert any(f"limits-{verb} is for a running one" in line for line in asking.lines), asking.lines
+    assert journal(book).read_bytes() == before
+    assert list((book.path / "mailbox").iterdir()) == []

@@ -67,3 +67,50 @@ def test_one_that_cannot_be_moved_lies_there(path):
     with pytest.raises(OSError, match="Input"):
         killfile.take(path, {}, port=PORT._replace(replace=failing))
     assert killfile.lies(path)
+
+
+@pytest.mark.req("DOL-WATCH-008")
+@pytest.mark.parametrize("call", ["write", "replace", "close"])
+def test_where_it_cannot_be_put_whole_an_empty_one_kills(path, call):
+    why = killfile.put(path, "why", port=PORT._replace(**{call: failing}))
+    assert "Input" in why
+    assert killfile.lies(path)
+    assert killfile.cause_of(path) == killfile.NO_CAUSE
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert killfile.put(path, "why") == ""
+    assert killfile.cause_of(path) == "why"
+
+
+@pytest.mark.req("DOL-WATCH-008")
+def test_one_that_lies_there_stays_where_another_cannot_be_put(path):
+    killfile.put(path, "the first")
+    assert "Input" in killfile.put(path, "the second", port=PORT._replace(write=failing))
+    assert killfile.cause_of(path) == "the first"
+    os.unlink(path)
+    os.mkdir(path)
+    assert "directory" in killfile.put(path, "the third")
+    assert killfile.lies(path)
+
+
+@pytest.mark.req("DOL-WATCH-008")
+def test_where_nothing_at_all_can_be_put_it_is_told(path):
+    with pytest.raises(OSError, match="Input"):
+        killfile.put(path, "why", port=PORT._replace(open=failing))
+    assert not killfile.lies(path)
+
+
+@pytest.mark.req("DOL-WATCH-008")
+def test_it_and_its_name_outlive_a_loss_of_power(path, tmp_path):
+    killfile.put(path, "why")
+    synced = []
+
+    def fdatasync(fd):
+        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+
+    killfile.keep(path, port=PORT._replace(fdatasync=fdatasync))
+    assert synced == [path, str(tmp_path)]
+    with pytest.raises(OSError, match="Input"):
+        killfile.keep(path, port=PORT._replace(fdatasync=failing))
+    killfile.take(path, {})
+    with pytest.raises(FileNotFoundError):
+        killfile.keep(path)

@@ -11,6 +11,7 @@ import itertools
 import json
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ from tests.loopback.faults import Fault, Faults
 from tests.loopback.rest import ROUTES, checked
 from tests.loopback.streams import Streams
 from tests.loopback.tape import Entry, Tape
+from tests.loopback.weight import Weight
 
 KEY, SECRET = "loopback-key", "loopback-secret"
 
@@ -43,6 +45,7 @@ class Exchange:
         self.offset_ms = 0
         self.tape = Tape()
         self.faults = Faults()
+        self.weight = Weight()
         self.streams = Streams(self.tape, self.faults)
         self.book = Book(symbols or [bitcoin(), ether()], self.now_ms, Decimal(wallet))
         self.book.tell = self._tell
@@ -247,6 +250,9 @@ class Exchange:
             return await self._told(request)
         raw = request.raw_path.partition("?")[2] or (await request.text())
         entry = self.tape.add("request", what)
+        status = self.weight.spend(what, dict(urllib.parse.parse_qsl(raw)))
+        if status != 200:
+            return self._answer(entry, status, {"code": -1003, "msg": "Too many requests."})
         fault = self.faults.request(what)
         kind = fault.kind if fault else ""
         if kind == "refuse":
@@ -295,7 +301,8 @@ class Exchange:
 
     def _answer(self, entry: Entry, status: int, body: Any) -> web.Response:
         entry.status, entry.answer = status, body
-        return web.Response(status=status, text=json.dumps(body), content_type="application/json")
+        headers = self.weight.headers(status)
+        return web.Response(status=status, text=json.dumps(body), content_type="application/json", headers=headers)
 
     def _cut(self, request: web.Request, entry: Entry) -> web.Response:
         entry.status = -1

@@ -264,7 +264,7 @@ ELSEWHERE = frozenset(
         "Values.in_lots",
         # Beats and the signal: test_watched.py.
         "Beating._failed", "Beating.ending", "Beating.tick", "Commands.signal", "Plug.hear_signal", "commands.deaf",
-        "commands.listen",
+        "commands.listen", "Commands._left",
         # Live, or the other side of the mailbox: the timer catches as every handler does (test_live.py). A start that
         # begins anew: what fails there denies entries, as at any start (test_latch_restart.py).
         "FlowOfEvents._stepped_back", "FlowOfEvents.timer", "Guard.settle", "Parts.begin: clock.set_timer_ns",

@@ -1,6 +1,7 @@
 """What a watchdog needs of the guard: beats that stop with the loop, a file and a signal that kill."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -12,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from dolphin.journal import killfile, read
+from dolphin.journal import killfile, read, read_latch
 from dolphin.journal.beat import BeatState, Heart, read_beat
 from dolphin.journal.files import PORT
+from dolphin.journal.folding import folded
 from dolphin.kernel.state import Mode
 from dolphin.nautilus import commands, parts
 from dolphin.nautilus.beating import Beating
-from tests.nautilus.rig import Rig, audusd, quotes, replays
+from tests.nautilus.rig import T0, Rig, S, audusd, quotes, replays
 from tests.nautilus.test_gates import BUY, X1, limit, market
 from tests.nautilus.test_kill import chain, command, make
 from tests.nautilus.test_live import run
@@ -121,6 +123,86 @@ def test_a_new_file_kills_while_a_re_arm_waits_also_after_one_that_could_not_be_
     assert [order.status_string() for order in s.cache.orders()] == ["DENIED"] * 4
 
 
+def refuse_all(rig):
+    """A disk that takes nothing any more: neither the journal's line nor the latch file's slot."""
+
+    def act(s):
+        guard = rig[0].guard.parts.guard
+        guard.journal._write = full
+        guard._latch_file._port = PORT._replace(pwrite=full)
+
+    return act
+
+
+def full(fd, *content):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.req("DOL-WATCH-005", "DOL-WATCH-008")
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_kill_that_journal_and_latch_file_refuse_leaves_the_file_for_the_next_start(tmp_path, lost):
+    box, said = [], []
+
+    def forget(s):
+        if lost:  # as after 200,000 records that could not be written
+            guard = box[0].guard.parts.guard
+            guard._waiting.clear()
+            guard.lost = 1
+
+    acts = {
+        2: market(BUY, X1),
+        4: chain(refuse_all(box), put(tmp_path, "the disk is full")),
+        5: market(BUY, 1_000),
+        6: forget,
+        7: market(BUY, 1_000),
+    }
+    s = make(acts)
+    box.append(Rig(tmp_path, INS).add(s))
+    box[0].guard.on_change.append(lambda what, text: said.append(text) if what == "KILL" else None)
+    box[0].run(quotes(INS, [65_000] * 12))
+    assert s.cache.positions_open() == []
+    assert killfile.cause_of(str(tmp_path / "KILL")) == "the disk is full"
+    assert folded(str(tmp_path / "journal.jsonl")).book.state.latch.mode == Mode.RUNNING
+    assert read_latch(str(tmp_path / "journal.jsonl")).said.killed is False
+    assert [text for text in said if "neither journal nor latch file" in text] == said
+    assert len(said) == 1
+    again = Rig(tmp_path, INS, resume="always").add(make({0: market(BUY, X1)}))
+    again.run(quotes(INS, [65_000] * 4, start_ns=T0 + 100 * S))
+    assert again.guard.parts.guard.state.latch.mode == Mode.KILLED
+    assert [order.status_string() for order in again.engine.cache.orders()] == ["DENIED"]
+    assert not killfile.lies(str(tmp_path / "KILL"))
+
+
+@pytest.mark.req("DOL-WATCH-005", "DOL-WATCH-008")
+@pytest.mark.parametrize("mended", ["journal", "latch file"])
+def test_it_is_moved_away_as_soon_as_one_of_them_has_the_kill(tmp_path, mended):
+    box = []
+
+    def mend(s):
+        guard = box[0].guard.parts.guard
+        if mended == "journal":
+            guard.journal._write = os.write
+        else:
+            guard._latch_file._port = PORT
+            guard.settle(s.clock.timestamp_ns())  # live the timer does, every 10 ms
+        assert killfile.lies(str(tmp_path / "KILL"))
+
+    acts = {
+        4: chain(refuse_all(box), put(tmp_path, "full for a while")),
+        5: market(BUY, 1_000),
+        7: mend,
+        8: market(BUY, 1_000),
+        9: market(BUY, 1_000),
+    }
+    s = make(acts)
+    box.append(Rig(tmp_path, INS).add(s))
+    box[0].run(quotes(INS, [65_000] * 12))
+    assert [order.status_string() for order in s.cache.orders()] == ["DENIED"] * 3
+    assert not killfile.lies(str(tmp_path / "KILL"))
+    answer = json.loads((tmp_path / killfile.ANSWER).read_text())
+    assert (answer["verb"], answer["mode"]) == ("kill", "KILLED")
+
+
 @pytest.mark.req("DOL-WATCH-005")
 def test_a_quiet_backtest_sees_it_too(tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "WATCH_S", 0.01)
@@ -214,6 +296,46 @@ def test_a_process_that_was_stopped_and_wakes_is_killed_before_it_enters(tmp_pat
     records = list(read(str(tmp_path / "journal.jsonl")))
     after = [record for record in records if record.ts_ns >= stopped_ns]
     assert next(record.kind for record in after if record.kind in ("KILL", "ORDER")) == "KILL"
+    replays(tmp_path / "journal.jsonl")
+
+
+STOPPING = """
+import asyncio, os, signal, sys
+from tests.nautilus.live_node import Trader, lived, node_with
+
+def hear(when):
+    os.kill(os.getpid(), signal.SIGUSR1)
+    print(when, flush=True)
+
+class Last(Trader):
+    def on_stop(self):
+        hear("stopping")
+
+async def go():
+    node = node_with(sys.argv[1], Last())
+    async def act(node):
+        await asyncio.sleep(0.1)
+    await lived(node, act, 0.1)
+    hear("stopped")
+    await asyncio.sleep(0.1)
+    return node
+
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
+loop.run_until_complete(go()).dispose()
+print("disposed", signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL, flush=True)
+"""
+
+
+@pytest.mark.req("DOL-WATCH-005")
+def test_a_signal_while_it_stops_and_after_ends_no_process(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", STOPPING, str(tmp_path)], cwd=ROOT, capture_output=True, text=True,
+        timeout=120, env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}, check=False,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[:3] == ["stopping", "stopped", "disposed True"], (done.returncode, done.stderr)
+    assert done.returncode == 0
+    assert [record.kind for record in read(str(tmp_path / "journal.jsonl"))][-1] == "CLOSE"
     replays(tmp_path / "journal.jsonl")
 
 

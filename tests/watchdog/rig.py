@@ -78,11 +78,15 @@ def child(state_dir):
     return made
 
 
-def watchdog(state_dir, exchange, *more, missed=20, symbols=SYMBOLS):
-    """The command. More beats than in earnest: on a busy machine a child does not get to beat for 300 ms."""
+def watchdog(state_dir, exchange, *more, missed=20, symbols=SYMBOLS, hindered=""):
+    """The command. More beats than in earnest: on a busy machine a child does not get to beat for 300 ms.
+
+    `hindered`: see hindered.py.
+    """
+    hands = ("tests.watchdog.hindered", hindered) if hindered else ()
     return Process(
-        "dolphin", "watchdog", "--state", state_dir, "--venue", "binance-futures", "--symbols", ",".join(symbols),
-        "--url", exchange.url, "--missed", missed, *more,
+        *hands, "dolphin", "watchdog", "--state", state_dir, "--venue", "binance-futures",
+        "--symbols", ",".join(symbols), "--url", exchange.url, "--missed", missed, *more,
         BINANCE_API_KEY=exchange.key, BINANCE_API_SECRET=exchange.secret,
     )  # fmt: skip
 

@@ -1,12 +1,26 @@
 """Binance's words at a loopback exchange, with faults: what is not known is UNKNOWN, and what may be repeated is."""
 
+import contextlib
 import http.server
 import threading
+import time
 from typing import ClassVar
 
 import pytest
 
-from dolphin.watchdog.binance import HOLD_S_MAX, BadUrl, Binance, Keys, address
+from dolphin.watchdog.binance import (
+    HOLD_S,
+    HOLD_S_MAX,
+    LISTING_WEIGHT,
+    MINUTE_MS,
+    SHARE,
+    SPENT,
+    USED,
+    BadUrl,
+    Binance,
+    Keys,
+    address,
+)
 from dolphin.watchdog.sweep import sweep
 from dolphin.watchdog.venue import Answer, Held, Reply, Unknown, Working
 from tests.loopback import Exchange
@@ -38,9 +52,10 @@ def test_what_works_and_what_it_may_do(exchange, venue):
     assert {order.client_id for order in found if order.conditional} == {"algo-entry", "algo-stop"}
     assert {order.symbol for order in found} == set(SYMBOLS)
     assert {order.client_id for order in venue.open_orders(("ETHUSDT",))} == {"entry-2", "entry-3"}
-    before = len(requests(exchange))
+    before = len(exchange.tape.requests())
     assert len(venue.open_orders(("ETHUSDT", "XRPUSDT", "ADAUSDT"))) == 2
-    assert len(requests(exchange)) - before == 2  # many symbols are listed at once
+    asked = [entry.data.get("symbol") for entry in exchange.tape.requests()[before:]]
+    assert asked == ["ETHUSDT", "ETHUSDT", "XRPUSDT", "XRPUSDT", "ADAUSDT", "ADAUSDT"]  # all at once would cost 80
     assert venue.positions(SYMBOLS) == (Held("BTCUSDT", "BOTH", "0.010"),)
     assert venue.positions(("ETHUSDT",)) == ()
 
@@ -152,12 +167,14 @@ def test_a_slow_venue_does_not_hold_up_the_watch(exchange):
 
 class Limits(http.server.BaseHTTPRequestHandler):
     answers: ClassVar = []
+    asked: ClassVar = []
 
     def do_DELETE(self):
-        status, retry, raw = self.answers.pop(0) if self.answers else (200, "", b"{}")
+        self.asked.append(self.path)
+        status, headers, raw = self.answers.pop(0) if self.answers else (200, {}, b"{}")
         self.send_response(status)
-        if retry:
-            self.send_header("Retry-After", retry)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
@@ -166,32 +183,87 @@ class Limits(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(
-    ("answers", "pauses", "reply"),
-    [
-        ([(429, "1", b"{}")], [1.0], Reply.DONE),
-        ([(418, "600", b"{}"), (429, "", b"{}")], [HOLD_S_MAX, 0.1], Reply.DONE),
-        ([(429, "x", b'{"code": "a"}')] * 3, [0.02, 0.1], Reply.UNKNOWN),
-        ([(200, "", b"<html>")] * 3, [0.02, 0.1], Reply.UNKNOWN),
-        ([(502, "", b"<html>")], [0.02], Reply.DONE),
-        ([(403, "", b"<html>")], [], Reply.REFUSED),
-    ],
-)
-def test_limits_are_kept(answers, pauses, reply):
+ORDER = Working("A", "1", "", "BUY", False, False)
+
+
+@contextlib.contextmanager
+def told(answers, **more):
     server = http.server.HTTPServer(("127.0.0.1", 0), Limits)
-    Limits.answers = [*answers, (200, "", b"{}")] if reply == Reply.DONE else list(answers)
+    Limits.answers, Limits.asked = list(answers), []
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    waited = []
-    venue = Binance(Keys("k", "s"), f"http://127.0.0.1:{server.server_port}", sleep=waited.append)
+    venue = Binance(Keys("k", "s"), f"http://127.0.0.1:{server.server_port}", timeout_s=9, **more)
     try:
-        assert venue.cancel(Working("A", "1", "", "BUY", False, False)).reply == reply
+        yield venue
     finally:
         venue.close()
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("answers", "pauses", "reply"),
+    [
+        ([(200, {}, b"<html>")] * 3, [0.02, 0.1], Reply.UNKNOWN),
+        ([(502, {}, b"<html>")], [0.02], Reply.DONE),
+        ([(403, {}, b"<html>")], [], Reply.REFUSED),
+        ([(429, {"Retry-After": "x"}, b'{"code": "a"}')], [], Reply.UNKNOWN),
+    ],
+)
+def test_what_may_help_is_tried_again_after_a_pause(answers, pauses, reply):
+    waited = []
+    with told(answers, sleep=waited.append) as venue:
+        assert venue.cancel(ORDER).reply == reply
     assert waited == pauses
+
+
+@pytest.mark.req("DOL-WATCH-007")
+@pytest.mark.parametrize(
+    ("status", "headers", "held_s"),
+    [
+        (429, {"Retry-After": "7"}, 7.0),
+        (418, {"Retry-After": "600"}, HOLD_S_MAX),
+        (429, {}, HOLD_S),
+        (429, {"Retry-After": "soon"}, HOLD_S),
+    ],
+)
+def test_nothing_is_sent_before_the_pause_that_the_venue_asks_for_is_over(status, headers, held_s):
+    with told([(status, headers, b"{}")]) as venue:
+        assert venue.pause_s(("A",)) < 1
+        assert venue.cancel(ORDER).reply == Reply.UNKNOWN
+        assert held_s - 5 < venue.pause_s(("A",)) <= held_s
+        for _ in range(3):
+            assert "asked for a pause" in venue.cancel(ORDER).text
+            assert isinstance(venue.open_orders(("A",)), Unknown)
+            assert venue.warm().reply == Reply.UNKNOWN
+        assert len(Limits.asked) == 1
+        venue._held_until_s -= held_s  # it is over
+        assert venue.cancel(ORDER).reply == Reply.DONE
+        assert len(Limits.asked) == 2
+
+
+@pytest.mark.req("DOL-WATCH-007")
+def test_listings_keep_to_a_share_of_the_weight_and_wait_for_the_next_minute_where_little_is_left():
+    many = tuple(f"S{number}" for number in range(50))
+    answers = [(200, {USED: str(used)}, b"{}") for used in (SPENT - 100, SPENT - 99, SPENT)]
+    answers.append((200, {USED: "nonsense"}, b"{}"))
+    with told(answers) as venue:
+        assert venue.pause_s(("A",)) == LISTING_WEIGHT * 60 / SHARE
+        assert venue.pause_s(many) == 5.0
+        venue.cancel(ORDER)
+        assert venue._used == SPENT - 100
+        assert venue.pause_s(many) == 5.0
+        venue._offset_ms = 30_000 - time.time_ns() // 1_000_000 % MINUTE_MS  # in the middle of a minute of the venue's
+        venue.cancel(ORDER)
+        assert 25 < venue.pause_s(many) <= 30
+        assert venue.pause_s(("A",)) < 1  # there is room for two
+        venue.cancel(ORDER)
+        assert 25 < venue.pause_s(("A",)) <= 30
+        venue.cancel(ORDER)
+        assert venue._used == SPENT
+        venue._offset_ms += MINUTE_MS  # a new minute has begun
+        assert venue.pause_s(("A",)) < 1
 
 
 def test_nobody_there_is_unknown():

@@ -27,7 +27,7 @@ def test_a_node_that_was_stopped_has_its_orders_cancelled_and_wakes_killed(tmp_p
                 stopped = len(exchange.tape)
                 node.send("SIGCONT")
                 eventually(lambda: exchange.net() == 0)  # the guard does, when it finds itself killed
-                dog.until("done")
+                dog.until("done:")
                 assert exchange.working() == []
                 node.popen.stdin.close()
                 node.until("ended", 60)

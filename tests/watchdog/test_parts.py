@@ -1,17 +1,19 @@
 """The log, the countdown, the loop's own faults, and the arguments: what needs no second process."""
 
+import contextlib
 import io
 import os
+import resource
 import time
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from dolphin.app import cli
+from dolphin.app import cli, watchdog_cli
 from dolphin.app.errors import UserError
 from dolphin.app.watchdog_cli import keys_of
 from dolphin.app.watched import looks_on
-from dolphin.journal import JournalLocked, killfile, verify
+from dolphin.journal import Journal, JournalLocked, killfile, verify
 from dolphin.journal.beat import Heart, read_beat, slot_of
 from dolphin.watchdog.arming import Arming, weight_a_minute
 from dolphin.watchdog.binance import Binance, Keys
@@ -50,6 +52,9 @@ class Paper:
         self.asked.append(f"{symbol} {after_ms}")
         return self.reply
 
+    def pause_s(self, symbols):
+        return 0.0
+
     def warm(self):
         return self.reply
 
@@ -57,8 +62,31 @@ class Paper:
         self.asked.append("close")
 
 
+@pytest.fixture
+def full_disk():
+    """No file of this process grows: the system says EFBIG, as ENOSPC on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextlib.contextmanager
+    def full():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return full
+
+
 def entry(number):
     return Working("BTCUSDT", str(number), f"c{number}", "BUY", False, False)
+
+
+def silent(path):
+    """A heart that last beat long ago, for a watchdog of 600 beats: no pause of a busy machine looks like that."""
+    heart = Heart.create(str(path / "heartbeat"), "i")
+    (path / "heartbeat").write_bytes(slot_of(heart.last._replace(monotonic_ns=heart.last.monotonic_ns - 10**12)))
+    return heart
 
 
 def dog_of(path, venue, **more):
@@ -121,6 +149,108 @@ def test_a_heartbeat_that_cannot_be_read_is_said_once(tmp_path):
     assert [dog.step().state for _ in range(3)] == [State.NOBODY] * 3
     assert len([line for line in said if "unreadable" in line]) == 1
     dog._end()
+
+
+@pytest.mark.req("DOL-WATCH-008")
+def test_kill_is_put_again_at_each_look_until_it_lies_there_and_no_act_is_done_before(tmp_path, monkeypatch):
+    heart = silent(tmp_path)
+    tries = []
+
+    def refused(path, cause):
+        tries.append(cause)
+        if len(tries) < 5:
+            raise OSError(28, "No space left on device")
+        return put(path, cause)
+
+    put = killfile.put
+    monkeypatch.setattr(killfile, "put", refused)
+    dog, said = dog_of(tmp_path, Paper(), missed=600)
+    eventually(lambda: dog.step().state == State.GONE)
+    assert len(tries) == 1
+    heart.beat(False)  # it wakes, and trades on: it is under a sentence all the same
+    for count in (2, 3, 4):
+        dog._sweep_ns = 0
+        assert dog.step().state == State.BEATS
+        assert len(tries) == count
+        assert dog.left
+    dog.step()
+    assert killfile.cause_of(str(tmp_path / "KILL")).startswith("watchdog: process")
+    assert len([line for line in said if line == "kill: put, at last"]) == 1
+    killfile.take(str(tmp_path / "KILL"), {})
+    dog._sweep_ns = 0
+    dog.step()
+    assert not dog.left
+    assert len(tries) == 5
+    dog._end()
+    assert next(note for note in notes(tmp_path) if note["what"] == "trip")["kill"].startswith("not put: [Errno 28]")
+    heart.end(True)
+
+
+@pytest.mark.req("DOL-WATCH-008")
+def test_kill_is_had_onto_the_disk_and_tried_again(tmp_path, monkeypatch):
+    heart = silent(tmp_path)
+    tries = []
+
+    def keep(path):
+        tries.append(path)
+        if len(tries) < 3:
+            raise OSError(5, "Input/output error")
+        real(path)
+
+    real = killfile.keep
+    monkeypatch.setattr(killfile, "keep", keep)
+    dog, said = dog_of(tmp_path, Paper(), missed=600)
+    eventually(lambda: dog.step().state == State.GONE)
+    eventually(lambda: len(tries) == 3)
+    dog._keeper.join()
+    dog.step()
+    assert len([line for line in said if "outlive a loss of power" in line]) == 1
+    killfile.take(str(tmp_path / "KILL"), {})
+    dog._keep()  # one that was taken is kept by the book's latch file
+    dog._end()
+    heart.end(True)
+
+
+@pytest.mark.req("DOL-WATCH-006", "DOL-WATCH-007")
+def test_after_two_clear_looks_what_cannot_be_listed_is_looked_at_again_and_not_cancelled(tmp_path):
+    heart = silent(tmp_path)
+    away = Unknown("away")
+    paper = Paper(away, (), away, (), (), away, away, (entry(1),), away, (), (), away)
+    dog, _ = dog_of(tmp_path, paper, missed=600)
+    eventually(lambda: dog.step().state == State.GONE)
+    cancels = []
+    while paper.listings:
+        before = len(paper.asked)
+        dog._sweep_ns = 0
+        dog.step()
+        cancels.append([what for what in paper.asked[before:] if what.startswith("cancel")])
+    everything = ["cancel all BTCUSDT"]
+    assert cancels == [[], everything, [], [], [], [], ["cancel 1"], everything, [], [], []]
+    heart.beat(False)  # it has run: what had passed its gates may work now
+    paper.listings += [away, (), (), away, ()]
+    before = len(paper.asked)
+    while paper.listings:
+        dog._sweep_ns = 0
+        assert dog.step().state == State.BEATS
+    assert paper.asked[before:] == ["list", *everything, "list", "list", "list", *everything, "list"]
+    assert dog.left
+    dog._end()
+    heart.end(True)
+
+
+@pytest.mark.req("DOL-WATCH-007")
+def test_it_looks_at_once_only_once_and_waits_as_long_as_the_venue_says(tmp_path):
+    heart = silent(tmp_path)
+    paper = Paper(*[(entry(1),)] * 20)  # the venue says that it is cancelled, again and again
+    dog, _ = dog_of(tmp_path, paper, missed=600)
+    paper.pause_s = lambda symbols: 3_600.0
+    eventually(lambda: dog.step().state == State.GONE)
+    for _ in range(10):
+        dog.step()
+    assert paper.asked.count("list") == 2
+    assert dog._sweep_ns - time.monotonic_ns() > 3_000 * 10**9
+    dog._end()
+    heart.end(True)
 
 
 # --- the countdown --------------------------------------------------------------------------------------------------
@@ -256,6 +386,7 @@ def test_a_broken_log_is_kept_aside(tmp_path, capsys):
     assert len(list(tmp_path.glob("watchdog.jsonl.broken-*"))) == 1
 
 
+@pytest.mark.req("DOL-WATCH-009")
 def test_a_log_that_refuses_stops_nothing(tmp_path, capsys):
     log = Log(str(tmp_path / "watchdog.jsonl"), {})
 
@@ -268,6 +399,64 @@ def test_a_log_that_refuses_stops_nothing(tmp_path, capsys):
     said = capsys.readouterr().err
     assert '"trip"' in said
     assert "not closed" in said
+
+
+@pytest.mark.req("DOL-WATCH-009")
+@pytest.mark.parametrize("before", ["none", "good", "broken", "empty"])
+def test_a_log_that_cannot_be_opened_keeps_nobody_from_looking_on(tmp_path, capsys, full_disk, before):
+    path = tmp_path / "watchdog.jsonl"
+    if before != "none":
+        log = Log(str(path), {"symbols": ["A"]})
+        log.note(DONE, run="r1")
+        log.close()
+    if before == "broken":
+        path.write_bytes(path.read_bytes().replace(b'"r1"', b'"r2"'))
+    if before == "empty":
+        path.write_bytes(b"")
+    with full_disk():
+        log = Log(str(path), {"symbols": ["A"]})
+        log.note("sees", state="beats")
+        log.note("trip", run="r2")
+        log.close()
+    assert log.done == ("r1" if before == "good" else "")
+    said = capsys.readouterr().err
+    assert said.count("DOL-WATCH-009") == 1
+    assert '"beats"' in said
+    assert '"trip"' in said
+    log.note("sweep")  # there is room again
+    other = Journal.resume  # one writer, from here on
+    with pytest.raises(JournalLocked):
+        other(str(path), ts_ns=time.time_ns())
+    log.note("end")
+    log.close()
+    assert [note["what"] for note in notes(tmp_path)][-2:] == ["sweep", "end"]
+    assert verify(str(path)).closed
+    assert len(list(tmp_path.glob("watchdog.jsonl.broken-*"))) == (before in ("broken", "empty"))
+
+
+def test_a_log_that_another_watchdog_opened_meanwhile_is_left_to_it(tmp_path, capsys, full_disk):
+    path = str(tmp_path / "watchdog.jsonl")
+    with full_disk():
+        log = Log(path, {})
+    other = Log(path, {})
+    log.note("sees")
+    assert "locked by" in capsys.readouterr().err
+    other.close()
+    assert [note["what"] for note in notes(tmp_path)] == []
+
+
+def test_a_reader_that_has_gone_ends_no_watch(tmp_path, monkeypatch):
+    class Gone:
+        def write(self, text):
+            raise BrokenPipeError
+
+        flush = write
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    monkeypatch.setattr("sys.stdout", Gone())
+    watchdog_cli._say("sees: beats")
+    os.mkdir(tmp_path / "watchdog.jsonl")
+    Log(str(tmp_path / "watchdog.jsonl"), {}).note("trip")
 
 
 # --- the arguments --------------------------------------------------------------------------------------------------

@@ -233,10 +233,18 @@ def _left_lying(state: StateDir, cause: str, silent: UserError) -> UserError:
 
     path = state.path / killfile.NAME
     try:
-        killfile.put(str(path), cause or killfile.NO_CAUSE)
+        less = killfile.put(str(path), cause or killfile.NO_CAUSE)
     except OSError as error:
         print(f"the file KILL could not be left for it: {error}")
         return silent
+    try:
+        killfile.keep(str(path))
+    except FileNotFoundError:
+        pass  # it woke, and took it
+    except OSError as error:
+        less = less or str(error)
+    if less:
+        print(f"the file KILL lies there, but not all of it is on the disk: {less}")
     fix = f"{path} lies there now: the book is killed before its next order, when it wakes or starts; what works at"
     return UserError(silent.what, path=state.path, fix=f"{fix} the venue works on: look there", code=EXIT_SILENT)
 

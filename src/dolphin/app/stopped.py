@@ -166,8 +166,14 @@ def act(state: StateDir, verb: str, said: Mapping[str, Any], cause: str) -> dict
     `uncommanded` why only the command's own record is missing. Of any verb `held` says that a kill which the journal
     did not know was journalled before it, and why. JournalLocked: somebody else took it up. JournalError:
     it changed between its recovery and now, or is broken. JournalWriteError: a kill was not kept, or another verb may
-    be recorded in part.
+    be recorded in part. UserError: a verb for which a book must run; nothing is changed.
     """
+    if verb not in _VERBS:
+        raise UserError(
+            f"this book has stopped just now, and {verb} is for a running one: nothing is changed",
+            path=state.path,
+            fix="start it, then repeat",
+        )
     try:
         recovery, book = folded(state.journal)
     except (JournalBroken, JournalUnreadable, UserError) as error:

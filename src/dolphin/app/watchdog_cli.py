@@ -12,6 +12,7 @@ import signal
 import stat
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -193,9 +194,9 @@ def _watched(asked: argparse.Namespace, where: Path, names: tuple[str, ...]) -> 
 
 def _say(text: str) -> None:
     now_s = time.time()
-    print(
-        f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now_s))}.{int(now_s * 1_000) % 1_000:03d}Z {text}", flush=True
-    )
+    stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now_s))}.{int(now_s * 1_000) % 1_000:03d}Z"
+    with suppress(OSError):  # a full disk, or a reader that has gone, must not end the watch
+        print(f"{stamp} {text}", flush=True)
 
 
 def _verified(where: Path) -> int:

@@ -4,7 +4,8 @@ What belongs here: the shape of a message, what is read before a command acts, i
 
 The file KILL (docs/design/watchdog.md) is looked for before each verdict and with each look for letters, so that a
 process that was stopped and wakes is killed before it enters. The latch trips first, then the file is moved away; one
-that cannot be moved stands: the book is killed for as long as it lies there.
+that cannot be moved stands: the book is killed for as long as it lies there. While neither the journal nor the latch
+file has the kill, KILL is the only thing that a restart would find, and is left there.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Commands:
         self._flow = flow
         self._kill = os.path.join(parts.settings.state_dir, killfile.NAME)
         self._stuck = False
+        self._answer: dict[str, Any] = {}
 
     def told(self, message: Any) -> None:
         """A dict with verb, cause and the verb's arguments; the answer is the journal's, and `message["answer"]`."""
@@ -71,9 +73,10 @@ class Commands:
         parts = self._parts
         if self._stuck:
             if not parts.guard.running():
-                self._take({})
+                self._take()
                 return
-        self._take(parts.operator.act("kill", {}, killfile.cause_of(self._kill)))
+        self._answer = parts.operator.act("kill", {}, killfile.cause_of(self._kill))
+        self._take()
 
     def signal(self, name: str) -> None:
         """A signal that kills came; heard on the event loop."""
@@ -81,16 +84,31 @@ class Commands:
         self._parts.operator.act("kill", {}, f"signal {name}")
         self._flow.due()
 
-    def _take(self, answer: dict[str, Any]) -> None:
+    def _take(self) -> None:
+        if not self._kept():
+            self._left("neither journal nor latch file has this kill: KILL stays until one of them has it")
+            return
         try:
-            killfile.take(self._kill, answer)
+            killfile.take(self._kill, self._answer)
         except OSError as error:
-            if not self._stuck:
-                text = f"{self._kill}: {error} [DOL-WATCH-005]: killed for as long as it lies there; remove it yourself"
-                self._parts.actor.tell("KILL", text)
-            self._stuck = killfile.lies(self._kill)
+            self._left(f"{error}: killed for as long as it lies there; remove it yourself")
         else:
             self._stuck = False
+
+    def _kept(self) -> bool:
+        """Whether a restart finds the kill without the file: the latch file has it, or the journal has everything."""
+        guard = self._parts.guard
+        if not guard.latch_refusal:
+            return True
+        if guard.lost:
+            return False
+        return guard.waiting() == 0
+
+    def _left(self, why: str) -> None:
+        """It may lie there still: say so once."""
+        if not self._stuck:
+            self._parts.actor.tell("KILL", f"{self._kill} [DOL-WATCH-005]: {why}")
+        self._stuck = killfile.lies(self._kill)
 
 
 def listen(loop: asyncio.AbstractEventLoop, name: str, handler: Callable[[], None]) -> str:
@@ -110,5 +128,8 @@ def listen(loop: asyncio.AbstractEventLoop, name: str, handler: Callable[[], Non
 
 
 def deaf(loop: asyncio.AbstractEventLoop, name: str) -> None:
-    """Listen no more: the signal does again what it does by default."""
-    loop.remove_signal_handler(signal.Signals[name])
+    """Listen no more: the signal does again what it does by default, and another node may listen to it."""
+    number = signal.Signals[name]
+    loop.remove_signal_handler(number)
+    if signal.getsignal(number) != signal.SIG_DFL:
+        signal.signal(number, signal.SIG_DFL)  # uvloop lets its own stand where it does not run any more

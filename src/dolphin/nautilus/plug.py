@@ -174,11 +174,11 @@ class Plug(Actor):
     def _stopping(self) -> None:
         if self.parts is not None:
             self.parts.stopping()
-        self._deafen()
 
     def on_dispose(self) -> None:
-        """The last chance to close."""
+        """The last chance to close. Only then the signal has its default again, which would end the process."""
         self.wrapped(self._closing)
+        self.wrapped(self._deafen)
 
     def _closing(self) -> None:
         if self.parts is not None:
@@ -187,6 +187,7 @@ class Plug(Actor):
     def on_reset(self) -> None:
         """The engine runs again: what was is closed, and the next start begins anew."""
         self.wrapped(self._closing)
+        self.wrapped(self._deafen)
         self.wrapped(self._leaving)
         self.parts = None
 

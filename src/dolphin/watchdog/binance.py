@@ -5,8 +5,13 @@ there is not one here. One connection, kept open; not for two threads at once.
 
 Binance's rules that shape this file: a request is signed with a time that the server compares with its own (-1021 where
 it is too far off: the offset is asked for anew); orders with a trigger live in a service of their own (algoOrder); 5xx
-and a broken connection say nothing of whether a request was carried out, and all of ours may be repeated; 429 and 418
-name a time to wait. cancel-all and countdownCancelAll spare no reduce-only order.
+and a broken connection say nothing of whether a request was carried out, and all of ours may be repeated. cancel-all
+and countdownCancelAll spare no reduce-only order.
+
+Each request has a weight, and an address may spend so much in a minute of the server's clock; each answer says how much
+is spent (X-MBX-USED-WEIGHT-1M), by the trading process too. Who goes on after a 429 is shut out (418), and the trading
+process with him: so nothing is sent before the time that such an answer names is over. One symbol is listed for 1, all
+of them for 40.
 """
 
 from __future__ import annotations
@@ -28,11 +33,19 @@ TIMEOUT_S: Final = 2.0
 WARM_S: Final = 0.2
 TRIES: Final = 3
 BACK_OFF_S: Final = (0.02, 0.1)
-HOLD_S_MAX: Final = 2.0
-"""A venue that asks for a longer pause is asked again after this: what hangs must not be left for minutes."""
+HOLD_S: Final = 5.0
+"""The pause after a 429 that names none."""
+HOLD_S_MAX: Final = 300.0
+"""A venue that asks for a longer pause is asked again after this: a wrong header must not end the watch for days."""
 RECV_WINDOW_MS: Final = 5_000
-SYMBOLS_ONE_BY_ONE: Final = 2
-"""Up to so many symbols are listed one by one (weight 1 each), more of them all at once (weight 40)."""
+LISTING_WEIGHT: Final = 2
+"""Of one symbol: its orders, and its conditional ones."""
+SHARE: Final = 1_200
+"""What listing may spend a minute: half of what Binance accepts from one address."""
+SPENT: Final = 2_000
+"""Of 2,400: where so much is spent in this minute, by whomever, the next listing waits for the next minute."""
+MINUTE_MS: Final = 60_000
+USED: Final = "X-MBX-USED-WEIGHT-1M"
 NO_SUCH_ORDER: Final = -2011
 CLOCK: Final = -1021
 HTTP_LIMITS: Final = (418, 429)
@@ -90,25 +103,25 @@ class Binance:
         self._warm_s = warm_s
         self._sleep = sleep
         self._offset_ms = 0
+        self._held_until_s = 0.0
+        self._used = 0
+        self._used_minute = 0
         self._wire: http.client.HTTPConnection | None = None
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
     def open_orders(self, symbols: Sequence[str]) -> tuple[Working, ...] | Unknown:
-        """See `Venue`."""
+        """See `Venue`. One symbol at a time: all of them at once cost as much as twenty."""
         found: list[Working] = []
-        scopes: list[dict[str, str]] = [{"symbol": symbol} for symbol in symbols]
-        if len(symbols) > SYMBOLS_ONE_BY_ONE:
-            scopes = [{}]
-        for path, conditional in (("/fapi/v1/openOrders", False), ("/fapi/v1/openAlgoOrders", True)):
-            for scope in scopes:
-                said = self._asked("GET", path, scope)
+        for symbol in symbols:
+            for path, conditional in (("/fapi/v1/openOrders", False), ("/fapi/v1/openAlgoOrders", True)):
+                said = self._asked("GET", path, {"symbol": symbol})
                 if conditional and said.status == NOT_FOUND:
                     continue  # a venue without such a service has no such orders
                 if not said.good:
                     return Unknown(f"{path}: {said.text}")
                 try:
-                    found += [_working(row, conditional) for row in said.body if row["symbol"] in symbols]
+                    found += [_working(row, conditional) for row in said.body if row["symbol"] == symbol]
                 except (KeyError, TypeError) as error:
                     return Unknown(f"{path}: makes no sense ({type(error).__name__}: {error})")
         return tuple(found)
@@ -139,6 +152,15 @@ class Binance:
     def countdown(self, symbol: str, after_ms: int) -> Answer:
         """See `Venue`. It takes conditional orders only as far as the venue says: look there too."""
         return self._told("POST", "/fapi/v1/countdownCancelAll", {"symbol": symbol, "countdownTime": str(after_ms)})
+
+    def pause_s(self, symbols: Sequence[str]) -> float:
+        """See `Venue`: its share of the weight, what is spent already, and what the venue has asked for."""
+        now_ms = self._server_ms()
+        weight = len(symbols) * LISTING_WEIGHT
+        pause_s = weight * 60 / SHARE
+        if self._used_minute == now_ms // MINUTE_MS and self._used + weight > SPENT:
+            pause_s = max(pause_s, (MINUTE_MS - now_ms % MINUTE_MS) / 1_000)
+        return max(pause_s, self._held_s())
 
     def warm(self) -> Answer:
         """See `Venue`: the server's time, once, with a short timeout."""
@@ -178,8 +200,6 @@ class Binance:
         for pause_s in BACK_OFF_S[: TRIES - 1]:
             if said.code == CLOCK:
                 self._learnt(self._once("GET", "/fapi/v1/time", {}, signed=False, timeout_s=self._timeout_s))
-            elif said.status in HTTP_LIMITS:
-                self._sleep(min(max(said.hold_s, pause_s), HOLD_S_MAX))
             elif said.status == 0 or said.status >= 500:
                 self._sleep(pause_s)
             else:
@@ -188,12 +208,25 @@ class Binance:
         return said
 
     def _once(self, method: str, path: str, params: dict[str, str], *, signed: bool, timeout_s: float) -> Said:
-        """One request, one answer. A connection that the venue has closed while it was idle is opened again, once."""
+        """One request, one answer; none while the venue has asked for a pause. A connection that the venue has closed
+        while it was idle is opened again, once.
+        """
+        if self._held_s():
+            return Said(HTTP_LIMITS[-1], None, 0, "the venue asked for a pause")
         fresh = self._wire is None
         said = self._exchanged(method, path, params, signed, timeout_s)
         if said.status == 0 and not fresh and said.hold_s < 0:
             said = self._exchanged(method, path, params, signed, timeout_s)
-        return said._replace(hold_s=max(said.hold_s, 0.0))
+        said = said._replace(hold_s=max(said.hold_s, 0.0))
+        if said.status in HTTP_LIMITS:
+            self._held_until_s = time.monotonic() + min(said.hold_s or HOLD_S, HOLD_S_MAX)
+        return said
+
+    def _held_s(self) -> float:
+        return max(self._held_until_s - time.monotonic(), 0.0)
+
+    def _server_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._offset_ms
 
     def _exchanged(self, method: str, path: str, params: dict[str, str], signed: bool, timeout_s: float) -> Said:
         try:
@@ -208,6 +241,9 @@ class Binance:
             return Said(0, None, 0, text, -1.0 if closed else 0.0)
         if answer.will_close:
             self.close()
+        used = answer.headers.get(USED, "")
+        if used.isdecimal():
+            self._used, self._used_minute = int(used), self._server_ms() // MINUTE_MS
         return _read(answer.status, raw, answer.headers.get("Retry-After", ""))
 
     def _connected(self, timeout_s: float) -> http.client.HTTPConnection:
@@ -226,8 +262,7 @@ class Binance:
     def _target(self, path: str, params: dict[str, str], signed: bool) -> str:
         if not signed:
             return path
-        now_ms = time.time_ns() // 1_000_000 + self._offset_ms
-        query = urllib.parse.urlencode({**params, "recvWindow": RECV_WINDOW_MS, "timestamp": now_ms})
+        query = urllib.parse.urlencode({**params, "recvWindow": RECV_WINDOW_MS, "timestamp": self._server_ms()})
         signature = hmac.new(self._keys.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         return f"{path}?{query}&signature={signature}"
 

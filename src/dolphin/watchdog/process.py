@@ -5,14 +5,17 @@ sight.py's, what is done at the venue sweep.py's, and the venue is behind a port
 
 Theory of operation. Every few milliseconds the loop reads the heartbeat file; between two looks it sleeps on a pidfd,
 so that a death wakes it. When the process is gone it puts the file KILL into the state directory, then sweeps,
-again and again, until the process beats again and has taken the file, or is dead; and nothing is left either way.
+again and again, until the process beats again and has taken the file, or is dead; and nothing is left either way. A
+KILL that could not be put is put again at each look, and the act is not done before it lies there.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +31,8 @@ from dolphin.watchdog.venue import Reply, Venue
 
 POLL_MS: Final = 5
 WARM_NS: Final = 10 * 10**9
+END_S: Final = 5.0
+"""Who ends waits so long for a disk."""
 CLEAR_TWICE: Final = 2
 """So many empty listings in a row are believed."""
 
@@ -70,6 +75,12 @@ class Watchdog:
         self._acting = False
         self._done = log.done
         self._clear = 0
+        self._hurried = False
+        self._gone = False
+        self._last: Beat | None = None
+        self._owed = ""
+        self._disk: deque[str] = deque(maxlen=10)
+        self._keeper: threading.Thread | None = None
         self._sweep_ns = 0
         self._said: dict[str, Any] = {}
         self.acts = 0
@@ -118,10 +129,12 @@ class Watchdog:
         dead = self._dead()  # before the beat: one that ended in good order has said so by then
         sight = self._eye.look(self._beat(), time.monotonic_ns(), dead)
         self._attach()
+        self._awoken(sight)
         now_ns = time.monotonic_ns()
         if sight.state == State.GONE and not self._acting and sight.run != self._done:
             self._trip(sight)
         elif self._acting:
+            self._pay()
             if now_ns >= self._sweep_ns:
                 self._swept(sight)
         else:
@@ -129,6 +142,13 @@ class Watchdog:
         self._own_beat(now_ns)
         self._hear()
         return sight
+
+    def _awoken(self, sight: Sight) -> None:
+        """One that was gone and beats has run: what had passed its gates leaves now, and what was seen is old."""
+        if self._gone and self._eye.beat != self._last:
+            self._clear = 0
+        self._gone = sight.state == State.GONE
+        self._last = self._eye.beat
 
     # --- the two states -----------------------------------------------------------------------------------------------
 
@@ -154,21 +174,53 @@ class Watchdog:
         self._arming.leave()
         said: dict[str, Any] = {"run": sight.run, "why": sight.why, "silent_ms": sight.silent_ns // NS_PER_MS}
         if not self._settings.dry:
-            try:
-                killfile.put(self._kill, f"watchdog: {sight.why} [DOL-WATCH-001]")
-            except OSError as error:
-                said["kill"] = f"not put: {error}"
+            self._owed = f"watchdog: {sight.why} [DOL-WATCH-001]"
+            said["kill"] = self._put()
         found = self._pass()
         self._said = found.said
         said["took_ms"] = (time.monotonic_ns() - began_ns) // NS_PER_MS
-        self._note("trip", f"{sight.why}: {_words(found.said)}", **said, **found.said)
+        words = f"KILL {said['kill']}, " if "kill" in said else ""
+        self._note("trip", f"{sight.why}: {words}{_words(found.said)}", **said, **found.said)
+
+    def _put(self) -> str:
+        """KILL, which is owed: what became of it."""
+        try:
+            less = killfile.put(self._kill, self._owed)
+        except OSError as error:
+            return f"not put: {error}"
+        self._owed = ""
+        self._keeper = threading.Thread(target=self._keep, name="dolphin-kill", daemon=True)
+        self._keeper.start()
+        return f"put without its cause: {less}" if less else "put"
+
+    def _pay(self) -> None:
+        """At each look, until it lies there: without it who wakes would trade on, and who starts would."""
+        if self._owed:
+            words = self._put()
+            if not self._owed:
+                self._note("kill", f"{words}, at last")
+
+    def _keep(self) -> None:
+        """Have KILL outlive a loss of power; on a thread of its own, since a disk may take seconds for it."""
+        said = ""
+        while not self.stop:
+            try:
+                return killfile.keep(self._kill)
+            except FileNotFoundError:
+                return None  # it was taken: the book's latch file has it
+            except OSError as error:
+                if str(error) != said:
+                    said = str(error)
+                    self._disk.append(f"KILL may not outlive a loss of power: {said}")
+            time.sleep(AGAIN_S)
+        return None
 
     def _swept(self, sight: Sight) -> None:
         found = self._pass()
         if found.said != self._said:
             self._said = found.said
             self._note("sweep", _words(found.said), **found.said)
-        if self._clear >= CLEAR_TWICE and self._rests(sight):
+        if found.known and self._clear >= CLEAR_TWICE and self._rests(sight):
             self._acting = False
             self._done = sight.run if sight.state == State.GONE else ""
             told = held(self._venue, self._settings.symbols)
@@ -176,12 +228,18 @@ class Watchdog:
 
     def _pass(self) -> Pass:
         settings = self._settings
-        found = sweep(self._venue, settings.symbols, everything=settings.everything, dry=settings.dry)
-        clear = found.clear or (settings.dry and "going" in found.said)
-        self._clear = self._clear + 1 if clear else 0
+        calm = self._gone and self._clear >= CLEAR_TWICE
+        found = sweep(self._venue, settings.symbols, everything=settings.everything, dry=settings.dry, calm=calm)
+        if found.clear or (settings.dry and found.known):
+            self._clear += 1
+        elif found.known or not calm:
+            self._clear = 0
         pause_s = CALM_S if self._clear >= CLEAR_TWICE else AGAIN_S
-        if found.said.get("answers", {}).keys() == {Reply.DONE.value}:
-            pause_s = 0  # all done, it says: see at once whether it is so
+        pause_s = max(pause_s, self._venue.pause_s(settings.symbols))
+        done = found.known and found.said.get("answers", {}).keys() == {Reply.DONE.value}
+        self._hurried = done and not self._hurried
+        if self._hurried:
+            pause_s = 0.0  # all done, it says: see at once whether it is so, and once only
         self._sweep_ns = time.monotonic_ns() + int(pause_s * 10**9)
         return found
 
@@ -189,6 +247,8 @@ class Watchdog:
         """Whether nobody is there who may still send what had passed the gates when it stopped."""
         if self._settings.dry:
             return True
+        if self._owed:
+            return False
         if sight.state == State.GONE:
             return self._over()
         return sight.state != State.LATE and not killfile.lies(self._kill)
@@ -253,6 +313,8 @@ class Watchdog:
     def _hear(self) -> None:
         for words in self._arming.news():
             self._note("countdown", words)
+        while self._disk:
+            self._note("kill", self._disk.popleft())
 
     def _warm(self, now_ns: int) -> None:
         self._warmed_ns = now_ns
@@ -287,6 +349,8 @@ class Watchdog:
         if self._acting:
             self._arming.leave()
         self._arming.end()
+        if self._keeper is not None:
+            self._keeper.join(END_S)
         self._hear()
         self._venue.close()
         self._let_go()

@@ -18,38 +18,53 @@ NAMED_MAX: Final = 50
 
 
 class Pass(NamedTuple):
-    """One pass. `clear`: the venue listed no order that should go, before any cancel. `said`: for the log."""
+    """One pass. `known`: the venue listed the orders of every symbol; `clear`: and none of them should go, before any
+    cancel. `said`: for the log.
+    """
 
+    known: bool
     clear: bool
     said: dict[str, Any]
 
 
-def sweep(venue: Venue, symbols: Sequence[str], *, everything: bool, dry: bool = False) -> Pass:
-    """List and cancel once. `everything`: reduce-only orders too. `dry`: list only."""
-    listed = venue.open_orders(symbols)
-    if isinstance(listed, Unknown):
-        said: dict[str, Any] = {"orders": "unknown", "because": listed.why}
-        if not dry:
-            said["answers"] = _tally([venue.cancel_all(symbol) for symbol in symbols])
-        return Pass(False, said)
-    going = [order for order in listed if everything or not order.reducing]
-    said = {"orders": len(listed), "going": _named(going), "spared": len(listed) - len(going)}
-    if going and not dry:
-        said["answers"] = _tally(_cancelled(venue, listed, going))
-    return Pass(not going, said)
+def sweep(venue: Venue, symbols: Sequence[str], *, everything: bool, dry: bool = False, calm: bool = False) -> Pass:
+    """List and cancel once, symbol by symbol. `everything`: reduce-only orders too. `dry`: list only.
+
+    `calm`: nothing was left when one looked last, and nobody has run since who could send more. A symbol that cannot be
+    listed is then only looked at again; else all of it is cancelled, what protects a position too.
+    """
+    listed: list[Working] = []
+    going: list[Working] = []
+    answers: list[Answer] = []
+    unknown: dict[str, str] = {}
+    for symbol in symbols:
+        found = venue.open_orders((symbol,))
+        if isinstance(found, Unknown):
+            unknown[symbol] = found.why
+            if not dry and not calm:
+                answers.append(venue.cancel_all(symbol))
+            continue
+        gone = [order for order in found if everything or not order.reducing]
+        listed += found
+        going += gone
+        if gone and not dry:
+            answers += _cancelled(venue, found, gone)
+    said: dict[str, Any] = {"orders": len(listed), "going": _named(going), "spared": len(listed) - len(going)}
+    if unknown:
+        said["unknown"] = list(unknown)
+        said["because"] = next(iter(unknown.values()))
+    if len(unknown) == len(symbols):
+        said["orders"] = "unknown"
+    if answers:
+        said["answers"] = _tally(answers)
+    return Pass(not unknown, not unknown and not going, said)
 
 
 def _cancelled(venue: Venue, listed: Sequence[Working], going: Sequence[Working]) -> list[Answer]:
-    """One call a symbol where none of its orders is spared, else one an order."""
-    answers = []
-    for symbol in dict.fromkeys(order.symbol for order in going):
-        mine = [order for order in going if order.symbol == symbol]
-        spared = sum(order.symbol == symbol for order in listed) - len(mine)
-        if spared == 0 and len(mine) > 1:
-            answers.append(venue.cancel_all(symbol))
-        else:
-            answers += [venue.cancel(order) for order in mine]
-    return answers
+    """One call for the symbol where none of its orders is spared, else one an order."""
+    if len(going) == len(listed) > 1:
+        return [venue.cancel_all(going[0].symbol)]
+    return [venue.cancel(order) for order in going]
 
 
 def held(venue: Venue, symbols: Sequence[str]) -> dict[str, Any]:

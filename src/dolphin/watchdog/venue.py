@@ -1,4 +1,4 @@
-"""The venue as the watchdog sees it: a port of six calls, each with a typed answer, whatever happens on the way.
+"""The venue as the watchdog sees it: a port of seven calls, each with a typed answer, whatever happens on the way.
 
 What belongs here: the protocol and its answers; no venue. A call never raises for what a venue or a network does: what
 is not known is `Unknown` or `Reply.UNKNOWN`, and UNKNOWN is never flat (DESIGN.md 1).
@@ -72,6 +72,10 @@ class Venue(Protocol):
 
     def countdown(self, symbol: str, after_ms: int) -> Answer:
         """Have the venue cancel all of the symbol by itself unless it is asked again in time; 0 ends it."""
+        ...
+
+    def pause_s(self, symbols: Sequence[str]) -> float:
+        """How long to wait before these symbols are listed again, so that the venue goes on answering."""
         ...
 
     def warm(self) -> Answer:
