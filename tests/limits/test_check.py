@@ -3,17 +3,18 @@
 import pytest
 
 from dolphin.kernel.units import ABSENT
-from dolphin.limits.check import ALL, BREACHED, CHECKS, binding
+from dolphin.limits.check import ALL, BREACHED, CHECKS, asked, binding
 from dolphin.limits.codes import SPECS, Code, Mode
 from dolphin.limits.config import Rule, made
 from dolphin.limits.facts import Remembered, facts_of, names_of
+from dolphin.limits.held import Held
 from tests.limits.orders import LOOKED, ROW, looked
 
 NONE = Remembered()
 
 
 def left(code, value, seen=LOOKED, known=NONE, **rule):
-    return CHECKS[code](Rule(Mode.ON, value, **rule), names_of(seen, known), facts_of(seen, known))
+    return CHECKS[code](Rule(Mode.ON, value, **rule), names_of(seen, known), facts_of(seen, known, Held(seen.rows)))
 
 
 def units(n):
@@ -119,19 +120,19 @@ def test_net_leverage_is_by_side():
 
 @pytest.mark.req("DOL-LIMIT-001", "DOL-LIMIT-002")
 def test_the_limit_that_leaves_least_binds_of_equals_the_first_and_passive_ones_are_said():
-    names, facts = names_of(LOOKED, NONE), facts_of(LOOKED, NONE)
+    names, facts = names_of(LOOKED, NONE), facts_of(LOOKED, NONE, Held(()))
     rules = {
         Code.POSITION: Rule(Mode.ON, units(4)),
         Code.GROSS_LEVERAGE: Rule(Mode.ON, 300),
         Code.NET_LEVERAGE: Rule(Mode.ON, 300),
         Code.ORDER_QUANTITY: Rule(Mode.PASSIVE, units(1)),
     }
-    found = binding(made(rules, {}), names, facts)
+    found = binding(asked(made(rules, {})), names, facts)
     assert found == (3, Code.GROSS_LEVERAGE, (Code.ORDER_QUANTITY,))
     only = {Code.ORDER_QUANTITY: rules[Code.ORDER_QUANTITY]}
-    assert binding(made(only, {}), names, facts) == (ABSENT, Code.NONE, (Code.ORDER_QUANTITY,))
-    exit_ = facts_of(looked(side=-1, lots=10, position_lots=10), Remembered(1, 99))
-    assert binding(made(rules, {}), names, exit_) == (ABSENT, Code.NONE, ()), "an exit is none of theirs"
+    assert binding(asked(made(only, {})), names, facts) == (ABSENT, Code.NONE, (Code.ORDER_QUANTITY,))
+    exit_ = facts_of(looked(side=-1, lots=10, position_lots=10), Remembered(1, 99), Held(()))
+    assert binding(asked(made(rules, {})), names, exit_) == (ABSENT, Code.NONE, ()), "an exit is none of theirs"
 
 
 @pytest.mark.req("DOL-LIMIT-020")
@@ -155,7 +156,7 @@ def test_losses_stop_entries_when_they_reach_the_limit():
     def day(loss, known=1):
         return left(Code.DAILY_LOSS, units(5), known=Remembered(known=known, day_loss=loss))
 
-    assert [day(499), day(500), day(-900), day(0, known=0)] == [ALL, BREACHED, ALL, 0]
+    assert [day(499), day(500), day(-900), day(0, known=0)] == [ALL, BREACHED, ALL, BREACHED]
     fallen = [left(Code.DRAWDOWN, 700, LOOKED._replace(drawdown_bp=bp)) for bp in (699, 700)]
     assert fallen == [ALL, BREACHED]
 

@@ -11,6 +11,7 @@ from dolphin.kernel.units import MICRO
 from dolphin.limits.check import ALL, BREACHED, CHECKS
 from dolphin.limits.codes import Code, Mode
 from dolphin.limits.config import Rule, change, from_object, made, to_object
+from dolphin.limits.held import Held
 from dolphin.limits.limiter import Limiter
 from dolphin.limits.returns import NOTHING_KNOWN, ROWS, Returns, move, noted, sigma
 from dolphin.limits.simulated import simulated
@@ -116,7 +117,7 @@ GAP = Rule(Mode.ON, 500, HOUR, size=60_000, assumed=100)
 def judged(code, rule, window, seen):
     limiter = Limiter(made({code: rule}, {}))
     limiter.returns = window
-    return CHECKS[code](rule, *limiter.facts(seen))
+    return CHECKS[code](rule, *limiter.facts(seen, Held(seen.rows)))
 
 
 @pytest.mark.req("DOL-LIMIT-032", "DOL-LIMIT-033")
@@ -189,13 +190,13 @@ def test_a_gap_of_k_sigma_is_against_all_of_it():
 def test_rows_are_recorded_only_where_a_bound_does_not_decide():
     window = filled(A=falls)
     rules = {Code.CVAR: TAIL}
-    near = simulated(rules, window, looked(lots=46))
+    near = simulated(rules, window, looked(lots=46), Held(()))
     assert len(near.moves) == len(near.pnl) + ROWS == ROWS
-    far = simulated(rules, window, looked(lots=45))
+    far = simulated(rules, window, looked(lots=45), Held(()))
     assert (far.moves, far.pnl) == ((), ())
     assert far.tail_most == -(-4_500 * 108_911 // MICRO) + 1
     held = (ROW._replace(held=100),)
-    assert len(simulated(rules, window, looked(rows=held, lots=46)).pnl) == ROWS
+    assert len(simulated(rules, window, looked(rows=held, lots=46), Held(held)).pnl) == ROWS
 
 
 @pytest.mark.req("DOL-LIMIT-003")

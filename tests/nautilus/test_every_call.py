@@ -299,6 +299,8 @@ ELSEWHERE = frozenset(
         "Fills._dropped", "Fills._of_spread", "fills._among", "took: cache.position_snapshot_bytes",
         # A cancel rate, and a price from bars alone (test_limits.py).
         "Limiting._count", "Limiting._last_bar_ns", "Limiting._take_up",
+        # A list of several parts, and what gate 2 judges anew (test_limits_lists.py).
+        "Limiting._entering", "Limiting.back",
         # An own order that filled nothing (test_own.py, test_own_live.py).
         "Own._vain",
         # A fill that nobody here asked for (test_made_up.py, and tests/live on a loopback exchange).

@@ -18,14 +18,16 @@ from dolphin.journal import Record
 from dolphin.kernel.events import Order
 from dolphin.kernel.orders import parts
 from dolphin.kernel.units import ABSENT, BP, MICRO
-from dolphin.limits.check import binding, gross_leverage
+from dolphin.limits.check import Asked, asked, binding, gross_leverage
 from dolphin.limits.codes import SPECS, Code, Mode
 from dolphin.limits.config import Limits, from_object
-from dolphin.limits.facts import NO_FACTS, Facts, Names, fact
+from dolphin.limits.facts import NO_FACTS, Facts, Names, fact, freed
 from dolphin.limits.returns import Returns, noted
 
 REQUIREMENT: Final = "DOL-LIMIT-002"
 _BAD: Final = (ValueError, KeyError, TypeError, AttributeError)
+_MOST_U: Final = 1 << 127
+"""Of a record without facts nobody knows at what its exit part was counted: it has freed all that is held."""
 
 
 class Caps:
@@ -36,6 +38,7 @@ class Caps:
         self.checked = 0
         self._limits: Limits | None = None
         self._returns = Returns()
+        self._asked: Asked = ()
 
     def forget(self) -> None:
         """Records are missing: a change of the limits may be among them."""
@@ -58,6 +61,7 @@ class Caps:
         except _BAD as error:
             hint = "the limits in force cannot be read"
             return self._wrong(record, "limits", "rules by name", f"{type(error).__name__}: {error}", hint)
+        self._asked = asked(self._limits)
         return None
 
     def _order(self, record: Record) -> Finding | None:
@@ -84,7 +88,7 @@ class Caps:
 
     def _judged(self, record: Record, facts: Facts, names: Names, passive: list[str]) -> Finding | None:
         event = _event(record)
-        for name, value in _own(event).items():
+        for name, value in _own(event, facts.exit_u or event.value_u).items():
             if getattr(facts, name) != value:
                 hint = "the order says something else than what it was judged on"
                 return self._wrong(record, f"x.limits.facts.{name}", str(value), str(getattr(facts, name)), hint)
@@ -93,7 +97,7 @@ class Caps:
             if getattr(facts, name) != value:
                 hint = "the returns that the last NOTE has of this instrument say something else"
                 return self._wrong(record, f"x.limits.facts.{name}", str(value), str(getattr(facts, name)), hint)
-        cap = binding(self._limits, names, facts)
+        cap = binding(self._asked, names, facts)
         if (event.cap_lots, event.cap) != (cap.lots, cap.code):
             hint = "the limits in force leave something else of this entry"
             return self._wrong(record, "cap_lots", _said(cap.lots, cap.code), _said(event.cap_lots, event.cap), hint)
@@ -122,7 +126,7 @@ class Caps:
         if rule.mode != Mode.ON:
             return None
         event = _event(record)
-        facts = NO_FACTS._replace(**_own(event))
+        facts = NO_FACTS._replace(**_own(event, _MOST_U))
         left = gross_leverage(rule, Names("", "", ""), facts)
         if facts.entry_lots <= max(left, 0):
             return None
@@ -145,15 +149,13 @@ def _event(record: Record) -> Order:
     return event
 
 
-def _own(event: Order) -> Mapping[str, Any]:
-    """The facts that the order itself says."""
+def _own(event: Order, exit_u: int) -> Mapping[str, Any]:
+    """The facts that the order itself says, what it closes being counted at `exit_u` a lot."""
     cut = parts(event)
-    freed = 0
-    if event.taking == 1:
-        freed = min(max(cut.exit * event.value_u // MICRO, 0), max(event.gross, 0))
     return {
         "side": event.side, "entry_lots": cut.entry, "exit_lots": cut.exit, "value_u": event.value_u,
-        "equity": event.equity, "gross": event.gross, "working": event.working, "freed": freed,
+        "equity": event.equity, "gross": event.gross, "working": event.working,
+        "freed": freed(cut.exit, exit_u, event.gross, event.taking),
     }  # fmt: skip
 
 

@@ -100,7 +100,8 @@ def gross_leverage(rule: Rule, names: Names, facts: Facts) -> int:
 
 def net_leverage(rule: Rule, names: Names, facts: Facts) -> int:
     """What the net of all positions leaves on this side. An exit part moves the net to the order's side as well."""
-    moved = facts.side * facts.net + facts.side_minor + notional(facts.exit_lots, facts.value_u)
+    exit_u = facts.exit_u or facts.value_u
+    moved = facts.side * facts.net + facts.side_minor + notional(facts.exit_lots, exit_u)
     return fitting(facts, _allowed(rule, facts) - moved)
 
 
@@ -124,7 +125,7 @@ def repeated_execution(rule: Rule, names: Names, facts: Facts) -> int:
 def daily_loss(rule: Rule, names: Names, facts: Facts) -> int:
     """All or nothing: the day has cost as much as it may, or nobody knows what it cost."""
     if not facts.known:
-        return 0
+        return BREACHED
     return ALL if facts.day_loss < minor_in(rule.value, facts) else BREACHED
 
 
@@ -271,19 +272,30 @@ class Cap(NamedTuple):
 FREE: Final = Cap(ABSENT, Code.NONE, ())
 
 
+type Asked = tuple[tuple[Code, Rule, Check], ...]
+"""Rules beside their checks: looked up once, asked at every order."""
+
+
+def asked(limits: Limits) -> Asked:
+    """The limits in force in the form in which `binding` takes them."""
+    return tuple((code, rule, CHECKS[code]) for code, rule in limits.rules)
+
+
 @ensure(lambda facts, result: result.lots == ABSENT or 0 <= result.lots < facts.entry_lots)
 @ensure(lambda result: (result.lots == ABSENT) == (result.code == Code.NONE))
-def binding(limits: Limits, names: Names, facts: Facts) -> Cap:
+def binding(checks: Asked, names: Names, facts: Facts) -> Cap:
     """The limit that leaves least of the entry part, of equals the first; an order without an entry part has none."""
     if facts.entry_lots <= 0:
         return FREE
     least = facts.entry_lots
     code = Code.NONE
     passive: tuple[Code, ...] = ()
-    for each, rule in limits.rules:
-        left = positive(CHECKS[each](rule, names, facts))
-        if left >= facts.entry_lots:
+    entry_lots = facts.entry_lots
+    for each, rule, check in checks:
+        left = check(rule, names, facts)
+        if left >= entry_lots:
             continue
+        left = positive(left)
         if rule.mode == Mode.PASSIVE:
             passive = (*passive, each)
         elif left < least:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from dolphin.kernel.orders import parts
-from dolphin.kernel.units import ABSENT, MICRO, notional
+from dolphin.kernel.units import ABSENT, MICRO, notional, positive
+from dolphin.limits.held import Held
 from dolphin.limits.simulated import NOT_SIMULATED, Simulated
 from dolphin.nautilus.ports import Looked
 
@@ -40,7 +40,8 @@ class Facts(NamedTuple):
     `margin_u`: margin of a lot in micro-units, 0 where it is not known. `venue_used`, `strategy_used`: held and
     working there, as `sector_used` and `group_used` of the sector and group that leave least. `stress_loss`: what the
     scenario that leaves least would cost, the exit part done; `stress_bp`: what it would take of the entry's value.
-    The last six: see simulated.py.
+    `tail_most` to `sigma_ppm`: see simulated.py. `exit_u`: micro-units at which a lot of what the exit part closes is
+    counted; 0 in journals of before, where that was `value_u`, of the order's own side.
     """
 
     side: int
@@ -87,6 +88,7 @@ class Facts(NamedTuple):
     moves: tuple[int, ...] = ()
     sigma_loss: int = 0
     sigma_ppm: int = 0
+    exit_u: int = 0
 
 
 NO_FACTS: Final = Facts._make(Facts._field_defaults.get(name, 0) for name in Facts._fields)
@@ -137,39 +139,31 @@ def names_of(looked: Looked, known: Remembered) -> Names:
     return Names(looked.instrument, looked.venue, looked.strategy, known.sector, known.group)
 
 
-def facts_of(looked: Looked, known: Remembered) -> Facts:
-    """The facts of one order."""
+def freed(exit_lots: int, exit_u: int, gross: int, taking: int) -> int:
+    """What an exit part that executes at once makes free: what it was counted as, rounded down; never more than is
+    held.
+    """
+    if taking != 1:
+        return 0
+    return min(positive(exit_lots * exit_u // MICRO), positive(gross))
+
+
+def facts_of(looked: Looked, known: Remembered, held: Held) -> Facts:
+    """The facts of one order, on what is held and works besides it."""
     order = looked.order
-    cut = parts(order)
-    side_lots = 0
-    net = 0
-    side_minor = 0
-    venue_used = 0
-    strategy_used = 0
-    margin = 0
-    for row in looked.rows:
-        used = abs(row.held) + row.buys + row.sells
-        margin += row.margin
-        if row.venue == looked.venue:
-            venue_used += used
-        if row.strategy == looked.strategy:
-            strategy_used += used
-        net += row.held
-        side_minor += row.buys if order.side > 0 else row.sells
-        if row.instrument == looked.instrument:
-            side_lots += max(order.side * row.lots, 0)
-            side_lots += row.buy_lots if order.side > 0 else row.sell_lots
-    freed = 0
-    if order.taking == 1:
-        freed = min(max(cut.exit * order.value_u // MICRO, 0), max(order.gross, 0))
+    cut = looked.cut
+    side = order.side
     list_lots, list_minor = looked.list_lots, looked.list_minor
     if list_lots == ABSENT:
         list_lots, list_minor = cut.entry, notional(cut.entry, order.value_u)
     return Facts(
-        order.side, cut.entry, cut.exit, order.value_u, order.equity, order.gross, order.working, freed, looked.minor,
+        side, cut.entry, cut.exit, order.value_u, order.equity, order.gross, order.working,
+        freed(cut.exit, looked.exit_u, order.gross, order.taking), looked.minor,
         looked.size_power, looked.lot_units, list_lots, list_minor, known.restricted, looked.priced, looked.price,
-        looked.bid, looked.ask, looked.last, looked.price_age_ns, known.left, side_lots, net, side_minor,
+        looked.bid, looked.ask, looked.last, looked.price_age_ns, known.left,
+        held.place(looked.instrument).side_lots(side), held.net, held.buys if side > 0 else held.sells,
         known.twin_age_ns, looked.crosses, known.stopped, known.known, known.day_loss, looked.drawdown_bp,
-        min(looked.free, order.equity - margin), looked.margin_u, venue_used, strategy_used,
-        known.sector_used, known.group_used, known.stress_loss, known.stress_bp, *known.simulated,
+        min(looked.free, order.equity - held.margin), looked.margin_u, held.venues.get(looked.venue, 0),
+        held.strategies.get(looked.strategy, 0), known.sector_used, known.group_used, known.stress_loss,
+        known.stress_bp, *known.simulated, looked.exit_u,
     )  # fmt: skip

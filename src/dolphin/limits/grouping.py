@@ -1,15 +1,16 @@
 """Sectors, correlated groups and scenarios: of those that an order touches, the one that leaves least.
 
-What belongs here: sums over what is held and works, by named groups of instruments and by named moves; no verdict.
+What belongs here: the rules of named groups of instruments and of named moves, put in the form in which they are asked
+at every order; the sums are held.py's, the verdict check.py's.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from dolphin.kernel.orders import parts
-from dolphin.kernel.units import BP, MICRO, notional
+from dolphin.kernel.units import BP, MICRO, notional, positive
 from dolphin.limits.config import Rule
+from dolphin.limits.held import Held, share_up
 from dolphin.nautilus.ports import Looked
 
 
@@ -27,45 +28,51 @@ class Stress(NamedTuple):
     taken_bp: int = 0
 
 
-def used(rule: Rule, looked: Looked) -> Used:
-    """Of the groups that the instrument is in the one with the least room; no name where it is in none."""
-    worst = Used()
-    least: int | None = None
-    for name, members in rule.members:
-        inside = dict(members)
-        if looked.instrument not in inside:
-            continue
-        minor = sum(abs(row.held) + row.buys + row.sells for row in looked.rows if row.instrument in inside)
-        room = rule.value_for(name) * looked.minor // MICRO - minor
-        if least is None or room < least:
-            worst, least = Used(name, minor), room
-    return worst
+class Groups:
+    """The groups of a rule, by the instruments in them, each with its value in millionths of the currency."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._of: dict[str, list[tuple[str, frozenset[str], int]]] = {}
+        for name, members in rule.members:
+            inside = frozenset(instrument for instrument, _ in members)
+            for instrument in inside:
+                self._of.setdefault(instrument, []).append((name, inside, rule.value_for(name)))
+
+    def used(self, looked: Looked, held: Held) -> Used:
+        """Of the groups that the instrument is in the one with the least room; no name where it is in none."""
+        worst = Used()
+        least: int | None = None
+        for name, inside, value in self._of.get(looked.instrument, ()):
+            minor = held.within(inside)
+            room = value * looked.minor // MICRO - minor
+            if least is None or room < least:
+                worst, least = Used(name, minor), room
+        return worst
 
 
-def stress(rule: Rule, looked: Looked) -> Stress:
-    """Of the scenarios that cost the entry something the one with the least room for it."""
-    worst = Stress()
-    least: int | None = None
-    most = max(looked.order.equity, 0) * rule.value // BP
-    for _, moves in rule.members:
-        found = _scenario(dict(moves), looked)
-        if found.taken_bp <= 0:
-            continue
-        room = (most - found.loss) * BP // found.taken_bp
-        if least is None or room < least:
-            worst, least = found, room
-    return worst
+class Scenarios:
+    """The named moves of a rule, each in bp by instrument, with that of all the others."""
 
+    def __init__(self, rule: Rule) -> None:
+        self._value_bp = rule.value
+        self._moves = [(name, dict(moves), dict(moves).get("*", 0)) for name, moves in rule.members]
 
-def _scenario(moves: dict[str, int], looked: Looked) -> Stress:
-    """What is held moves as the scenario says; of what works the side that it hurts fills first."""
-    order = looked.order
-    rest = moves.get("*", 0)
-    total = 0
-    for row in looked.rows:
-        move = moves.get(row.instrument, rest)
-        total -= row.held * move
-        total += max(-move * row.buys, move * row.sells, 0)
-    move = moves.get(looked.instrument, rest)
-    total -= order.side * notional(parts(order).exit, order.value_u) * move
-    return Stress(-(-total // BP), -order.side * move)
+    def worst(self, looked: Looked, held: Held) -> Stress:
+        """Of the scenarios that cost the entry something the one with the least room for it: what is held moves as it
+        says, the exit part of the order gone.
+        """
+        worst = Stress()
+        least: int | None = None
+        side = looked.order.side
+        gone = side * notional(looked.cut.exit, looked.exit_u)
+        most = positive(looked.order.equity) * self._value_bp // BP
+        for name, moves, rest in self._moves:
+            move = moves.get(looked.instrument, rest)
+            taken_bp = -side * move
+            if taken_bp <= 0:
+                continue
+            loss = share_up(held.loss_bp(name, moves, rest) - gone * move)
+            room = (most - loss) * BP // taken_bp
+            if least is None or room < least:
+                worst, least = Stress(loss, taken_bp), room
+        return worst

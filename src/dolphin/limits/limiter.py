@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from dolphin.kernel.units import ABSENT
-from dolphin.limits.check import CHECKS, binding
+from dolphin.limits.check import CHECKS, asked, binding
 from dolphin.limits.codes import SPECS, Code, Mode
 from dolphin.limits.config import NOTHING, OFF, Limits, Rule, change, from_object, to_object
 from dolphin.limits.facts import Facts, Names, Remembered, facts_of, names_of
 from dolphin.limits.facts import said as in_journal
-from dolphin.limits.grouping import stress, used
+from dolphin.limits.grouping import Groups, Scenarios
+from dolphin.limits.held import Held
 from dolphin.limits.memory import Memory
 from dolphin.limits.returns import Returns
-from dolphin.limits.simulated import simulated
-from dolphin.nautilus.ports import UNCAPPED, Capped, Looked, Priced
+from dolphin.limits.simulated import NOT_SIMULATED, Simulated, simulated
+from dolphin.nautilus.ports import UNCAPPED, Capped, Left, Looked, Priced
 
 WAIT_NS: Final = 60 * 1_000_000_000
 LIFE_NS: Final = 86_400 * 1_000_000_000
@@ -63,6 +64,7 @@ class Limiter:
 
     def _use(self, limits: Limits) -> None:
         self.limits = limits
+        self._asked = asked(limits)
         self._rules = dict(limits.rules)
         codes = set(self._rules)
         self.active = bool(codes)
@@ -71,11 +73,16 @@ class Limiter:
         self.wants_age = Code.STALE_PRICE in codes
         self.wants_crossing = Code.SELF_TRADE in codes
         self.wants_margin = Code.FREE_MARGIN in codes
-        self.wants_equity = Code.DAILY_LOSS in codes
-        self._groups = bool(codes & {Code.SECTOR_EXPOSURE, Code.GROUP_EXPOSURE, Code.STRESS_LOSS})
         self._simulates = not codes.isdisjoint(_RETURNS)
         self._keep(max(self._rule(code).window_ns for code in _RETURNS))
+        self._keeps_day = Code.DAILY_LOSS in codes
+        self._sectors = Groups(self._rule(Code.SECTOR_EXPOSURE))
+        self._groups = Groups(self._rule(Code.GROUP_EXPOSURE))
+        self._scenarios = Scenarios(self._rule(Code.STRESS_LOSS))
         self._restricted = frozenset(self._rule(Code.RESTRICTED).names)
+        self._rate = self._rule(Code.ORDER_RATE)
+        self._duplicate = self._rule(Code.DUPLICATE)
+        self._repeated = self._rule(Code.REPEATED_EXECUTION)
 
     def _keep(self, horizon_ns: int) -> None:
         """Returns over the longest of the horizons, which holds for all; those over another are forgotten."""
@@ -88,42 +95,47 @@ class Limiter:
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def facts(self, looked: Looked) -> tuple[Names, Facts]:
-        """What this order is judged on."""
+    def facts(self, looked: Looked, held: Held) -> tuple[Names, Facts]:
+        """What this order is judged on; `held`: the sums over its rows."""
         memory = self.memory
         ts_ns = looked.order.ts_ns
-        left = memory.entries.count(ts_ns, self._rule(Code.ORDER_RATE).window_ns)
         twin_age_ns = ABSENT
         if looked.fresh:
             twin_ns = memory.twins.get(_content(looked), None)
             if twin_ns is not None:
                 twin_age_ns = max(ts_ns - twin_ns, 0)
         loss = memory.day.loss(ts_ns, looked.order.equity)
+        sector = self._sectors.used(looked, held)
+        group = self._groups.used(looked, held)
+        worst = self._scenarios.worst(looked, held)
         known = Remembered(
-            int(looked.instrument in self._restricted), left, twin_age_ns, int(looked.strategy in memory.stopped),
-            int(loss is not None), loss or 0,
+            int(looked.instrument in self._restricted),
+            memory.entries.count(ts_ns, self._rate.window_ns) + looked.before, twin_age_ns, self._stopped(looked),
+            int(loss is not None), loss or 0, sector.name, sector.minor, group.name, group.minor, worst.loss,
+            worst.taken_bp, self._simulated(looked, held),
         )  # fmt: skip
-        if self._groups:
-            known = self._grouped(looked, known)
-        if self._simulates:
-            known = known._replace(simulated=simulated(self._rules, self.returns, looked))
-        return names_of(looked, known), facts_of(looked, known)
+        return names_of(looked, known), facts_of(looked, known, held)
 
-    def _grouped(self, looked: Looked, known: Remembered) -> Remembered:
-        sector = used(self._rule(Code.SECTOR_EXPOSURE), looked)
-        group = used(self._rule(Code.GROUP_EXPOSURE), looked)
-        worst = stress(self._rule(Code.STRESS_LOSS), looked)
-        return known._replace(
-            sector=sector.name, sector_used=sector.minor, group=group.name, group_used=group.minor,
-            stress_loss=worst.loss, stress_bp=worst.taken_bp,
-        )  # fmt: skip
+    def _simulated(self, looked: Looked, held: Held) -> Simulated:
+        if not self._simulates:
+            return NOT_SIMULATED
+        return simulated(self._rules, self.returns, looked, held)
+
+    def _stopped(self, looked: Looked) -> int:
+        """1 where its strategy entered too often, the parts of its list that were judged before it counted."""
+        if looked.strategy in self.memory.stopped:
+            return 1
+        if not looked.before or self._repeated.mode == Mode.OFF:
+            return 0
+        count = self.memory.within(looked.strategy, looked.order.ts_ns, self._repeated.window_ns) + looked.before
+        return int(count >= self._repeated.value_for(looked.strategy))
 
     def cap(self, looked: Looked) -> Capped:
         """What the limits leave of an order's entry part."""
-        names, facts = self.facts(looked)
+        names, facts = self.facts(looked, Held(looked.rows))
         if facts.entry_lots <= 0:
             return UNCAPPED
-        found = binding(self.limits, names, facts)
+        found = binding(self._asked, names, facts)
         if found.code == Code.NONE:
             if not found.passive:
                 return UNCAPPED
@@ -136,22 +148,41 @@ class Limiter:
         said |= in_journal(names, facts)
         return Capped(found.lots, int(found.code), words(found.code), " ".join(passive), said)
 
-    def left(self, looked: Looked) -> str:
-        """An entry of this order left. What is to be said where its strategy may enter no more."""
+    def left(self, looked: Looked) -> Left:
+        """An entry of this order leaves: it is counted, and its strategy may enter no more where that says so."""
         memory = self.memory
         ts_ns = looked.order.ts_ns
+        content: tuple[Any, ...] = ()
         memory.entries.add(ts_ns)
-        duplicate = self._rule(Code.DUPLICATE)
-        if duplicate.mode != Mode.OFF and looked.fresh:
-            memory.twin(_content(looked), ts_ns, duplicate.window_ns)
-        repeated = self._rule(Code.REPEATED_EXECUTION)
-        if repeated.mode == Mode.OFF:
+        if looked.fresh and self._duplicate.mode != Mode.OFF:
+            content = _content(looked)
+            memory.twin(content, ts_ns, self._duplicate.window_ns)
+        return Left(ts_ns, looked.strategy, content, self._repeats(looked.strategy, ts_ns))
+
+    def _repeats(self, strategy: str, ts_ns: int) -> str:
+        rule = self._repeated
+        if rule.mode == Mode.OFF:
             return ""
-        most = repeated.value_for(looked.strategy)
-        if memory.repeated(looked.strategy, ts_ns, repeated.window_ns) < most or looked.strategy in memory.stopped:
+        most = rule.value_for(strategy)
+        memory = self.memory
+        if memory.repeated(strategy, ts_ns, rule.window_ns) < most or strategy in memory.stopped:
             return ""
-        memory.stopped.add(looked.strategy)
-        return f"{words(Code.REPEATED_EXECUTION)}: {looked.strategy} had {most} entries; `dolphin limits enable`"
+        memory.stopped.add(strategy)
+        return f"{words(Code.REPEATED_EXECUTION)}: {strategy} had {most} entries; `dolphin limits enable`"
+
+    def back(self, left: Left) -> str:
+        """An entry that was counted did not leave: it is counted no more, and stops nobody."""
+        memory = self.memory
+        memory.entries.remove(left.ts_ns)
+        memory.untwin(left.content, left.ts_ns)
+        if not memory.unrepeated(left.strategy, left.ts_ns) or left.strategy not in memory.stopped:
+            return ""
+        if memory.within(left.strategy, left.ts_ns, self._repeated.window_ns) >= self._repeated.value_for(
+            left.strategy
+        ):
+            return ""
+        memory.stopped.discard(left.strategy)
+        return f"{words(Code.REPEATED_EXECUTION)}: {left.strategy} may enter again, one of its entries did not leave"
 
     def enable(self, strategy: str) -> dict[str, Any]:
         """The operator lets a strategy enter again."""
@@ -161,16 +192,24 @@ class Limiter:
         return {"ok": False, "error": f"strategy {strategy!r} is not stopped; stopped are: {stopped}"}
 
     def sampled(self, ts_ns: int, equity: int) -> bool:
-        """A reading of equity; whether another day has begun, which the journal must know."""
-        return self.memory.day.sample(ts_ns, equity)
+        """A reading of equity; whether the journal must know, since another day has begun with it.
+
+        The day is kept while its limit is off, so that one that is switched on measures from where the day began.
+        """
+        return self.memory.day.sample(ts_ns, equity) and self._keeps_day
 
     def priced(self, ts_ns: int, prices: Sequence[Priced]) -> bool:
         """Prices as they are; whether a row of returns was closed, which the journal must know."""
         return self.returns.look(ts_ns, prices)
 
-    def flowed(self, amount: int) -> None:
-        """Money came or went, in minor units."""
+    def flowed(self, amount: int) -> bool:
+        """Money came or went, in minor units; whether the journal must know."""
         self.memory.day.flow(amount)
+        return self._keeps_day
+
+    def ended(self, equity: int) -> None:
+        """The equity that an earlier run of this book ended with, in minor units."""
+        self.memory.day.ended(equity)
 
     def canceled(self, ts_ns: int) -> str:
         """A cancel came. What is to be said of their rate, at most once a window; nothing where there is nothing."""
@@ -202,15 +241,21 @@ class Limiter:
         return [SPECS[code].name for code in made.looser]
 
     def breached(self, held: Sequence[Looked]) -> list[Code]:
-        """The limits that are on and that what is held exceeds now."""
-        found = []
-        for code, rule in self.limits.rules:
-            if SPECS[code].holds and rule.mode == Mode.ON:
-                for looked in held:
-                    if CHECKS[code](rule, *self.facts(looked)) < 0:
-                        found.append(code)
-                        break
-        return found
+        """The limits that are on and that what is held exceeds now. What cannot be read counts as too much: without an
+        equity nobody knows how far from any of them the book is.
+        """
+        holds = [(code, rule) for code, rule in self.limits.rules if SPECS[code].holds and rule.mode == Mode.ON]
+        if any(looked.order.equity <= 0 for looked in held):
+            return [code for code, _ in holds]
+        found: dict[Code, None] = {}
+        sums: dict[int, Held] = {}
+        for looked in held if holds else ():
+            known = sums.get(id(looked.rows))
+            if known is None:
+                known = sums[id(looked.rows)] = Held(looked.rows)
+            names, facts = self.facts(looked, known)
+            found.update((code, None) for code, rule in holds if CHECKS[code](rule, names, facts) < 0)
+        return sorted(found)
 
     def propose(self, said: Mapping[str, Any], ts_ns: int, nonce: int, held: Sequence[Looked]) -> dict[str, Any]:
         """Other limits are asked for: what is tighter is in force at once, what is looser waits for `confirm`.

@@ -31,9 +31,20 @@ class Window:
             times.popleft()
         return len(times)
 
+    def remove(self, ts_ns: int) -> bool:
+        """One of this moment less; whether there was one."""
+        try:
+            self._times.remove(ts_ns)
+        except ValueError:
+            return False
+        return True
+
 
 class Day:
-    """Equity that the UTC day began with: the last that was seen before it, else the first that was seen in it."""
+    """Equity that the UTC day began with: the last that was seen before it, else the first that was seen in it.
+
+    What was seen last before a restart is for its journal to say (`ended`).
+    """
 
     def __init__(self) -> None:
         self.number = -1
@@ -49,6 +60,10 @@ class Day:
             self.anchor = equity if self._last is None else self._last
         self._last = equity
         return began
+
+    def ended(self, equity: int) -> None:
+        """The last equity of an earlier run."""
+        self._last = equity
 
     def flow(self, amount: int) -> None:
         """Money came or went: no profit and no loss."""
@@ -86,11 +101,28 @@ class Memory:
         while self.twins and next(iter(self.twins.values())) <= ts_ns - window_ns:
             del self.twins[next(iter(self.twins))]
 
+    def untwin(self, content: tuple[Any, ...], ts_ns: int) -> None:
+        """The entry of this content that left at this moment did not."""
+        if self.twins.get(content) == ts_ns:
+            del self.twins[content]
+
+    def within(self, strategy: str, ts_ns: int, window_ns: int) -> int:
+        """How many entries of this strategy there are within the window."""
+        window = self.repeats.get(strategy)
+        if window is None:
+            return 0
+        return window.count(ts_ns, window_ns)
+
     def repeated(self, strategy: str, ts_ns: int, window_ns: int) -> int:
         """One more entry of this strategy; how many there are within the window."""
         window = self.repeats.setdefault(strategy, Window())
         window.add(ts_ns)
         return window.count(ts_ns, window_ns)
+
+    def unrepeated(self, strategy: str, ts_ns: int) -> bool:
+        """One entry of this strategy less; whether there was one of this moment."""
+        window = self.repeats.get(strategy)
+        return window is not None and window.remove(ts_ns)
 
     def enable(self, strategy: str) -> bool:
         """The operator lets a strategy enter again; whether it was stopped."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from dolphin.kernel.orders import parts
-from dolphin.kernel.units import BP, MICRO, notional
+from dolphin.kernel.units import BP, MICRO, notional, positive
 from dolphin.limits.codes import Code
 from dolphin.limits.config import OFF, Rule
+from dolphin.limits.held import Held, Place
 from dolphin.limits.returns import Known, Returns
-from dolphin.nautilus.ports import Looked, Row
+from dolphin.nautilus.ports import Looked
 
 
 class Simulated(NamedTuple):
@@ -35,83 +35,96 @@ class Simulated(NamedTuple):
 NOT_SIMULATED: Final = Simulated()
 
 
-class Held(NamedTuple):
-    """Of one instrument: the signed value that is held, and what works by side."""
+class Whole(NamedTuple):
+    """Over all that is held and works, made once for all that is judged by it. `unseen`: value of what has no full
+    window; `worst`: what each of the others loses by its worst row, together, in micro-minor-units.
+    """
 
-    net: int = 0
-    buys: int = 0
-    sells: int = 0
+    unseen: int
+    worst: int
 
 
-def simulated(rules: Mapping[Code, Rule], returns: Returns, looked: Looked) -> Simulated:
+def simulated(rules: Mapping[Code, Rule], returns: Returns, looked: Looked, held: Held) -> Simulated:
     """The facts for one order, its exit part done."""
     found = NOT_SIMULATED
     tails = [rules[code] for code in (Code.VAR, Code.CVAR) if code in rules]
     if tails:
-        found = _tails(tails, returns, looked)
+        found = _tails(tails, returns, looked, held)
     if Code.GAP_SIGMA in rules:
-        found = _sigmas(rules.get(Code.GAP_SIGMA, OFF).assumed, returns, looked)._replace(
+        found = _sigmas(rules.get(Code.GAP_SIGMA, OFF).assumed, returns, looked, held)._replace(
             tail_most=found.tail_most, unseen=found.unseen, pnl=found.pnl, moves=found.moves
         )
     return found
 
 
-def _tails(rules: Sequence[Rule], returns: Returns, looked: Looked) -> Simulated:
+def _tails(rules: Sequence[Rule], returns: Returns, looked: Looked, held: Held) -> Simulated:
     order = looked.order
-    cut = parts(order)
     own = returns.of(looked.instrument)
+    place = held.place(looked.instrument)
+    gone = order.side * notional(looked.cut.exit, looked.exit_u)
     assumed = max(rule.assumed for rule in rules)
-    least = min(max(order.equity, 0) * rule.value // BP for rule in rules)
-    books = _books(looked, order.side * notional(cut.exit, order.value_u))
-    unseen = sum(_most(held) for name, held in books.items() if not returns.of(name).moves)
-    entry = notional(cut.entry, order.value_u)
-    at_worst = unseen * assumed * (MICRO // BP) + entry * _share(own, assumed)
-    at_worst += sum(_most(held) * returns.of(name).worst for name, held in books.items() if returns.of(name).moves)
+    least = min(positive(order.equity) * rule.value // BP for rule in rules)
+    book = held.once("tails", lambda: _whole(returns, held))
+    moved = _most(place, gone) - _most(place, 0)
+    unseen = book.unseen + (0 if own.moves else moved)
+    at_worst = book.worst + (moved * own.worst if own.moves else 0)
+    at_worst += unseen * assumed * (MICRO // BP) + notional(looked.cut.entry, order.value_u) * _share(own, assumed)
     most = -(-at_worst // MICRO) + 1  # `pnl` is rounded down
     if most <= least:
         return Simulated(most, unseen)
-    full = [(held, returns.of(name).moves) for name, held in books.items() if returns.of(name).moves]
-    return Simulated(most, unseen, _by_row(full), own.moves)
+    rows: list[int] = held.once("rows", lambda: _by_row(returns, held))
+    if gone and own.moves:
+        rows = rows or [0] * len(own.moves)
+        before, after = _column(own.moves, place, 0), _column(own.moves, place, gone)
+        rows = [row - was + now for row, was, now in zip(rows, before, after, strict=True)]
+    return Simulated(most, unseen, tuple(row // MICRO for row in rows), own.moves)
 
 
 def _share(known: Known, assumed_bp: int) -> int:
     return known.worst if known.moves else assumed_bp * (MICRO // BP)
 
 
-def _books(looked: Looked, exit_: int) -> dict[str, Held]:
-    """What is held and works by instrument; `exit_`: signed value that the order's exit part moves."""
-    books: dict[str, Held] = {}
-    for row in looked.rows:
-        before = books.get(row.instrument, Held())
-        books[row.instrument] = Held(before.net + row.held, before.buys + row.buys, before.sells + row.sells)
-    if exit_:
-        own = books.get(looked.instrument, Held())
-        books[looked.instrument] = own._replace(net=own.net + exit_)
-    return books
+def _whole(returns: Returns, held: Held) -> Whole:
+    unseen = worst = 0
+    for name, place in held.places.items():
+        known = returns.of(name)
+        if known.moves:
+            worst += _most(place, 0) * known.worst
+        else:
+            unseen += _most(place, 0)
+    return Whole(unseen, worst)
 
 
-def _most(held: Held) -> int:
-    """The value that is held once the worse side of what works has filled."""
-    return max(abs(held.net + held.buys), abs(held.net - held.sells))
+def _most(place: Place, gone: int) -> int:
+    """The value that is held once the worse side of what works has filled; `gone`: signed value that an order moves."""
+    net = place.held + gone
+    return max(abs(net + place.buys), abs(net - place.sells))
 
 
-def _by_row(full: Sequence[tuple[Held, tuple[int, ...]]]) -> tuple[int, ...]:
-    """Profit and loss by row, rounded down. What works fills on the side that the row hurts."""
-    if not full:
-        return ()
-    columns = [
-        [one * (held.net - held.sells if one > 0 else held.net + held.buys) for one in moves] for held, moves in full
-    ]
-    return tuple(sum(row) // MICRO for row in zip(*columns, strict=True))
+def _by_row(returns: Returns, held: Held) -> list[int]:
+    """Profit and loss by row, in micro-minor-units; nothing where nothing has a full window."""
+    columns = []
+    for name, place in held.places.items():
+        known = returns.of(name)
+        if known.moves:
+            columns.append(_column(known.moves, place, 0))
+    return [sum(row) for row in zip(*columns, strict=True)]
 
 
-def _sigmas(assumed_bp: int, returns: Returns, looked: Looked) -> Simulated:
+def _column(moves: Sequence[int], place: Place, gone: int) -> list[int]:
+    """What works fills on the side that the row hurts."""
+    falls = place.held + gone + place.buys
+    rises = place.held + gone - place.sells
+    return [one * (rises if one > 0 else falls) for one in moves]
+
+
+def _sigmas(assumed_bp: int, returns: Returns, looked: Looked, held: Held) -> Simulated:
     floor = assumed_bp * (MICRO // BP)
     own = max(returns.of(looked.instrument).sigma, floor)
-    loss = sum(_used(row) * max(returns.of(row.instrument).sigma, floor) for row in looked.rows)
-    loss -= notional(parts(looked.order).exit, looked.order.value_u) * own
-    return Simulated(sigma_loss=max(-(-loss // MICRO), 0), sigma_ppm=own)
+    loss: int = held.once("sigmas", lambda: _sigma_loss(returns, held, floor))
+    loss -= notional(looked.cut.exit, looked.exit_u) * own
+    return Simulated(sigma_loss=positive(-(-loss // MICRO)), sigma_ppm=own)
 
 
-def _used(row: Row) -> int:
-    return abs(row.held) + row.buys + row.sells
+def _sigma_loss(returns: Returns, held: Held, floor: int) -> int:
+    return sum(place.used * max(returns.of(name).sigma, floor) for name, place in held.places.items())

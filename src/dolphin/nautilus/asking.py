@@ -26,7 +26,7 @@ from dolphin.nautilus.translate import (
     style_of,
 )
 from dolphin.nautilus.values import Values
-from dolphin.nautilus.working import Group, Working
+from dolphin.nautilus.working import Group, Sums, Working
 
 NO_FEED = -1
 
@@ -221,6 +221,7 @@ class Asker:
             named = 0
             value = 0
         sums = group.without(apart)
+        others = sums_without(self._book, apart)
         sample = self._values.sample()
         equity = sample.equity
         if sample.error == 1:
@@ -228,7 +229,7 @@ class Asker:
         event = Order(
             self._clock.timestamp_ns(), self._feed_of(scale.id), side, lots, taking, named,
             int(order.is_reduce_only), whole, group.lots, sums.resting, sums.own, scale.min_lots, value,
-            sample.gross, self._values.working(group, sums) + before, equity, self._l_raw_bp, sums.leaving,
+            sample.gross, self._values.working(group, sums, others) + before, equity, self._l_raw_bp, sums.leaving,
         )  # fmt: skip
         return Asked(
             event, order.client_order_id.value, order.strategy_id.value, group, scale, apart, orders, new_price,
@@ -281,6 +282,18 @@ class Asker:
         if order.has_price:
             post_only = bool(order.is_post_only)
         return style_of(order.order_type, side, limit, post_only, prices.bid, prices.ask, prices.last)
+
+
+def sums_without(book: Book, apart: frozenset[str]) -> dict[str, Sums]:
+    """The groups in which these orders work, each with its sums as if they did not. A list may be of several."""
+    found: dict[str, Sums] = {}
+    for cid in apart:
+        working = book.working.get(cid)
+        if working is not None:
+            group = working.group
+            if group.key not in found:
+                found[group.key] = group.without(apart)
+    return found
 
 
 class _Id(NamedTuple):

@@ -13,7 +13,7 @@ pass by the plainest rule, and is a Category 1 event.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import (
@@ -27,15 +27,16 @@ from nautilus_trader.execution.messages import (
 
 from dolphin.journal import text
 from dolphin.kernel.events import Verdict
-from dolphin.kernel.policy import Posture
 from dolphin.kernel.reasons import Reason
 from dolphin.nautilus.action import Host, text_of
 from dolphin.nautilus.asking import Asked, Asker, Unscaled
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.latency import Latency
-from dolphin.nautilus.limiting import Basket, Limiting
+from dolphin.nautilus.limiting import Limiting
 from dolphin.nautilus.plain import plainly_reduces
+from dolphin.nautilus.ports import Left, Looked
+from dolphin.nautilus.tokens import Tokens
 from dolphin.nautilus.translate import quantity_of
 from dolphin.nautilus.working import OWN_PREFIX
 
@@ -44,15 +45,6 @@ _NAMES: Final = {reason: reason.name for reason in Reason}
 
 type Forward = Callable[[Any], None]
 type Failed = Callable[[str, BaseException], None]
-
-
-class Token(NamedTuple):
-    """What gate 1 passed, and under which standing."""
-
-    episode: int
-    posture: Posture
-    quantity: Any
-    ts_ns: int
 
 
 class Gates:
@@ -74,7 +66,7 @@ class Gates:
         self._told = told
         self._doubtful = doubtful
         self._limiting = limiting
-        self._tokens: dict[str, Token] = {}
+        self._tokens = Tokens(guard, asker, limiting)
         self._notes: dict[tuple[str, int], str] = {}
         self._later: dict[str, list[tuple[Asked, Verdict]]] = {}
 
@@ -128,16 +120,17 @@ class Gates:
         if self._reserved(name):
             return self._refuse([order])
         if gate == 2:
-            if self._holds(name, order):
+            if self._tokens.holds(name, order):
                 self._displaced(name)
                 return [command]
         self._later.pop(name, None)
         position_id = self._position_id(command, order)
         asked = self._asker.submit(order, name, position_id)
         self._book.seen(order, position_id)  # before its verdict: what a kill sends upon that knows it is on its way
-        verdict, reason = self._verdict(asked, gate)
+        verdict, reason, entering = self._verdict(asked, gate)
+        counted = self._limiting.left(entering)
         if self._guard.report:
-            self._tokens[name] = self._token(order, asked.event.ts_ns)
+            self._tokens.give(name, order, asked.event.ts_ns, counted)
             return [command]
         if verdict.lots < asked.event.lots:
             if self._plain_exit(order, command):
@@ -151,7 +144,7 @@ class Gates:
         if verdict.cancel_lots > 0:
             self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
-            self._tokens[name] = self._token(order, asked.event.ts_ns)
+            self._tokens.give(name, order, asked.event.ts_ns, counted)
         return [command]
 
     def _displacing(self, name: str, given: list[tuple[Asked, Verdict]], gate: int) -> None:
@@ -179,8 +172,11 @@ class Gates:
             position_id = self._cache.position_id(order.client_order_id)
         return position_id
 
-    def _verdict(self, asked: Asked, gate: int) -> tuple[Verdict, Reason]:
-        """Ask, and let an entry part that was not acknowledged go no further: only what reduces is left of it."""
+    def _verdict(self, asked: Asked, gate: int) -> tuple[Verdict, Reason, Looked | None]:
+        """Ask, and let an entry part that was not acknowledged go no further: only what reduces is left of it.
+
+        The third is what the limits judged, where an entry may leave: to be counted once it does.
+        """
         asked, note = self._limiting.asked(asked, self._note(asked, gate))
         verdict = self._guard.judge(asked.event, note)
         reason = verdict.reason
@@ -191,10 +187,10 @@ class Gates:
                 if asked.event.whole == 1:
                     lots = 0
                 verdict = verdict._replace(lots=lots, reason=reason)
-        if verdict.lots > verdict.exit_lots:
-            self._limiting.left()
         self._guard.count(_NAMES[reason])
-        return verdict, reason
+        if verdict.lots > verdict.exit_lots:
+            return verdict, reason, self._limiting.last
+        return verdict, reason, None
 
     def _note(self, asked: Asked, gate: int) -> str:
         """Whose order it is and which gate asked; all but the order's name is the same again and again."""
@@ -222,30 +218,6 @@ class Gates:
             equity=event.equity,
         )  # fmt: skip
 
-    def _token(self, order: Any, now_ns: int) -> Token:
-        state = self._guard.state
-        return Token(state.latch.episode, state.filter.posture, order.quantity, now_ns)
-
-    def _holds(self, name: str, order: Any) -> bool:
-        """Whether gate 1 passed this very order or modify, and nothing got worse since."""
-        token = self._tokens.pop(name, None)
-        if token is None:
-            return False
-        if self._guard.report:
-            return True
-        if token.ts_ns != self._asker.now_ns():
-            self._asker.catch_up()
-        state = self._guard.state
-        if token.episode != state.latch.episode:
-            return False
-        if not self._guard.running():
-            return False
-        if state.filter.posture > token.posture:
-            return False
-        if token.quantity is order.quantity:
-            return True
-        return bool(token.quantity == order.quantity)
-
     def _submit_list(self, command: Any, gate: int) -> list[Any]:
         """A list, by what all of it comes to where a limit asks for that."""
         outer = self._limiting.basket  # a strategy may answer a denial in one list with another
@@ -261,7 +233,7 @@ class Gates:
                 return self._refuse(orders)
         name = orders[0].client_order_id.value
         if gate == 2:
-            if self._hold_all(orders):
+            if self._tokens.hold_all(orders):
                 for order in orders:
                     self._displaced(order.client_order_id.value)
                 return [command]
@@ -269,41 +241,43 @@ class Gates:
         if not _contingent(orders):
             return self._one_by_one(command, gate)
         given = []
+        entering = []
+        whole = True
         questions = self._asker.whole(command)
-        if self._limiting.lists():
-            self._limiting.basket = Basket(questions)
+        self._limiting.together(questions)
         for asked in questions:
-            verdict, reason = self._verdict(asked, gate)
-            if self._guard.report:
-                continue
+            verdict, reason, looked = self._verdict(asked, gate)
             if verdict.lots < asked.event.lots:
-                for order in orders:
-                    self._deny(order, asked, verdict, reason)
-                return []
+                whole = False
+                if not self._guard.report:
+                    for order in orders:
+                        self._deny(order, asked, verdict, reason)
+                    return []
             given.append((asked, verdict))
+            entering.append(looked)
+        if self._guard.report:
+            given.clear()
+        counted: tuple[Left, ...] = ()
+        if whole:
+            for looked in entering:
+                counted += self._limiting.left(looked)
         self._displacing(name, given, gate)
-        self._passed(orders, command, gate)
+        self._passed(orders, command, gate, counted)
         return [command]
 
-    def _hold_all(self, orders: list[Any]) -> bool:
-        held = True
-        for order in orders:
-            if not self._holds(order.client_order_id.value, order):
-                held = False
-        return held
-
-    def _passed(self, orders: list[Any], command: Any, gate: int) -> None:
+    def _passed(self, orders: list[Any], command: Any, gate: int, counted: tuple[Left, ...]) -> None:
+        """`counted` is of all of them, and goes with the first."""
         for order in orders:
             self._book.seen(order, command.position_id)
             if gate == 1:
-                self._tokens[order.client_order_id.value] = self._token(order, self._asker.now_ns())
+                self._tokens.give(order.client_order_id.value, order, self._asker.now_ns(), counted)
+                counted = ()
 
     def _one_by_one(self, command: Any, gate: int) -> list[Any]:
         """A list without contingencies: each order for itself; the list as it is where all of them pass whole."""
         singles = []
         untouched = True
-        if self._limiting.lists():
-            self._limiting.basket = Basket(self._asker.whole(command))
+        self._limiting.listed(lambda: self._asker.whole(command))
         for order in command.order_list.orders:
             single = SubmitOrder(
                 command.trader_id, command.strategy_id, order, UUID4(), command.ts_init, command.position_id,
@@ -324,10 +298,10 @@ class Gates:
         name = f"modify {command.id.value}"
         working = self._book.working.get(order.client_order_id.value)
         if working is not None:
-            if name not in self._tokens:
+            if not self._tokens.has(name):
                 working.asked(command)
         if gate == 2:
-            if self._holds(name, order):
+            if self._tokens.holds(name, order):
                 self._displaced(name)
                 return [command]
         self._later.pop(name, None)
@@ -336,13 +310,14 @@ class Gates:
             if lots > 0:
                 working.becoming(lots)
                 if gate == 1:
-                    self._tokens[name] = self._token(order, self._asker.now_ns())
+                    self._tokens.give(name, order, self._asker.now_ns(), ())
                 return [command]
         asked = self._asker.modify(command, order)
-        verdict, reason = self._verdict(asked, gate)
+        verdict, reason, entering = self._verdict(asked, gate)
+        counted = self._limiting.left(entering)
         if self._guard.report:
             self._asker.crossing(order, asked.event.taking)
-            self._tokens[name] = self._token(order, self._asker.now_ns())
+            self._tokens.give(name, order, self._asker.now_ns(), counted)
             return [command]
         if verdict.lots < asked.event.lots:
             said = self._text(asked, verdict, reason)
@@ -354,7 +329,7 @@ class Gates:
         self._asker.crossing(order, asked.event.taking)  # one that is refused leaves the order as it was
         self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
-            self._tokens[name] = self._token(order, self._asker.now_ns())
+            self._tokens.give(name, order, self._asker.now_ns(), counted)
         return [command]
 
     def _fallback(self, command: Any, error: Exception) -> list[Any]:

@@ -9,8 +9,7 @@ anybody can compute it again. The limits in force stand in a NOTE at the start a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nautilus_trader.model.enums import OrderType
@@ -18,37 +17,22 @@ from nautilus_trader.model.enums import OrderType
 from dolphin.journal import encode
 from dolphin.journal.aside import LIMITS
 from dolphin.kernel.events import Order
-from dolphin.kernel.orders import parts
+from dolphin.kernel.orders import Split, parts
 from dolphin.kernel.units import ABSENT, MICRO, notional
-from dolphin.nautilus.asking import Asked, price_of
+from dolphin.nautilus.asking import Asked, price_of, sums_without
+from dolphin.nautilus.basket import Basket, Part
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
-from dolphin.nautilus.ports import Limiter, Looked, Row
+from dolphin.nautilus.margins import Margins
+from dolphin.nautilus.ports import Left, Limiter, Looked, Row
 from dolphin.nautilus.returns import prices_now
-from dolphin.nautilus.translate import TAKES, Scale, ceil_div, price_units, units
+from dolphin.nautilus.translate import TAKES, Scale, price_units
 from dolphin.nautilus.values import Values
 from dolphin.nautilus.working import NOTHING, Group, Sums, Working
 
 
-class Basket:
-    """What the entries of a list come to: lots by instrument and side, and what all of it is worth; and its orders."""
-
-    def __init__(self, asked: list[Asked]) -> None:
-        self.lots: dict[tuple[str, int], int] = {}
-        self.minor = 0
-        self.ids: set[str] = set()
-        for each in asked:
-            for order in each.orders:
-                self.ids.add(order.client_order_id.value)
-            event = each.event
-            entry = parts(event).entry
-            key = (each.scale.id, event.side)
-            self.lots[key] = self.lots.get(key, 0) + entry
-            self.minor += notional(entry, event.value_u)
-
-
 class Limiting:
-    """The limits of one book. `words`: those of the last order that was asked about."""
+    """The limits of one book. `words`, `last`: of the last order that was asked about, and what it was judged on."""
 
     def __init__(
         self, actor: Any, file: str, guard: Guard, book: Book, values: Values, scales: Mapping[str, Scale]
@@ -64,15 +48,19 @@ class Limiting:
         self._tell: Callable[[str, str], None] = actor.tell
         self._failed: Callable[[str, BaseException], None] = actor.failed
         self._venues: dict[str, str] = {}
-        self._last: Looked | None = None
-        self._margins: dict[str, tuple[int, int]] = {}
+        self.last: Looked | None = None
+        self._margins = Margins(values, actor.cache)
         self.basket: Basket | None = None
         self.words = ""
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
-    def begin(self, before: Mapping[str, Any]) -> None:
-        """Take up what was in force in an earlier run (`before`, empty: none was), and say what is now."""
+    def begin(self, before: Mapping[str, Any], equity: int) -> None:
+        """Take up what was in force in an earlier run (`before`, empty: none was) that ended with this equity (0:
+        nobody knew one), and say what is now.
+        """
+        if equity > 0:
+            self._limiter.ended(equity)
         if before:
             self._take_up(before)
         if self._limiter.active:
@@ -91,13 +79,14 @@ class Limiting:
     def asked(self, asked: Asked, note: str) -> tuple[Asked, str]:
         """The question with the cap in it, and its note with what that was judged on, if anything was held back."""
         self.words = ""
-        self._last = None
+        self.last = None
         if not self._limiter.active:
             return asked, note
-        if parts(asked.event).entry <= 0:
+        cut = parts(asked.event)
+        if cut.entry <= 0:
             return asked, note
-        self._last = self._looked(asked)
-        capped = self._limiter.cap(self._last)
+        self.last = self._looked(asked, cut)
+        capped = self._limiter.cap(self.last)
         if not capped.said:
             return asked, note
         if capped.passive:
@@ -106,22 +95,31 @@ class Limiting:
         event = asked.event._replace(cap_lots=capped.lots, cap=capped.code)
         return asked._replace(event=event), f'{note[:-1]},"limits":{encode(capped.said)}}}'
 
-    def left(self) -> None:
-        """An entry of the order that was asked about leaves."""
-        if self._last is None:
-            return
-        said = self._limiter.left(self._last)
-        if said:
-            self._tell("LIMIT", said)
+    def left(self, looked: Looked | None) -> tuple[Left, ...]:
+        """An entry leaves: what was counted of it, which a gate that refuses it later takes `back`."""
+        if looked is None:
+            return ()
+        left = self._limiter.left(looked)
+        if left.said:
+            self._tell("LIMIT", left.said)
             self._note()
+        return (left,)
+
+    def back(self, counted: Iterable[Left]) -> None:
+        """These entries did not leave."""
+        for left in counted:
+            said = self._limiter.back(left)
+            if said:
+                self._tell("LIMIT", said)
+                self._note()
 
     def sampled(self, now_ns: int) -> None:
-        """The account was read: where a limit wants it, the limits know what a day began with, and returns."""
+        """The account was read: the limits know what a day began with, also while none asks for it; and returns, where
+        one does.
+        """
         if self._limiter.wants_prices:
             if self._limiter.priced(now_ns, prices_now(self._values, self._scales)):
                 self._note()
-        if not self._limiter.wants_equity:
-            return
         sample = self._values.sample()
         if sample.known == 0:
             return
@@ -132,8 +130,7 @@ class Limiting:
 
     def flowed(self, amount: int) -> None:
         """Money came or went."""
-        if self._limiter.wants_equity:
-            self._limiter.flowed(amount)
+        if self._limiter.flowed(amount):
             self._note()
 
     def canceled(self) -> None:
@@ -151,11 +148,17 @@ class Limiting:
             self._tell("LIMIT", said)
             self._guard.write(now_ns, "NOTE", encode({"what": "limit", "said": said}))
 
-    def lists(self) -> bool:
-        """Whether a list has to be looked at as a whole first."""
-        return self._limiter.wants_lists
+    def listed(self, questions: Callable[[], list[Asked]]) -> None:
+        """A list of orders that leave one by one: looked at as a whole first, where a limit wants that."""
+        if self._limiter.wants_lists:
+            self.basket = Basket(questions(), False)
 
-    def _looked(self, asked: Asked) -> Looked:
+    def together(self, questions: list[Asked]) -> None:
+        """A list that is taken or refused whole: each part is judged with those before it."""
+        if self._limiter.active:
+            self.basket = Basket(questions, True)
+
+    def _looked(self, asked: Asked, cut: Split) -> Looked:
         scale = asked.scale
         event = asked.event
         prices = self._values.prices(scale)
@@ -164,18 +167,38 @@ class Limiting:
         if price is None:
             priced = 0
             price = 0
+        exit_u = 0
+        if cut.exit > 0:  # what it closes is counted at the side at which that is left, which is not the order's
+            exit_u = self._values.worth(scale, -event.side)
         list_lots = ABSENT
         list_minor = ABSENT
+        earlier: list[Part] = []
         basket = self._basket_of(asked.name)
         if basket is not None:
             list_lots = basket.lots.get((scale.id, event.side), 0)
             list_minor = basket.minor
+            earlier = basket.earlier.get(asked.name, [])
+        rows = self._rows(asked.apart)
+        free = self._free()
+        if earlier:
+            rows.extend([self._entering(part) for part in earlier])
+            free -= sum([row.margin for row in rows[-len(earlier) :]])
         return Looked(
-            event, scale.id, self._venue(scale), asked.strategy, self._minor(), scale.size_power, scale.lot_units,
+            event, cut, scale.id, self._venue(scale), asked.strategy, self._minor(), scale.size_power, scale.lot_units,
             priced, price, prices.bid, prices.ask, prices.last, self._age_ns(scale), list_lots, list_minor,
-            self._rows(asked.group.key, asked.apart), asked.fresh, self._crosses(asked, priced, price),
-            self._guard.state.capital.drawdown_bp, self._free(), self._margin_u(scale, event.value_u),
+            rows, asked.fresh, self._crosses(asked, priced, price), self._guard.state.capital.drawdown_bp, free,
+            self._taken(scale, event.value_u), exit_u, len(earlier),
         )  # fmt: skip
+
+    def _entering(self, part: Part) -> Row:
+        """A part of a list that was judged before this one, as if it worked."""
+        asked, lots = part
+        scale = asked.scale
+        minor = notional(lots, asked.event.value_u)
+        row = Row(scale.id, self._venue(scale), asked.strategy, 0, 0, lots, 0, minor, 0, self._taken(scale, minor))
+        if asked.event.side > 0:
+            return row
+        return row._replace(buy_lots=0, sell_lots=lots, buys=0, sells=minor)
 
     def _basket_of(self, name: str) -> Basket | None:
         """The list that is judged now, if this order is in it: a strategy may answer a denial with an order besides."""
@@ -223,15 +246,16 @@ class Limiting:
                 newest = max(newest, bar.ts_init)
         return newest
 
-    def _rows(self, key: str, apart: frozenset[str]) -> list[Row]:
-        """Every position with what works on it; in the order's own group without the order, which is there already."""
+    def _rows(self, apart: frozenset[str]) -> list[Row]:
+        """Every position with what works on it, without the order and what is judged together with it."""
         found: list[Row] = []
         if not self._limiter.wants_rows:
             return found
+        without = sums_without(self._book, apart)
         for other in self._book.groups.values():
-            sums = other.summed()
-            if other.key == key:
-                sums = other.without(apart)
+            sums = without.get(other.key)
+            if sums is None:
+                sums = other.summed()
             found.append(self._row(other, sums))
         return found
 
@@ -242,57 +266,25 @@ class Limiting:
         held = notional(group.lots, long_u)
         if group.lots < 0:
             held = -notional(-group.lots, short_u)
+        buys = notional(sums.buy, long_u)
+        sells = notional(sums.sell, short_u)
         return Row(
             group.instrument, self._venue(scale), group.strategy, group.lots, held, sums.buy, sums.sell,
-            notional(sums.buy, long_u), notional(sums.sell, short_u),
-            self._margin(scale, abs(held) + notional(sums.buy, long_u) + notional(sums.sell, short_u)),
+            buys, sells,
+            self._taken(scale, abs(held) + buys + sells),
         )  # fmt: skip
 
     # --- margin and crossing ------------------------------------------------------------------------------------------
 
     def _free(self) -> int:
-        """What the account says is free, in minor units; nothing without an account."""
-        account = self._values.account
-        if not self._limiter.wants_margin:
-            return 0
-        if account is None:
-            return 0
-        free = account.balance_free(self._values.base)
-        if free is None:
-            return 0
-        return units(free, 10**self._values.base.precision)
+        if self._limiter.wants_margin:
+            return self._margins.free()
+        return 0
 
-    def _margin_u(self, scale: Scale, value_u: int) -> int:
-        """Micro-units that an entry of one lot takes of what is free, rounded up; 0 where nobody knows."""
-        if not self._limiter.wants_margin:
-            return 0
-        num, den = self._ratio(scale)
-        return ceil_div(value_u * num, den)
-
-    def _margin(self, scale: Scale, minor: int) -> int:
-        if not self._limiter.wants_margin:
-            return 0
-        num, den = self._ratio(scale)
-        return ceil_div(minor * num, den)
-
-    def _ratio(self, scale: Scale) -> tuple[int, int]:
-        """An instrument's margin over its value: initial margin over leverage; all of it on a cash account."""
-        account = self._values.account
-        if account is None:
-            return 0, 1
-        if not account.is_margin_account:
-            return 1, 1
-        known = self._margins.get(scale.id)
-        if known is None:
-            instrument = self._cache.instrument(scale.instrument_id)
-            initial, one = Decimal(str(instrument.margin_init)).as_integer_ratio()
-            granted = account.leverage(scale.instrument_id)
-            if granted is None:  # none of its own
-                granted = account.default_leverage
-            leverage, part = Decimal(str(granted)).as_integer_ratio()
-            known = (initial * part, one * leverage)
-            self._margins[scale.id] = known
-        return known
+    def _taken(self, scale: Scale, value: int) -> int:
+        if self._limiter.wants_margin:
+            return self._margins.taken(scale, value)
+        return 0
 
     def _crosses(self, asked: Asked, priced: int, price: int) -> int:
         """1 where the order would trade with one of this book that rests on the other side."""
@@ -329,16 +321,24 @@ class Limiting:
         return answer
 
     def _standing(self) -> list[Looked]:
-        """What is held now, as orders of no lots on both sides of each instrument, and one for the account."""
-        found = [self._held("", None, 1, MICRO)]
+        """What is held now, as orders of no lots on both sides of each instrument, and one for the account. They share
+        the rows, so that judging all of them takes one pass.
+        """
+        account = self._held()
+        found = [account]
         for name, strategy in sorted({(group.instrument, group.strategy) for group in self._book.groups.values()}):
             scale = self._scales[name]
             for side in (1, -1):
-                looked = self._held(name, scale, side, self._values.worth(scale, side))
-                found.append(looked._replace(strategy=strategy))
+                order = account.order._replace(side=side, value_u=self._values.worth(scale, side))
+                found.append(
+                    account._replace(
+                        order=order, instrument=name, venue=self._venue(scale), strategy=strategy,
+                        size_power=scale.size_power, lot_units=scale.lot_units,
+                    )
+                )  # fmt: skip
         return found
 
-    def _held(self, name: str, scale: Scale | None, side: int, value_u: int) -> Looked:
+    def _held(self) -> Looked:
         sample = self._values.sample()
         equity = sample.equity
         if sample.error == 1:
@@ -346,18 +346,11 @@ class Limiting:
         working = self._values.working(Group("", "", ""), NOTHING)
         now_ns = self._clock.timestamp_ns()
         order = Order(
-            now_ns, ABSENT, side, 0, 0, 1, 0, 0, 0, 0, 0, 1, value_u, sample.gross, working, equity, 0,
+            now_ns, ABSENT, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, MICRO, sample.gross, working, equity, 0,
         )  # fmt: skip
-        venue = ""
-        size_power = 1
-        lot_units = 1
-        if scale is not None:
-            venue = self._venue(scale)
-            size_power = scale.size_power
-            lot_units = scale.lot_units
         return Looked(
-            order, name, venue, "", self._minor(), size_power, lot_units, 0, 0, 0, 0, 0, ABSENT, 0, 0,
-            self._rows("", frozenset()), 0, 0, self._guard.state.capital.drawdown_bp, self._free(), MICRO,
+            order, Split(0, 0, 0, 0), "", "", "", self._minor(), 1, 1, 0, 0, 0, 0, 0, ABSENT, 0, 0,
+            self._rows(frozenset()), 0, 0, self._guard.state.capital.drawdown_bp, self._free(), MICRO, 0, 0,
         )  # fmt: skip
 
 

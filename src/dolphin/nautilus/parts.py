@@ -133,7 +133,7 @@ class Parts:
         self.feeds.subscribe()
         self.sleep()
         self._spoken(now_ns)
-        self.limiting.begin(self.decided.limits)
+        self.limiting.begin(self.decided.limits, self.guard.state.capital.equity)
         self._tested()
         self.book.loaded()
         self.flow.begin()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from dolphin.kernel.events import Order
+from dolphin.kernel.orders import Split
 from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import ABSENT
 
@@ -141,12 +142,15 @@ class Looked(NamedTuple):
 
     `minor`: minor units in one of the account's currency, 0 without an account. `priced` 1: it has a limit `price`.
     `list_lots`, `list_minor`: entry parts of the list that it is in, on its side of the instrument, and of all of it.
-    `rows`: where a limit wants them; the order itself works in none of them. `fresh` 1: a new order, 0: a modification.
-    `crosses` 1: it would trade with an order of this book. `free`: what the account says is free, `margin_u` what a lot
-    takes in micro-units, 0 where nobody knows.
+    `rows`: where a limit wants them, shared by all that is looked at in one instant; the order itself works in none of
+    them, the parts of its list that were judged before it do, each as a row, and `before` says how many those are.
+    `fresh` 1: a new order, 0: a modification. `crosses` 1: it would trade with an order of this book. `free`: what the
+    account says is free, `margin_u` what a lot takes in micro-units, 0 where nobody knows. `exit_u`: micro-units at
+    which a lot of the position that the order reduces is counted, 0 where it reduces none.
     """
 
     order: Order
+    cut: Split
     instrument: str
     venue: str
     strategy: str
@@ -167,6 +171,8 @@ class Looked(NamedTuple):
     drawdown_bp: int
     free: int
     margin_u: int
+    exit_u: int
+    before: int
 
 
 class Capped(NamedTuple):
@@ -182,6 +188,15 @@ class Capped(NamedTuple):
     said: Mapping[str, Any]
 
 
+class Left(NamedTuple):
+    """What was counted of an entry that left, so that it can be taken back; `said`: what is to be told, or nothing."""
+
+    ts_ns: int
+    strategy: str
+    content: tuple[Any, ...]
+    said: str
+
+
 UNCAPPED: Final = Capped(ABSENT, 0, "", "", {})
 
 
@@ -194,24 +209,31 @@ class Limiter(Protocol):
     wants_age: bool
     wants_crossing: bool
     wants_margin: bool
-    wants_equity: bool
     wants_prices: bool
 
     def cap(self, looked: Looked) -> Capped: ...
-    def left(self, looked: Looked) -> str:
-        """An entry of this order left; what is to be said where its strategy may enter no more."""
+    def left(self, looked: Looked) -> Left:
+        """An entry of this order leaves: it is counted, and its strategy may enter no more where that says so."""
+        ...
+
+    def back(self, left: Left) -> str:
+        """That entry did not leave after all; what is to be said where its strategy may enter again."""
         ...
 
     def sampled(self, ts_ns: int, equity: int) -> bool:
-        """A reading of equity; whether another day has begun."""
+        """A reading of equity; whether the journal must know, since another day has begun with it."""
         ...
 
     def priced(self, ts_ns: int, prices: Sequence[Priced]) -> bool:
         """Prices as they are now; whether they have closed a row of returns."""
         ...
 
-    def flowed(self, amount: int) -> None:
-        """Money came or went."""
+    def flowed(self, amount: int) -> bool:
+        """Money came or went; whether the journal must know."""
+        ...
+
+    def ended(self, equity: int) -> None:
+        """The equity that an earlier run of this book ended with, in minor units."""
         ...
 
     def enable(self, strategy: str) -> dict[str, Any]:

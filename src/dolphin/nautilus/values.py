@@ -6,8 +6,10 @@ rounds against the book: exposure up. What cannot be priced is 0 for a lot and m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from nautilus_trader.model.enums import PriceType
 from nautilus_trader.model.identifiers import Venue
@@ -44,6 +46,7 @@ class Worth(NamedTuple):
     ask_u: int
 
 
+NO_OTHERS: Final[Mapping[str, Sums]] = MappingProxyType({})
 HOME = -2
 """In place of a reading's number, for an instrument in the base currency: its worth changes with the quote only."""
 
@@ -182,14 +185,16 @@ class Values:
             total += notional(abs(group.lots), worth)
         return total, error
 
-    def working(self, group: Group, sums: Sums) -> int:
-        """What all working entries are worth, with `sums` in place of the group's own."""
+    def working(self, group: Group, sums: Sums, others: Mapping[str, Sums] = NO_OTHERS) -> int:
+        """What all working entries are worth, with `sums` in place of the group's own, and those of `others` by key."""
         total = 0
         for other in self._book.groups.values():
             if not other.orders:
                 continue
             if other is group:
                 total += self._entries(other, sums)
+            elif other.key in others:
+                total += self._entries(other, others[other.key])
             else:
                 total += self._entries(other, other.summed())
         return total
