@@ -322,11 +322,13 @@ def test_status_of_a_running_book(
     assert "APEX" in out
     journal = {"failing": True, "refused": 3, "waiting": 2, "lost": 0, "error": "ENOSPC"}
     guard = {"instance": "guard-1", "positions": {"P-1": 7}, "waiting": ["P-1"], "live": True, "journal": journal}
+    guard["unknown"] = {"O-1": 12_000}
     mailbox.write(book.path / "status.json", {**guard, "written_ns": str(time.time_ns())})
     assert main(["status", "--state", str(book.path)]) == 0
     out = capsys.readouterr().out
     assert "positions    P-1 7" in out
     assert "waiting for you: P-1" in out
+    assert "unknown      may fill, though told as over: O-1 (12,000 lots); what works at the venue" in out
     assert "journal      REFUSES: 3 times, 2 wait, 0 lost; ENOSPC" in out
     for change, why in (({"instance": "guard-0"}, "of a run that is gone"), ({"written_ns": "0"}, "s old")):
         mailbox.write(book.path / "status.json", {**guard, "written_ns": str(time.time_ns()), **change})

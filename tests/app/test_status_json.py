@@ -25,6 +25,7 @@ GOOD: dict[str, Any] = {
     "equity": "1000000", "mark": "1000000", "drawdown_bp": 0, "flat": True, "positions": {"P-1": 7}, "working": 0,
     "waiting": ["P-1"], "report": False, "reasons": {"KILLED": 2}, "failures": 0, "head": "0:ab",
     "journal": {"failing": True, "refused": 3, "waiting": 2, "lost": 0, "error": "ENOSPC", "latch_error": ""},
+    "unknown": {"O-1": 12_000},
 }  # fmt: skip
 TYPES: dict[str, Any] = {
     "null": None, "true": True, "0": 0, "7": 7, "1.5": 1.5, "NaN": float("nan"), "-Infinity": float("-inf"),

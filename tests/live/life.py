@@ -167,7 +167,7 @@ class Life:
         if text.startswith("venue works"):
             return await self.works() == sorted(rest[1:])
         if word == "unknown":
-            return len(self.parts.flow._unknown._doubts) == int(rest[0])
+            return len(self.parts.flow.unknown()) == int(rest[0])
         if word == "own":
             return bool(self.parts.own.sent == int(rest[0]))
         if word == "confidence":

@@ -70,6 +70,7 @@ class Told:
         self.unknown = parts.flow._unknown = Unknown(
             parts.guard, parts.book, parts.actor.clock, parts.actor.tell, SPAN_NS, lambda: self.clock[0]
         )
+        parts.flow.unknown = self.unknown.told
 
     def run(self, prices=(65_000,) * 24):
         self.rig.run(quotes(INS, list(prices)))
@@ -135,6 +136,11 @@ def test_what_is_no_refusal(reason):
         "INSUFFICIENT_FUNDS",
         "REDUCE_ONLY MARKET SELL order would have increased position",
         "no market for BTCUSDT-PERP.BINANCE",
+        "SHORT SELLING not permitted on a CASH account with position None and order",
+        "time in force AT_THE_OPEN is not currently supported",
+        "Contingent order O-1 already closed",
+        "Contract ESZ4.XCME not yet active, activation 2024-01-01",
+        "BUY STOP order stop px of 1.0 was in the market: bid=2.0, ask=2.1",
         "Invalid size precision for order O-1, was 2 when BTCUSDT-PERP.BINANCE size precision is 3",
         "Instrument BTC-USD.DYDX not found",
     ],
@@ -171,7 +177,7 @@ def test_an_entry_of_unknown_fate_counts_at_full_size_until_it_is_filled(tmp_pat
     told = Told(tmp_path, {
         2: limit(BUY, 4 * X1, 64_000),
         3: tell(ended),
-        4: see(found, lambda: (told.parts.book.flat(), told.parts.holding())),
+        4: see(found, lambda: (told.parts.book.flat(), told.parts.holding(), told.parts.status()["unknown"])),
         5: market(BUY, 5 * X1),
         6: tell(lambda order: filled(order, X1, "t1")),
         7: tell(lambda order: filled(order, X1, "t1")),  # told twice
@@ -184,7 +190,7 @@ def test_an_entry_of_unknown_fate_counts_at_full_size_until_it_is_filled(tmp_pat
     })  # fmt: skip
     told.run()
     first, none, exit_lots, again = told.granted()[1:]
-    assert found[0] == (False, ABSENT)
+    assert found[0] == (False, ABSENT, {told.strategy.last.client_order_id.value: 4 * X1})
     assert X1 < first < 2.01 * X1  # six times, less the four that may come
     assert found[1] == 3 * X1
     assert none == 0

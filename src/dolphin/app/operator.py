@@ -38,7 +38,8 @@ _CODES: Final = {
 _FIX: Final[dict[Reason, str]] = {
     Reason.NOT_KILLED: "the latch is RUNNING, so there is nothing to arm",
     Reason.WRONG_EPISODE: "that episode is over; `dolphin status` shows the present one",
-    Reason.NOT_FLAT: "the book holds something: wait for the flatten to end, or take it over with --accept-position",
+    Reason.NOT_FLAT: "the book holds something, or an order may fill (`dolphin status` tells): wait for the flatten to"
+    " end, or take it over with --accept-position",
     Reason.NOT_GREEN: "a feed is silent or equity is unreadable; every feed must have spoken since the start. A stopped"
     " book hears none: start it first, it stays killed",
     Reason.NOT_PENDING: "no request is pending: the first step comes first",

@@ -79,7 +79,8 @@ def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
     age_s = (time.time_ns() - int(guard.get("written_ns", 0))) // 10**9
     if guard.get("live") and age_s > SILENT_S:
         return {"guard": None, "guard_old": f"it is {age_s:,} s old: the guard has said nothing since"}
-    return {"guard": guard, "positions": guard.get("positions", {}), "waiting_positions": guard.get("waiting", [])}
+    positions = {"positions": guard.get("positions", {}), "waiting_positions": guard.get("waiting", [])}
+    return {"guard": guard, "unknown_orders": guard.get("unknown", {}), **positions}
 
 
 def _held(state: StateDir, header: Mapping[str, Any], latch: Latch, head_seq: int) -> dict[str, Any]:
@@ -244,6 +245,9 @@ def told(found: Mapping[str, Any]) -> str:
         lines.append(("status.json", f"not shown: {found['guard_old']}"))
     if found.get("positions"):
         lines.append(("positions", ", ".join(f"{name} {held}" for name, held in found["positions"].items())))
+    if found.get("unknown_orders"):
+        orders = ", ".join(f"{name} ({lots:,} lots)" for name, lots in found["unknown_orders"].items())
+        lines.append(("unknown", f"may fill, though told as over: {orders}; what works at the venue, cancel there"))
     if "mark" in found:
         lines.append(("drawdown", f"{found['drawdown_bp'] / 100:g} % from the mark of {amount(found, found['mark'])}"))
     if "trapped_since_ns" in found:

@@ -91,7 +91,7 @@ FIELDS: Final[dict[str, Kind]] = {
     "written_ns": AMOUNT, "pid": WHOLE, "instance": TEXT, "live": FLAG, "ended": FLAG, "ts": AMOUNT, "mode": TEXT,
     "episode": WHOLE, "cause": TEXT, "posture": TEXT, "confidence_ms": WHOLE, "readings_bp": WHOLES, "equity": AMOUNT,
     "mark": AMOUNT, "drawdown_bp": WHOLE, "flat": FLAG, "positions": COUNTS, "working": WHOLE, "waiting": TEXTS,
-    "report": FLAG, "reasons": COUNTS, "failures": WHOLE, "head": TEXT, "journal": OBJECT,
+    "report": FLAG, "reasons": COUNTS, "failures": WHOLE, "head": TEXT, "journal": OBJECT, "unknown": COUNTS,
 }  # fmt: skip
 JOURNAL_FIELDS: Final[dict[str, Kind]] = {
     "failing": FLAG, "refused": WHOLE, "waiting": WHOLE, "lost": WHOLE, "error": TEXT, "latch_error": TEXT,

@@ -60,6 +60,7 @@ class FlowOfEvents:
         self.signal = self._commands.signal
         self._moving = Moving(parts)
         self._unknown = unknown_of(parts)
+        self.unknown = self._unknown.told
         self._alert_ns = NEVER_NS
         self._awake = False
         self._sampled_ns = ABSENT

@@ -76,6 +76,7 @@ def status_of(parts: Parts) -> dict[str, Any]:
         "flat": parts.book.flat(),
         "positions": {group.key: group.lots for group in parts.book.held()},
         "working": len(parts.book.working),
+        "unknown": parts.flow.unknown(),
         "waiting": parts.own.waiting(),
         "report": parts.guard.report,
         "reasons": dict(parts.guard.reasons),

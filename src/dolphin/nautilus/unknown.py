@@ -41,8 +41,8 @@ DOUBTFUL_CODES: Final = frozenset(("-1000", "-1001", "-1006", "-1007"))
 
 REFUSAL: Final = re.compile(
     r"reject|refus|insufficient|not enough|margin|balance|funds|exceed|minimum|maximum|precision|invalid|not found"
-    r"|not permitted|not allowed|not supported|unsupported|unauthorized|reduce.?only|post.?only|would|no market"
-    r"|in the market|market closed|halt|expired|not yet active|denied"
+    r"|not permitted|not allowed|supported|unauthorized|reduce.?only|post.?only|would|no market"
+    r"|in the market|market closed|halt|expired|not yet active|already closed|denied"
 )
 """Words of a refusal, where a venue gives no code: Nautilus' adapters and its sandbox."""
 
@@ -125,6 +125,10 @@ class Unknown:
         if doubt is None:
             return 0
         return doubt.lots
+
+    def told(self) -> dict[str, int]:
+        """Each of them, and the lots as which it counts."""
+        return {cid: doubt.lots for cid, doubt in self._doubts.items()}
 
     def hear(self, event: Any, working: Working | None) -> None:
         """An event of an order, before the book is brought up to date by it."""
