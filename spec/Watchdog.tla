@@ -7,50 +7,56 @@
 (*  2. One entry stands for all: `pipe` is an entry that has passed the gates and is not at the venue yet (Nautilus'       *)
 (*     queues, a socket), `working` one that rests there. No gate is asked again in between.                               *)
 (*  3. Time is Tick: the watchdog's polls and the beats that were due. Everything else happens between two of them.        *)
+(*  4. A disk that refuses takes neither the file KILL nor the latch: journal and latch file are one here, `kept`.         *)
 EXTENDS Integers
 
 CONSTANTS
     Missed,                                               \* so many beats that did not come are a hang
-    Countdown                                             \* ticks until the venue cancels by itself
+    Countdown,                                            \* ticks until the venue cancels by itself
+    DiskMayRefuse                                         \* whether the disk does, at times
 
 VARIABLES
     process,                                              \* "up", "held" (blocked or stopped), "dead"
     late,                                                 \* beats that were due since the last one came, at most Missed
     killed,                                               \* the latch in the process' memory
-    kept,                                                 \* the latch where a restart finds it: journal and latch file
+    kept,                                                 \* the latch where a restart finds it: journal or latch file
     file,                                                 \* the file KILL lies in the state directory
     taken,                                                \* it was moved away before the latch was tripped (a flaw)
     pipe, working,
     dog,                                                  \* "on", "dead"
     looked,                                               \* the watchdog was awake through the last tick
     tripped,                                              \* it has acted, and goes on sweeping
+    owed,                                                 \* the KILL of this act could not be put
+    full,                                                 \* the disk refuses
     armed, left                                           \* the venue's countdown: whether it runs, ticks left
 
-vars == <<process, late, killed, kept, file, taken, pipe, working, dog, looked, tripped, armed, left>>
+vars == <<process, late, killed, kept, file, taken, pipe, working, dog, looked, tripped, owed, full, armed, left>>
 theProcess == <<killed, kept, file, taken, pipe>>
 theVenue == <<working, armed, left>>
-theDog == <<dog, looked, tripped>>
+theDog == <<dog, looked, tripped, owed>>
 
 Less(n) == IF n = 0 THEN 0 ELSE n - 1
 One(n) == IF n = Missed THEN n ELSE n + 1
 
 TypeOK ==
     /\ process \in {"up", "held", "dead"} /\ late \in 0 .. Missed
-    /\ {killed, kept, file, taken, pipe, working, looked, tripped, armed} \subseteq BOOLEAN
+    /\ {killed, kept, file, taken, pipe, working, looked, tripped, owed, full, armed} \subseteq BOOLEAN
     /\ dog \in {"on", "dead"} /\ left \in 0 .. Countdown
 
 Init ==
     /\ process = "up" /\ late = 0 /\ killed = FALSE /\ kept = FALSE /\ file = FALSE /\ taken = FALSE
     /\ pipe = FALSE /\ working = FALSE
-    /\ dog = "on" /\ looked = FALSE /\ tripped = FALSE
+    /\ dog = "on" /\ looked = FALSE /\ tripped = FALSE /\ owed = FALSE /\ full = FALSE
     /\ armed = TRUE /\ left = Countdown
 ------------------------------------------------------------------------------
 (* What a flawed variant replaces. *)
 
 SeesTheFile == file                                       \* asked at each decision of the gate
-Latched == /\ killed' = TRUE /\ kept' = TRUE              \* the latch first,
+Latched == /\ killed' = TRUE /\ kept' = (kept \/ ~full)   \* the latch first,
            /\ UNCHANGED <<file, taken>>
-MayMoveTheFile == killed                                  \* then the file is moved away
+MayMoveTheFile == killed /\ kept                          \* then the file is moved away, once a restart finds the latch
+MayPutAgain == owed                                       \* a KILL that the disk refused, at each look
+MayRest == ~owed                                          \* and nobody rests before it lies there
 MayBeGone == late = Missed /\ looked
 FileAtTheTrip == TRUE                                     \* the watchdog writes KILL before its first cancel
 MayWriteLater == ~FileAtTheTrip
@@ -65,84 +71,102 @@ Tick ==
     /\ late' \in Beats
     /\ looked' = (dog = "on")
     /\ IF Refreshes THEN left' = Countdown /\ armed' = TRUE ELSE left' = Less(left) /\ UNCHANGED armed
-    /\ UNCHANGED <<process, theProcess, working, dog, tripped>>
+    /\ UNCHANGED <<process, theProcess, working, dog, tripped, owed, full>>
 MachineSleeps ==                                          \* a suspended machine: nobody ran, every beat is late
     /\ late' = Missed /\ looked' = WakesUnsure
     /\ left' = 0
-    /\ UNCHANGED <<process, theProcess, working, armed, dog, tripped>>
+    /\ UNCHANGED <<process, theProcess, working, armed, dog, tripped, owed, full>>
 CountdownEnds ==                                          \* once: a countdown that has fired has to be armed again
     /\ armed /\ left = 0
     /\ working' = FALSE /\ armed' = FALSE
-    /\ UNCHANGED <<process, late, theProcess, left, theDog>>
+    /\ UNCHANGED <<process, late, theProcess, left, theDog, full>>
 ------------------------------------------------------------------------------
 (* The trading process *)
 
 Enter ==
     /\ process = "up" /\ ~killed /\ ~SeesTheFile /\ ~pipe
     /\ pipe' = TRUE
-    /\ UNCHANGED <<process, late, killed, kept, file, taken, theVenue, theDog>>
+    /\ UNCHANGED <<process, late, killed, kept, file, taken, theVenue, theDog, full>>
 Send ==
     /\ process = "up" /\ pipe
     /\ pipe' = FALSE /\ working' = TRUE
-    /\ UNCHANGED <<process, late, killed, kept, file, taken, armed, left, theDog>>
+    /\ UNCHANGED <<process, late, killed, kept, file, taken, armed, left, theDog, full>>
 Latch ==
     /\ process = "up" /\ (file \/ taken) /\ ~killed
     /\ Latched
-    /\ UNCHANGED <<process, late, pipe, theVenue, theDog>>
+    /\ UNCHANGED <<process, late, pipe, theVenue, theDog, full>>
+KeepTheLatch ==                                           \* one that the disk refused, with the timer
+    /\ process = "up" /\ killed /\ ~kept /\ ~full
+    /\ kept' = TRUE
+    /\ UNCHANGED <<process, late, killed, file, taken, pipe, theVenue, theDog, full>>
 MoveTheFile ==
     /\ process = "up" /\ file /\ MayMoveTheFile
     /\ file' = FALSE /\ taken' = ~killed
-    /\ UNCHANGED <<process, late, killed, kept, pipe, theVenue, theDog>>
+    /\ UNCHANGED <<process, late, killed, kept, pipe, theVenue, theDog, full>>
 GuardCancels ==
     /\ process = "up" /\ killed /\ working
     /\ working' = FALSE
-    /\ UNCHANGED <<process, late, theProcess, armed, left, theDog>>
+    /\ UNCHANGED <<process, late, theProcess, armed, left, theDog, full>>
 Confirm ==                                                \* the operator's two steps, in one
     /\ process = "up" /\ killed /\ ~file
     /\ killed' = FALSE /\ kept' = FALSE
-    /\ UNCHANGED <<process, late, file, taken, pipe, theVenue, theDog>>
+    /\ UNCHANGED <<process, late, file, taken, pipe, theVenue, theDog, full>>
 Hang ==
     /\ process = "up" /\ process' = "held"
-    /\ UNCHANGED <<late, theProcess, theVenue, theDog>>
+    /\ UNCHANGED <<late, theProcess, theVenue, theDog, full>>
 Wake ==
     /\ process = "held" /\ process' = "up"
-    /\ UNCHANGED <<late, theProcess, theVenue, theDog>>
+    /\ UNCHANGED <<late, theProcess, theVenue, theDog, full>>
 Die ==
     /\ process # "dead" /\ process' = "dead"
     /\ killed' = FALSE /\ taken' = FALSE /\ pipe' = FALSE
-    /\ UNCHANGED <<late, kept, file, theVenue, theDog>>
+    /\ UNCHANGED <<late, kept, file, theVenue, theDog, full>>
 Start ==
     /\ process = "dead" /\ process' = "up"
     /\ killed' = kept
-    /\ UNCHANGED <<late, kept, file, taken, pipe, theVenue, theDog>>
+    /\ UNCHANGED <<late, kept, file, taken, pipe, theVenue, theDog, full>>
 ------------------------------------------------------------------------------
 (* The watchdog *)
 
 Trip ==
     /\ dog = "on" /\ ~tripped /\ MayBeGone
-    /\ tripped' = TRUE /\ file' = (file \/ FileAtTheTrip)
-    /\ UNCHANGED <<process, late, killed, kept, taken, pipe, theVenue, dog, looked>>
+    /\ tripped' = TRUE /\ file' = (file \/ (FileAtTheTrip /\ ~full)) /\ owed' = full
+    /\ UNCHANGED <<process, late, killed, kept, taken, pipe, theVenue, dog, looked, full>>
+PutAgain ==
+    /\ dog = "on" /\ tripped /\ MayPutAgain /\ ~full
+    /\ file' = TRUE /\ owed' = FALSE
+    /\ UNCHANGED <<process, late, killed, kept, taken, pipe, theVenue, dog, looked, tripped, full>>
 WriteLater ==
     /\ dog = "on" /\ tripped /\ MayWriteLater /\ ~working
     /\ file' = TRUE
-    /\ UNCHANGED <<process, late, killed, kept, taken, pipe, theVenue, theDog>>
+    /\ UNCHANGED <<process, late, killed, kept, taken, pipe, theVenue, theDog, full>>
 Sweep ==
     /\ dog = "on" /\ Sweeps /\ working
     /\ working' = FALSE
-    /\ UNCHANGED <<process, late, theProcess, armed, left, theDog>>
+    /\ UNCHANGED <<process, late, theProcess, armed, left, theDog, full>>
 Rest ==                                                   \* beats come, the kill was taken, nothing is left: watch again
-    /\ dog = "on" /\ tripped /\ late = 0 /\ ~file /\ ~working
-    /\ tripped' = FALSE
-    /\ UNCHANGED <<process, late, theProcess, theVenue, dog, looked>>
+    /\ dog = "on" /\ tripped /\ late = 0 /\ ~file /\ ~working /\ MayRest
+    /\ tripped' = FALSE /\ owed' = FALSE
+    /\ UNCHANGED <<process, late, theProcess, theVenue, dog, looked, full>>
 DogDies ==
-    /\ dog = "on" /\ dog' = "dead" /\ tripped' = FALSE /\ looked' = FALSE
-    /\ UNCHANGED <<process, late, theProcess, theVenue>>
+    /\ dog = "on" /\ dog' = "dead" /\ tripped' = FALSE /\ owed' = FALSE /\ looked' = FALSE
+    /\ UNCHANGED <<process, late, theProcess, theVenue, full>>
 DogStarts ==
     /\ dog = "dead" /\ dog' = "on"
-    /\ UNCHANGED <<process, late, theProcess, theVenue, looked, tripped>>
+    /\ UNCHANGED <<process, late, theProcess, theVenue, looked, tripped, owed, full>>
+------------------------------------------------------------------------------
+(* The disk *)
+
+Fills ==
+    /\ DiskMayRefuse /\ ~full /\ full' = TRUE
+    /\ UNCHANGED <<process, late, theProcess, theVenue, theDog>>
+Mends ==
+    /\ full /\ full' = FALSE
+    /\ UNCHANGED <<process, late, theProcess, theVenue, theDog>>
 ------------------------------------------------------------------------------
 Next ==
     \/ Tick \/ MachineSleeps \/ CountdownEnds
-    \/ Enter \/ Send \/ Latch \/ MoveTheFile \/ GuardCancels \/ Confirm \/ Hang \/ Wake \/ Die \/ Start
-    \/ Trip \/ WriteLater \/ Sweep \/ Rest \/ DogDies \/ DogStarts
+    \/ Enter \/ Send \/ Latch \/ KeepTheLatch \/ MoveTheFile \/ GuardCancels \/ Confirm \/ Hang \/ Wake \/ Die \/ Start
+    \/ Trip \/ PutAgain \/ WriteLater \/ Sweep \/ Rest \/ DogDies \/ DogStarts
+    \/ Fills \/ Mends
 ==============================================================================

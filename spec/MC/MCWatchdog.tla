@@ -4,7 +4,7 @@
 EXTENDS Watchdog
 
 VARIABLES
-    sentenced,                                            \* the watchdog has acted, and no operator has confirmed since
+    sentenced,                                            \* the watchdog has acted, the disk took its KILL, no confirm since
     well                                                  \* the process has been up for a whole tick, so that its beats come
 
 all == <<vars, sentenced, well>>
@@ -12,7 +12,8 @@ all == <<vars, sentenced, well>>
 MCInit == Init /\ sentenced = FALSE /\ well = TRUE
 MCNext ==
     /\ Next
-    /\ sentenced' = IF tripped' /\ ~tripped THEN TRUE ELSE IF kept /\ ~kept' THEN FALSE ELSE sentenced
+    /\ sentenced' = IF (tripped' /\ ~tripped /\ ~full) \/ (file' /\ ~file) THEN TRUE
+                    ELSE IF Confirm THEN FALSE ELSE sentenced
     /\ well' = IF process' # "up" THEN FALSE ELSE IF Tick THEN TRUE ELSE well
 MCSpec == MCInit /\ [][MCNext]_all
 
@@ -28,6 +29,9 @@ LonelySpec ==                                             \* as LiveSpec, and no
     /\ MCSpec
     /\ WF_all(Tick /\ MCNext) /\ WF_all(CountdownEnds /\ MCNext)
     /\ SF_all(Trip /\ MCNext) /\ SF_all(Sweep /\ MCNext)
+DiskSpec ==                                               \* the disk mends at last, again and again
+    /\ MCSpec
+    /\ WF_all(Mends /\ MCNext) /\ SF_all(PutAgain /\ MCNext)
 ------------------------------------------------------------------------------
 (* Safety *)
 
@@ -46,12 +50,15 @@ WhatAHungProcessLeftIsCancelled ==                        \* DOL-WATCH-001
     (process = "held" /\ working) ~> (~working \/ process # "held")
 WhatWorksUnderASentenceIsCancelled ==                     \* DOL-WATCH-001
     (sentenced /\ working) ~> (~sentenced \/ ~working)
+AKillThatTheDiskRefusedIsPutAtLast ==                     \* DOL-WATCH-008, where who owes it lives
+    owed ~> (sentenced \/ dog = "dead")
 BothDeadTheVenueCancels ==                                \* DOL-WATCH-004
     (process = "dead" /\ dog = "dead" /\ armed /\ working) ~> (~working \/ process # "dead" \/ dog # "dead")
 ------------------------------------------------------------------------------
 (* Interesting, so reachable *)
 
 NeverWokenAfterTheAct == ~(sentenced /\ process = "up" /\ file /\ ~killed)
+NeverPutAgain == [][~(owed /\ ~owed' /\ file' /\ process = "up")]_all
 NeverASecondSweep == [][~(tripped /\ tripped' /\ ~armed /\ working /\ ~working' /\ process = "dead")]_all
 NeverCancelledByTheCountdownAlone == [][~(armed /\ ~armed' /\ working /\ dog = "dead")]_all
 NeverTradesWithoutAThirdLine == ~(process = "up" /\ working /\ dog = "dead" /\ ~armed)
@@ -61,7 +68,9 @@ NeverWatchesAgain == [][~(tripped /\ ~tripped' /\ dog = "on" /\ dog' = "on")]_al
 
 LooksOnATimer == FALSE                                    \* the gate does not look: the timer will, later
 MovesTheFileFirst == TRUE                                 \* a crash after it forgets the kill
-LatchedInMemory == killed' = TRUE /\ UNCHANGED <<kept, file, taken>>
+MovesOneThatOnlyMemoryHas == killed                       \* as the code did, where journal and latch file had refused
+PutOnce == FALSE
+RestsThoughOwed == TRUE                                   \* no KILL lies there, so it was taken
 OneBeatIsEnough == late > 0 /\ looked
 SleptAndDidNotLook == TRUE                                \* the watchdog takes its own sleep for the process'
 FileAfterTheCancels == FALSE
