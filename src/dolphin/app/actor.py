@@ -11,8 +11,10 @@ from typing import Any
 
 from dolphin.app.errors import UserError
 from dolphin.app.limits_file import made_limiter
+from dolphin.kernel.units import NS_PER_MS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.config import ConfigError, PlugConfig
+from dolphin.nautilus.intervals import SYNC
 from dolphin.nautilus.plug import Plug
 from dolphin.nautilus.ports import Limiter, SensorSource
 from dolphin.sensors.source import build
@@ -28,9 +30,13 @@ class DolphinGuardConfig(PlugConfig, frozen=True, kw_only=True):  # type: ignore
         except ValueError as error:
             raise ConfigError(f"sensors: {error}") from error
         try:
-            made_limiter(self.limits)
+            limits = made_limiter(self.limits)
         except UserError as error:
             raise ConfigError(f"limits: {error}") from error
+        said_ns = limits.interval_ns(SYNC)
+        if said_ns and self.position_sync_ms is not None and said_ns != self.position_sync_ms * NS_PER_MS:
+            here = f"position_sync_ms: {self.position_sync_ms} ms here, and {said_ns / NS_PER_MS:g} ms as {SYNC}"
+            raise ConfigError(f"{here} in [book] of {self.limits}; accepted: one of the two, or both the same")
 
 
 class DolphinGuard(Plug):

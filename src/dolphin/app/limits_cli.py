@@ -56,7 +56,7 @@ def table(limits: Limits) -> str:
     """Every limit, those that are off too."""
     lines = [f"  {'limit':<21}{'mode':<9}{'value':<32}what it limits"]
     lines += [_line(code, limits.rule(code)) for code in SPECS]
-    lines += [f"  {name:<30}{value / 10**9:g} s (kept; nothing acts on it yet)" for name, value in limits.intervals]
+    lines += [f"  {name:<30}{value / 10**9:g} s" for name, value in limits.intervals]
     return "\n".join(lines)
 
 

@@ -91,6 +91,13 @@ def _horizon(value: Any) -> int:
     return found
 
 
+def _interval(value: Any) -> int:
+    found = duration_ns(value)
+    if found <= 0:
+        raise ValueError("more than nothing; what is not to be looked at is left out")
+    return found
+
+
 def _each(read: Callable[[Any], int]) -> Callable[[Any], tuple[tuple[str, int], ...]]:
     def values(value: Any) -> tuple[tuple[str, int], ...]:
         if not isinstance(value, dict):
@@ -146,13 +153,13 @@ def keys_of(spec: Spec) -> tuple[Key, ...]:
 
 
 BOOK_KEYS: Final = tuple(
-    Key(name, _at_least_nothing(duration_ns), what)
+    Key(name, _interval, what)
     for name, what in zip(
         INTERVALS,
         (
             "how often what is held is looked at without an order",
-            "how often positions are compared with the venue's",
-            "how often the guard's own health is said",
+            "live, how often positions are held against the fills",
+            "live, how often the guard's own health is said",
         ),
         strict=True,
     )

@@ -257,6 +257,14 @@ class Limiter:
             found.update((code, None) for code, rule in holds if CHECKS[code](rule, names, facts) < 0)
         return sorted(found)
 
+    def exceeded(self, held: Sequence[Looked]) -> list[str]:
+        """The limits that are breached now, by name and requirement."""
+        return [words(code) for code in self.breached(held)]
+
+    def interval_ns(self, name: str) -> int:
+        """How often something is looked at; 0 where the limits say nothing of it."""
+        return self.limits.interval_ns(name)
+
     def propose(self, said: Mapping[str, Any], ts_ns: int, nonce: int, held: Sequence[Looked]) -> dict[str, Any]:
         """Other limits are asked for: what is tighter is in force at once, what is looser waits for `confirm`.
 

@@ -39,7 +39,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     `limits`: a file of pre-trade limits; empty: none.
     `flows`: which changes of the balance without a fill are deposits or withdrawals, beside those announced.
     `position_sync_ms`: live, how often positions are held against the fills, in real ms (once a second at most); 0:
-    never.
+    never; None: as `position_sync_interval` of the limits says, else every 5 s.
     `unknown_ms`: live, so long an order of unknown fate counts (unknown.py), in real ms; 0: not at all.
     `kill_signal`: live, this signal to the process is a kill; empty: none is.
     """
@@ -59,7 +59,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     flows: str = "deposits"
     kill_signal: str = "SIGUSR1"
     limits: str = ""
-    position_sync_ms: int = 5_000
+    position_sync_ms: int | None = None
     unknown_ms: int = 10_000
 
     @classmethod
@@ -81,8 +81,9 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
             raise ConfigError("state_dir: empty; accepted: a directory for journal, mailbox and status")
         if not _is_word(self.run_id):
             raise ConfigError(f"run_id: found {self.run_id!r}; accepted: letters, digits, '.', '_', at most 32")
-        if self.position_sync_ms < 0:
-            raise ConfigError(f"position_sync_ms: found {self.position_sync_ms}; accepted: 0 (never) or more")
+        if self.position_sync_ms is not None:
+            if self.position_sync_ms < 0:
+                raise ConfigError(f"position_sync_ms: found {self.position_sync_ms}; accepted: 0 (never) or more")
         if self.unknown_ms < 0:
             raise ConfigError(f"unknown_ms: found {self.unknown_ms}; accepted: 0 (they do not count) or more")
         self.made_policy()

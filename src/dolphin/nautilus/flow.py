@@ -17,6 +17,7 @@ from dolphin.nautilus.balance import Balance
 from dolphin.nautilus.commands import Commands
 from dolphin.nautilus.equity import Exposure, late, moved, second_ns
 from dolphin.nautilus.fills import Fills
+from dolphin.nautilus.intervals import SYNC_MS, Intervals
 from dolphin.nautilus.made_up import doubted
 from dolphin.nautilus.moving import Moving
 from dolphin.nautilus.reconcile import Reconcile
@@ -52,9 +53,8 @@ class FlowOfEvents:
         self.announce = self.balance.announce
         self.begin = self.balance.begin
         self._fills = Fills(parts.guard, parts.scales, parts.cache, parts.actor.tell)
-        self.reconcile = Reconcile(
-            parts.guard, self._fills, parts.scales, parts.cache, parts.actor.tell, parts.settings.position_sync_ms
-        )
+        self.reconcile = Reconcile(parts.guard, self._fills, parts.scales, parts.cache, parts.actor.tell, SYNC_MS)
+        self.intervals = Intervals(parts, self.reconcile)
         self._commands = Commands(parts, self)
         self.kill_file = self._commands.kill_file
         self.signal = self._commands.signal
@@ -136,6 +136,7 @@ class FlowOfEvents:
         event = parts.sampler.event(self._guard.state, parts.values.sample(), now_ns, stood)
         if event is not None:
             self._guard.emit(event)
+        self.intervals.sampled(now_ns)
 
     def due(self) -> None:
         """Own orders that are due, and the alert for what comes next."""
@@ -255,7 +256,7 @@ class FlowOfEvents:
             self._flows(now_ns)
             self._sample(now_ns, stood=False)
             parts.killing.calm()
-            self.reconcile.look(now_ns)
+            self.intervals.beat(now_ns)
             parts.check_hook()
             parts.write_status(False)
             self.due()

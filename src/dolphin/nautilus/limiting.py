@@ -148,6 +148,19 @@ class Limiting:
             self._tell("LIMIT", said)
             self._guard.write(now_ns, "NOTE", encode({"what": "limit", "said": said}))
 
+    def interval_ns(self, name: str) -> int:
+        """An interval of the limits in force; 0 where they say none."""
+        return self._limiter.interval_ns(name)
+
+    def exceeded(self) -> list[str]:
+        """The limits that what is held exceeds now; of an account that cannot be read nothing is said."""
+        sample = self._values.sample()
+        if sample.known == 0:
+            return []
+        if sample.error == 1:
+            return []
+        return self._limiter.exceeded(self._standing())
+
     def listed(self, questions: Callable[[], list[Asked]]) -> None:
         """A list of orders that leave one by one: looked at as a whole first, where a limit wants that."""
         if self._limiter.wants_lists:

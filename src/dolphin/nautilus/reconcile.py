@@ -39,19 +39,19 @@ class Reconcile:
         self._scales = scales
         self._cache = cache
         self._tell = tell
-        self._every_ns = sync_ms * NS_PER_MS
-        self._looked_ns = -self._every_ns
+        self.every_ns = sync_ms * NS_PER_MS
+        self._looked_ns = -self.every_ns
         self._known: dict[str, int] = {}
         self._before: dict[str, int] = {}
         self.looks = 0
 
     def look(self, now_ns: int) -> None:
         """Look, if it is time."""
-        if self._every_ns <= 0:
+        if self.every_ns <= 0:
             return
         since_ns = now_ns - self._looked_ns
         if since_ns >= 0:  # a clock that stepped back makes nobody wait
-            if since_ns < self._every_ns:
+            if since_ns < self.every_ns:
                 return
         self._looked_ns = now_ns
         if self._cache.orders_inflight_count() > 0:
