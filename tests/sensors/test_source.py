@@ -100,6 +100,13 @@ def test_settings_for_one_instrument_and_for_the_rest() -> None:
         assert one.reading(T0).due_ns == T0 + silence_s * NS_PER_S
 
 
+def test_a_market_without_a_close_may_be_late_too() -> None:
+    """Its setting was taken and did nothing: a bar a second after the half hour was a stall."""
+    source = build({"late_s": {"BTC/USDT.X": 5}})
+    late, other = (source.sessions(spec) for spec in source.specs(["BTC/USDT.X", "ETH/USDT.X"]))
+    assert (late.due_ns(10, 60), other.due_ns(10, 60)) == (70 + 5 * NS_PER_S, 70)
+
+
 def test_a_week_of_ones_own() -> None:
     week = {"open": "Sunday 18:00", "close": "Friday 17:00", "zone": "America/New_York"}
     source = build({"weekly": {"globex": week}, "sessions": "globex"})

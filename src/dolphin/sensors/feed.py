@@ -18,7 +18,7 @@ from dolphin.kernel.state import FeedKind
 from dolphin.kernel.units import BP, NEVER_NS
 from dolphin.nautilus.ports import Bar, FeedSpec, QuoteRow, Reading, Sessions, Trade
 from dolphin.sensors.shock import ReturnShock, RiseShock
-from dolphin.sensors.windows import Microstructure
+from dolphin.sensors.windows import Levels, Microstructure
 
 
 class Habits(NamedTuple):
@@ -140,6 +140,10 @@ class FeedSensor:
         if seen_ns < 0:
             return Reading(0, self._first_due_ns(now_ns), BP, 0)
         return Reading(seen_ns, self._due_ns(seen_ns, interval_ns), self._windows.level_bp(), self._error)
+
+    def levels(self) -> Levels:
+        """The four measurements behind R3, as of the last row: for whoever wants to know which of them spoke."""
+        return self._windows.levels()
 
     def _due_ns(self, seen_ns: int, interval_ns: int) -> int:
         if self._spec.last_ns > 0:

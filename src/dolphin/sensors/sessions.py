@@ -43,14 +43,17 @@ def day_of(ts_ns: int) -> date:
 class Always:
     """24 hours, 7 days."""
 
+    def __init__(self, late_ns: int = 0) -> None:
+        self._late_ns = late_ns
+
     def open_at(self, ts_ns: int) -> bool:
         """Always."""
         del ts_ns
         return True
 
     def due_ns(self, seen_ns: int, interval_ns: int) -> int:
-        """One interval on."""
-        return seen_ns + interval_ns
+        """One interval on, and what a row may be late."""
+        return seen_ns + interval_ns + self._late_ns
 
 
 class Table:

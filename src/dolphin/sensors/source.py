@@ -249,7 +249,7 @@ class Source:
 
     def _made(self, name: str, late_ns: int, spec: FeedSpec) -> Sessions:
         if name == ALWAYS:
-            return times.Always()
+            return times.Always(late_ns)
         if name == FX:
             table = times.weekly(times.SPOT_FX, late_ns)
         elif name in self._weeks:
