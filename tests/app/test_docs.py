@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MINE = (
     "README.md",
     "docs/limitations.md",
-    *(f"docs/guide/{name}.md" for name in ("configure", "operate", "report", "embed")),
+    *(f"docs/guide/{name}.md" for name in ("configure", "calibrate", "operate", "report", "embed")),
 )
 PAGES = [ROOT / name for name in MINE]
 

@@ -30,6 +30,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "audit": Command("dolphin.app.audit_cli", "main", "check a journal: chain, every decision, the TLA+ model, safety"),
     "why": Command("dolphin.app.why", "main", "why an order was passed, shrunk or denied, from the journal alone"),
     "report": Command("dolphin.app.report", "main", "build the HTML report of a journal"),
+    "calibrate": Command(
+        "dolphin.app.calibrate", "main", "what each threshold does on your data; a proposed policy file"
+    ),
     "policy": Command("dolphin.app.policy_cli", "main", "show the policy in force, or check a policy file"),
     "limits": Command("dolphin.app.limits_cli", "main", "show or check pre-trade limits, change them in two steps"),
     "status": Command("dolphin.app.operator", "status", "posture, confidence, R1..R5, latch, equity of a book"),
@@ -47,7 +50,7 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 
 _GROUPS: Final = (
-    ("look", ("run", "report", "audit", "why", "policy", "limits")),
+    ("look", ("run", "report", "audit", "why", "calibrate", "policy", "limits")),
     ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "flow", "adopt", "watchdog")),
     ("the book itself", ("backup", "restore")),
 )
@@ -62,7 +65,7 @@ def usage() -> str:
     ]
     for title, names in _GROUPS:
         lines += ["", f"{title}:"]
-        lines += [f"  {name:<9}{COMMANDS[name].line}" for name in names]
+        lines += [f"  {name:<10}{COMMANDS[name].line}" for name in names]
     lines += [
         "",
         "examples:",

@@ -64,6 +64,9 @@ RUN_KEYS: Final = (
 )
 
 
+RUN_TABLES: Final = ("run", "policy", "strategy", "sensors")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
     """A run file: `[run]` as read (absent keys are not in it), its policy, the settings of strategy and sensors."""
@@ -99,11 +102,13 @@ def load_policy(path: str | Path) -> Policy:
     """The policy in the table `[policy]` of the TOML file `path`. UserError names file, line, key and what is accepted.
 
     Keys that are absent have the values of the profile. A file without the table is refused: a policy that is silently
-    the default has cost money before.
+    the default has cost money before. Of a run file, which has other tables too, all of it is checked.
     """
-    document = read_document(path, ("policy",))
+    document = read_document(path, RUN_TABLES)
     if "policy" not in document.tables:
         raise UserError("has no table [policy]", path=path, fix='write one, with `profile = "intraday"` or "daily"')
+    if len(document.tables) > 1:
+        load_run(path)
     return _policy(document)
 
 
@@ -112,7 +117,7 @@ def load_run(path: str | Path) -> RunFile:
 
     What stands in `[strategy]` is checked by the strategy's own configuration, `[sensors]` by `dolphin.sensors`.
     """
-    document = read_document(path, ("run", "policy", "strategy", "sensors"))
+    document = read_document(path, RUN_TABLES)
     values, errors = read_table(document, "run", RUN_KEYS)
     for first, second in (("bars", "catalog"),):
         if first in values and second in values:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.config import BacktestEngineConfig, ImportableActorConfig, LoggingConfig
-from nautilus_trader.model.enums import AccountType, BookType, OmsType
+from nautilus_trader.model.enums import AccountType, BookType, OmsType, OrderSide
 from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.model.objects import Money
 from nautilus_trader.trading.strategy import Strategy
@@ -39,11 +39,15 @@ _TICK_GAP_NS = NS_PER_S
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """What to run. `guard`: the guard's settings; None runs plain Nautilus. `rebase`: the operator's yearly re-base."""
+    """What to run. `guard`: the guard's settings; None runs plain Nautilus. `rebase`: the operator's yearly re-base.
+
+    `actor`: the guard's class, by name; one that has `observed` leaves it in `Ran`.
+    """
 
     market: Market
     strategy: Callable[[Market], Any]
     guard: Mapping[str, Any] | None = None
+    actor: str = GUARD
     script: Sequence[Command] = ()
     rebase: bool = False
     balance: int = 1_000_000
@@ -64,6 +68,7 @@ class Ran:
     latency: Mapping[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     journal: Path | None = None
+    observed: Any = None
     minor_per_unit: int = 100
 
 
@@ -209,6 +214,47 @@ class Rebaser(Actor):
         return bool(now_ns - capital.rebased_ns >= policy.rebase_gap_ns)
 
 
+class Holder(Strategy):
+    """Buys the least that the instrument allows at the first price, and does nothing more.
+
+    A guard counts the readings of what is held, so that its sensors are at work; the account hardly moves.
+    """
+
+    def __init__(self, market: Market) -> None:
+        super().__init__()
+        self.market = market
+        self.asked = False
+
+    def on_start(self) -> None:
+        """Hear what can price an order: the bars of the data, or their ticks."""
+        if self.market.bar_type.is_externally_aggregated():
+            self.subscribe_bars(self.market.bar_type)
+        else:
+            self.subscribe_quote_ticks(self.market.traded)
+            self.subscribe_trade_ticks(self.market.traded)
+
+    def on_bar(self, bar: Any) -> None:
+        """The first one buys."""
+        self.hold()
+
+    def on_quote_tick(self, tick: Any) -> None:
+        """As a bar."""
+        self.hold()
+
+    def on_trade_tick(self, tick: Any) -> None:
+        """As a bar."""
+        self.hold()
+
+    def hold(self) -> None:
+        """One market order."""
+        if self.asked:
+            return
+        self.asked = True
+        made = self.cache.instrument(self.market.traded)
+        least = made.min_quantity or made.size_increment
+        self.submit_order(self.order_factory.market(made.id, OrderSide.BUY, least))
+
+
 def run(job: Job) -> Ran:
     """Run it to its end."""
     began = time.perf_counter()
@@ -244,7 +290,7 @@ def built(job: Job) -> BacktestEngine:
     """The engine with its venue, instruments and rows."""
     actors = []
     if job.guard is not None:
-        actors.append(ImportableActorConfig(actor_path=GUARD, config_path=GUARD_CONFIG, config=dict(job.guard)))
+        actors.append(ImportableActorConfig(actor_path=job.actor, config_path=GUARD_CONFIG, config=dict(job.guard)))
     engine = BacktestEngine(
         BacktestEngineConfig(
             trader_id=TraderId("DOLPHIN-001"),
@@ -284,6 +330,7 @@ def _ran(engine: BacktestEngine, recorder: Recorder, guard: Any) -> Ran:
     ran.orders = len(engine.cache.orders()) - own
     if guard is not None:
         ran.failures = list(guard.failures)
+        ran.observed = getattr(guard, "observed", None)
         if guard.parts is not None:
             ran.latency = guard.parts.latency.percentiles()
     return ran
