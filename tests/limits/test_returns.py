@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dolphin.journal.encoding import LINE_BYTES_MAX, encode
 from dolphin.kernel.units import MICRO
 from dolphin.limits.check import ALL, BREACHED, CHECKS
 from dolphin.limits.codes import Code, Mode
 from dolphin.limits.config import Rule, change, from_object, made, to_object
 from dolphin.limits.held import Held
 from dolphin.limits.limiter import Limiter
-from dolphin.limits.returns import NOTHING_KNOWN, ROWS, Returns, move, noted, sigma
+from dolphin.limits.returns import INSTRUMENTS_MAX, NOTHING_KNOWN, ROWS, Returns, move, noted, sigma
 from dolphin.limits.simulated import simulated
 from dolphin.nautilus.ports import Priced
 from tests.limits.orders import LOOKED, ROW, looked
@@ -88,6 +89,17 @@ def test_only_a_full_window_has_rows():
     assert known.worst == 108_911
     assert filled(ROWS + 40, A=falls).of("A.X").moves[0] == known.moves[40]
     assert filled(A=falls).of("B.X") == NOTHING_KNOWN
+
+
+def test_no_more_instruments_have_a_window_than_a_line_of_the_journal_holds():
+    names = [f"INSTRUMENT-{n:03}.VENUE" for n in range(INSTRUMENTS_MAX + 20)]
+    window = Returns(HOUR)
+    for i in range(3):
+        window.look(i * HOUR, [Priced(name, 10**9, 0) for name in names])
+    said = window.lasting()
+    assert list(said["returns"]["base"]) == names[:INSTRUMENTS_MAX]
+    said["returns"]["moves"] = {name: [-MICRO] * ROWS for name in names[:INSTRUMENTS_MAX]}
+    assert len(encode(said)) < LINE_BYTES_MAX // 4
 
 
 @pytest.mark.req("DOL-LIMIT-036")

@@ -20,6 +20,9 @@ from dolphin.nautilus.ports import Priced
 ROWS: Final = 250
 """Basel: a year of days, at least (MAR31.10: one year)."""
 
+INSTRUMENTS_MAX: Final = 100
+"""So many have a window: all of them stand in one record, and a line of the journal has a length."""
+
 DECAY_PERCENT: Final = 94
 """RiskMetrics Technical Document, 4th ed. 1996: the weight that a daily variance keeps."""
 
@@ -96,7 +99,7 @@ class Returns:
         if interval > self._interval:
             self._interval = interval
             closed = self._close()
-        self._last = {each.instrument: each for each in prices if each.price != 0}
+        self._last = {each.instrument: each for each in prices[:INSTRUMENTS_MAX] if each.price != 0}
         return closed
 
     def _close(self) -> bool:
