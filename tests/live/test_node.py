@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 from nautilus_trader.model.enums import OrderStatus
+from nautilus_trader.model.events import OrderFilled
 
 from dolphin.app.cli import trace_audit_main
 from dolphin.nautilus import mailbox
 from tests.loopback import Exchange
-from tests.loopback.node import BTC, BUY, SELL, Idle, run, until
+from tests.loopback.node import BTC, BUY, SELL, Idle, guard_of, run, until
 from tests.nautilus.rig import replays
 
 
@@ -56,4 +57,28 @@ def test_it_trades_and_a_kill_flattens_and_cancels_at_the_venue(exchange, tmp_pa
         ("SELL", "0.300"),
     ]
     assert [reason.split()[0] for reason in strategy.denials()] == ["KILLED"]
+    audited(tmp_path)
+
+
+@pytest.mark.req("DOL-VENUE-001")
+def test_a_fill_that_is_recovered_after_a_lost_stream_may_stand_against_another_strategy(exchange, tmp_path):
+    """What was told by no stream, Nautilus finds by asking. The order was a strategy's own: nothing is made up."""
+    long, short = Idle("NETTING"), Idle("NETTING", "002")
+
+    async def act(node):
+        assert await until(lambda: node.cache.quote_tick(BTC) is not None)
+        first = long.market(BUY, "0.5")
+        assert await until(lambda: first.status == OrderStatus.FILLED)
+        exchange.fault(kind="freeze", on="user")
+        against = short.market(SELL, "0.2")
+        assert await until(lambda: exchange.net() == Decimal("0.3"))
+        exchange.mend()
+        assert await until(lambda: against.status == OrderStatus.FILLED)
+        filled = [event for event in short.heard if isinstance(event, OrderFilled)]
+        assert [event.reconciliation for event in filled] == [True]
+        assert guard_of(node).parts.guard.running()
+        rest = long.market(BUY, "0.1")
+        assert await until(lambda: rest.status == OrderStatus.FILLED)
+
+    run(exchange, tmp_path, [long, short], act)
     audited(tmp_path)
