@@ -304,7 +304,7 @@ def test_a_process_that_hangs_for_long_is_swept_within_the_weight_and_keeps_its_
 
 
 @pytest.mark.req("DOL-WATCH-007", "DOL-WATCH-006")
-def test_a_venue_that_asks_for_a_pause_gets_it_and_the_stops_stay(tmp_path, wide):
+def test_a_venue_that_asks_for_a_pause_gets_it_and_the_stops_stay_also_where_none_are_listed(tmp_path, wide):
     stops = spread(wide)
     with child(tmp_path) as process, watchdog(tmp_path, wide, "--countdown-ms", 0, symbols=MANY) as dog:
         dog.until("sees: beats")
@@ -317,6 +317,12 @@ def test_a_venue_that_asks_for_a_pause_gets_it_and_the_stops_stay(tmp_path, wide
         assert wide.weight.early == 0  # nobody asked before the pause was over: else the venue shuts him out
         assert set(wide.working()) == stops
         wide.do(lambda: wide.weight.__dict__.update(limit=0))
+        before = listings(wide)
+        eventually(lambda: listings(wide) >= before + 2 * len(MANY), 120)
+        away = wide.fault(kind="error", on="GET /fapi/v1/openOrders", status=503)
+        eventually(lambda: away.struck >= 2 * 3 * len(MANY), 120)  # two passes, three tries each: none could be listed
+        assert set(wide.working()) == stops  # it only looks again: nothing was left, and nobody has run since
+        wide.mend(away)
         process.send("SIGCONT")
         process.until("killed")
         dog.until("done:", 60)
