@@ -43,7 +43,9 @@ def test_the_scenario_with_the_least_room_binds():
     assert Scenarios(rule).worst(buys, Held(buys.rows)) == Stress(-70, 1_000), (
         "short 2,000 gains 200, long 1,000 loses 100, buys of 300 lose 30"
     )
-    assert left(Code.STRESS_LOSS, rule, buys) == 27, "200 of equity and the 70, over a tenth of 100 a lot"
+    assert left(Code.STRESS_LOSS, rule, looked(rows=ROWS, lots=40)) == 27, (
+        "200 of equity and the 70, over a tenth of 100 a lot"
+    )
     sells = looked(rows=ROWS, side=-1)
     assert Scenarios(rule).worst(sells, Held(sells.rows)) == Stress(240, 2_000)
     assert left(Code.STRESS_LOSS, rule._replace(value=260), sells) == 1

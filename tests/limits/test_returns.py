@@ -15,7 +15,7 @@ from dolphin.limits.config import Rule, change, from_object, made, to_object
 from dolphin.limits.held import Held
 from dolphin.limits.limiter import Limiter
 from dolphin.limits.returns import INSTRUMENTS_MAX, NOTHING_KNOWN, ROWS, Returns, move, noted, sigma
-from dolphin.limits.simulated import simulated
+from dolphin.limits.simulated import Simulation
 from dolphin.nautilus.ports import Priced
 from tests.limits.orders import LOOKED, ROW, looked
 
@@ -202,13 +202,13 @@ def test_a_gap_of_k_sigma_is_against_all_of_it():
 def test_rows_are_recorded_only_where_a_bound_does_not_decide():
     window = filled(A=falls)
     rules = {Code.CVAR: TAIL}
-    near = simulated(rules, window, looked(lots=46), Held(()))
+    near = Simulation(rules).of(window, looked(lots=46), Held(()))
     assert len(near.moves) == len(near.pnl) + ROWS == ROWS
-    far = simulated(rules, window, looked(lots=45), Held(()))
+    far = Simulation(rules).of(window, looked(lots=45), Held(()))
     assert (far.moves, far.pnl) == ((), ())
     assert far.tail_most == -(-4_500 * 108_911 // MICRO) + 1
     held = (ROW._replace(held=100),)
-    assert len(simulated(rules, window, looked(rows=held, lots=46), Held(held)).pnl) == ROWS
+    assert len(Simulation(rules).of(window, looked(rows=held, lots=46), Held(held)).pnl) == ROWS
 
 
 @pytest.mark.req("DOL-LIMIT-003")

@@ -12,6 +12,7 @@ SMALL = {
         ("--quotes", "3000", "--orders", "60", "--rounds", "1", "--step-ms", "1", "--limits", "benchmarks/limits.toml"),
         "records",
     ),
+    "orders": (("--orders", "60", "--rounds", "1"), "gate cost over native path"),
     "kill": (("--orders", "3", "--rounds", "2"), "latch to last cancel"),
     "audit": (("--records", "2000", "--no-tlc"), "records/s"),
     "watchdog": (("--rounds", "2"), "killed   from the last beat"),

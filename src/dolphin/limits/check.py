@@ -33,10 +33,16 @@ def minor_in(amount: int, facts: Facts) -> int:
 @ensure(lambda facts, room, result: room >= 0 or result == BREACHED)
 @ensure(lambda facts, room, result: result < 0 or notional(result, facts.value_u) <= room)
 def fitting(facts: Facts, room: int) -> int:
-    """Lots that are worth no more than `room` minor units; none where a lot has no price."""
+    """Lots of the entry that are worth no more than `room` minor units; none where a lot has no price.
+
+    Most entries fit whole, which is asked first: a multiplication instead of a division and its certificate.
+    """
     if room < 0:
         return BREACHED
-    return fit(room, facts.value_u)
+    value_u = facts.value_u
+    if value_u > 0 and facts.entry_lots * value_u <= room * MICRO:
+        return facts.entry_lots
+    return fit(room, value_u)
 
 
 def restricted(rule: Rule, names: Names, facts: Facts) -> int:

@@ -32,6 +32,8 @@ class Rule(NamedTuple):
 
     def value_for(self, name: str) -> int:
         """The value that holds for this name."""
+        if not self.each:
+            return self.value
         for known, value in self.each:
             if known == name:
                 return value

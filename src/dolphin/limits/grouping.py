@@ -6,7 +6,7 @@ at every order; the sums are held.py's, the verdict check.py's.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dolphin.kernel.units import BP, MICRO, notional, positive
 from dolphin.limits.config import Rule
@@ -28,6 +28,10 @@ class Stress(NamedTuple):
     taken_bp: int = 0
 
 
+UNUSED: Final = Used()
+UNSTRESSED: Final = Stress()
+
+
 class Groups:
     """The groups of a rule, by the instruments in them, each with its value in millionths of the currency."""
 
@@ -40,14 +44,17 @@ class Groups:
 
     def used(self, looked: Looked, held: Held) -> Used:
         """Of the groups that the instrument is in the one with the least room; no name where it is in none."""
-        worst = Used()
+        groups = self._of.get(looked.instrument)
+        if groups is None:
+            return UNUSED
+        worst, most = "", 0
         least: int | None = None
-        for name, inside, value in self._of.get(looked.instrument, ()):
+        for name, inside, value in groups:
             minor = held.within(inside)
             room = value * looked.minor // MICRO - minor
             if least is None or room < least:
-                worst, least = Used(name, minor), room
-        return worst
+                worst, most, least = name, minor, room
+        return Used(worst, most)
 
 
 class Scenarios:
@@ -61,8 +68,10 @@ class Scenarios:
         """Of the scenarios that cost the entry something the one with the least room for it: what is held moves as it
         says, the exit part of the order gone.
         """
-        worst = Stress()
+        worst = UNSTRESSED
         least: int | None = None
+        if not self._moves:
+            return worst
         side = looked.order.side
         gone = side * notional(looked.cut.exit, looked.exit_u)
         most = positive(looked.order.equity) * self._value_bp // BP

@@ -7,7 +7,7 @@ costs a pass over the positions and not one each. Money in minor units, quantiti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dolphin.kernel.units import BP
@@ -81,7 +81,12 @@ class Held:
         """What is held and works in these instruments, long and short added."""
         known = self._within.get(members)
         if known is None:
-            known = self._within[members] = _used(self.places[name] for name in members if name in self.places)
+            known = 0
+            for name in members:
+                place = self.places.get(name)
+                if place is not None:
+                    known += place.used
+            self._within[members] = known
         return known
 
     def loss_bp(self, name: str, moves: Mapping[str, int], rest: int) -> int:
@@ -96,15 +101,11 @@ class Held:
             self._losses[name] = known
         return known
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What else is summed over all of it, made when it is first asked for."""
+    def once(self, name: str, make: Callable[..., Any], *args: Any) -> Any:
+        """What else is summed over all of it, made of `args` when it is first asked for."""
         if name not in self._kept:
-            self._kept[name] = make()
+            self._kept[name] = make(*args)
         return self._kept[name]
-
-
-def _used(places: Iterable[Place]) -> int:
-    return sum(place.used for place in places)
 
 
 def share_up(times_bp: int) -> int:

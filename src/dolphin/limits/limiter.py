@@ -19,7 +19,7 @@ from dolphin.limits.grouping import Groups, Scenarios
 from dolphin.limits.held import Held
 from dolphin.limits.memory import Memory
 from dolphin.limits.returns import Returns
-from dolphin.limits.simulated import NOT_SIMULATED, Simulated, simulated
+from dolphin.limits.simulated import NOT_SIMULATED, Simulation
 from dolphin.nautilus.ports import UNCAPPED, Capped, Left, Looked, Priced
 
 WAIT_NS: Final = 60 * 1_000_000_000
@@ -74,6 +74,7 @@ class Limiter:
         self.wants_crossing = Code.SELF_TRADE in codes
         self.wants_margin = Code.FREE_MARGIN in codes
         self._simulates = not codes.isdisjoint(_RETURNS)
+        self._simulation = Simulation(self._rules)
         self._keep(max(self._rule(code).window_ns for code in _RETURNS))
         self._keeps_day = Code.DAILY_LOSS in codes
         self._sectors = Groups(self._rule(Code.SECTOR_EXPOSURE))
@@ -100,7 +101,7 @@ class Limiter:
         memory = self.memory
         ts_ns = looked.order.ts_ns
         twin_age_ns = ABSENT
-        if looked.fresh:
+        if looked.fresh and memory.twins:
             twin_ns = memory.twins.get(_content(looked), None)
             if twin_ns is not None:
                 twin_age_ns = max(ts_ns - twin_ns, 0)
@@ -108,18 +109,16 @@ class Limiter:
         sector = self._sectors.used(looked, held)
         group = self._groups.used(looked, held)
         worst = self._scenarios.worst(looked, held)
+        simulated = NOT_SIMULATED
+        if self._simulates:
+            simulated = self._simulation.of(self.returns, looked, held)
         known = Remembered(
             int(looked.instrument in self._restricted),
             memory.entries.count(ts_ns, self._rate.window_ns) + looked.before, twin_age_ns, self._stopped(looked),
             int(loss is not None), loss or 0, sector.name, sector.minor, group.name, group.minor, worst.loss,
-            worst.taken_bp, self._simulated(looked, held),
+            worst.taken_bp, simulated,
         )  # fmt: skip
         return names_of(looked, known), facts_of(looked, known, held)
-
-    def _simulated(self, looked: Looked, held: Held) -> Simulated:
-        if not self._simulates:
-            return NOT_SIMULATED
-        return simulated(self._rules, self.returns, looked, held)
 
     def _stopped(self, looked: Looked) -> int:
         """1 where its strategy entered too often, the parts of its list that were judged before it counted."""

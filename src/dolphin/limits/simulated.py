@@ -13,7 +13,7 @@ from dolphin.kernel.units import BP, MICRO, notional, positive
 from dolphin.limits.codes import Code
 from dolphin.limits.config import OFF, Rule
 from dolphin.limits.held import Held, Place
-from dolphin.limits.returns import Known, Returns
+from dolphin.limits.returns import Returns
 from dolphin.nautilus.ports import Looked
 
 
@@ -35,56 +35,65 @@ class Simulated(NamedTuple):
 NOT_SIMULATED: Final = Simulated()
 
 
-class Whole(NamedTuple):
-    """Over all that is held and works, made once for all that is judged by it. `unseen`: value of what has no full
-    window; `worst`: what each of the others loses by its worst row, together, in micro-minor-units.
+type Tail = tuple[int, int, tuple[int, ...], tuple[int, ...]]
+"""The first four of `Simulated`."""
+
+_NO_TAIL: Final[Tail] = (0, 0, (), ())
+
+
+class Simulation:
+    """The rules on returns, put in the form in which they are asked at every order."""
+
+    def __init__(self, rules: Mapping[Code, Rule]) -> None:
+        self._tails = [rules[code] for code in (Code.VAR, Code.CVAR) if code in rules]
+        self._assumed_ppm = max((rule.assumed for rule in self._tails), default=0) * (MICRO // BP)
+        self._share_bp = min((rule.value for rule in self._tails), default=0)
+        self._gap = Code.GAP_SIGMA in rules
+        self._floor_ppm = rules.get(Code.GAP_SIGMA, OFF).assumed * (MICRO // BP)
+
+    def of(self, returns: Returns, looked: Looked, held: Held) -> Simulated:
+        """The facts for one order, its exit part done."""
+        tail = _NO_TAIL
+        gone = 0
+        if looked.cut.exit > 0:
+            gone = notional(looked.cut.exit, looked.exit_u)
+        if self._tails:
+            tail = self._tail(returns, looked, held, looked.order.side * gone)
+        if not self._gap:
+            return Simulated(*tail)
+        own = max(returns.of(looked.instrument).sigma, self._floor_ppm)
+        loss = held.once("sigmas", _sigma_loss, returns, held, self._floor_ppm) - gone * own
+        return Simulated(*tail, positive(-(-loss // MICRO)), own)
+
+    def _tail(self, returns: Returns, looked: Looked, held: Held, gone: int) -> Tail:
+        """`gone`: signed value that the order's exit part moves."""
+        order = looked.order
+        own = returns.of(looked.instrument)
+        place = held.place(looked.instrument)
+        unseen, at_worst = held.once("tails", _whole, returns, held)
+        if gone:
+            moved = _most(place, gone) - _most(place, 0)
+            if own.moves:
+                at_worst += moved * own.worst
+            else:
+                unseen += moved
+        share_ppm = own.worst if own.moves else self._assumed_ppm
+        at_worst += unseen * self._assumed_ppm + notional(looked.cut.entry, order.value_u) * share_ppm
+        most = -(-at_worst // MICRO) + 1  # `pnl` is rounded down
+        if most <= positive(order.equity) * self._share_bp // BP:
+            return most, unseen, (), ()
+        rows: list[int] = held.once("rows", _by_row, returns, held)
+        if gone and own.moves:
+            rows = rows or [0] * len(own.moves)
+            before, after = _column(own.moves, place, 0), _column(own.moves, place, gone)
+            rows = [row - was + now for row, was, now in zip(rows, before, after, strict=True)]
+        return most, unseen, tuple(row // MICRO for row in rows), own.moves
+
+
+def _whole(returns: Returns, held: Held) -> tuple[int, int]:
+    """Value of what has no full window, and what each of the others loses by its worst row, together, in
+    micro-minor-units.
     """
-
-    unseen: int
-    worst: int
-
-
-def simulated(rules: Mapping[Code, Rule], returns: Returns, looked: Looked, held: Held) -> Simulated:
-    """The facts for one order, its exit part done."""
-    found = NOT_SIMULATED
-    tails = [rules[code] for code in (Code.VAR, Code.CVAR) if code in rules]
-    if tails:
-        found = _tails(tails, returns, looked, held)
-    if Code.GAP_SIGMA in rules:
-        found = _sigmas(rules.get(Code.GAP_SIGMA, OFF).assumed, returns, looked, held)._replace(
-            tail_most=found.tail_most, unseen=found.unseen, pnl=found.pnl, moves=found.moves
-        )
-    return found
-
-
-def _tails(rules: Sequence[Rule], returns: Returns, looked: Looked, held: Held) -> Simulated:
-    order = looked.order
-    own = returns.of(looked.instrument)
-    place = held.place(looked.instrument)
-    gone = order.side * notional(looked.cut.exit, looked.exit_u)
-    assumed = max(rule.assumed for rule in rules)
-    least = min(positive(order.equity) * rule.value // BP for rule in rules)
-    book = held.once("tails", lambda: _whole(returns, held))
-    moved = _most(place, gone) - _most(place, 0)
-    unseen = book.unseen + (0 if own.moves else moved)
-    at_worst = book.worst + (moved * own.worst if own.moves else 0)
-    at_worst += unseen * assumed * (MICRO // BP) + notional(looked.cut.entry, order.value_u) * _share(own, assumed)
-    most = -(-at_worst // MICRO) + 1  # `pnl` is rounded down
-    if most <= least:
-        return Simulated(most, unseen)
-    rows: list[int] = held.once("rows", lambda: _by_row(returns, held))
-    if gone and own.moves:
-        rows = rows or [0] * len(own.moves)
-        before, after = _column(own.moves, place, 0), _column(own.moves, place, gone)
-        rows = [row - was + now for row, was, now in zip(rows, before, after, strict=True)]
-    return Simulated(most, unseen, tuple(row // MICRO for row in rows), own.moves)
-
-
-def _share(known: Known, assumed_bp: int) -> int:
-    return known.worst if known.moves else assumed_bp * (MICRO // BP)
-
-
-def _whole(returns: Returns, held: Held) -> Whole:
     unseen = worst = 0
     for name, place in held.places.items():
         known = returns.of(name)
@@ -92,7 +101,7 @@ def _whole(returns: Returns, held: Held) -> Whole:
             worst += _most(place, 0) * known.worst
         else:
             unseen += _most(place, 0)
-    return Whole(unseen, worst)
+    return unseen, worst
 
 
 def _most(place: Place, gone: int) -> int:
@@ -116,14 +125,6 @@ def _column(moves: Sequence[int], place: Place, gone: int) -> list[int]:
     falls = place.held + gone + place.buys
     rises = place.held + gone - place.sells
     return [one * (rises if one > 0 else falls) for one in moves]
-
-
-def _sigmas(assumed_bp: int, returns: Returns, looked: Looked, held: Held) -> Simulated:
-    floor = assumed_bp * (MICRO // BP)
-    own = max(returns.of(looked.instrument).sigma, floor)
-    loss: int = held.once("sigmas", lambda: _sigma_loss(returns, held, floor))
-    loss -= notional(looked.cut.exit, looked.exit_u) * own
-    return Simulated(sigma_loss=positive(-(-loss // MICRO)), sigma_ppm=own)
 
 
 def _sigma_loss(returns: Returns, held: Held, floor: int) -> int:

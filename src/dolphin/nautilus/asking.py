@@ -6,7 +6,7 @@ feeds have been read, so that the state knows what the market's last row was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from nautilus_trader.model.enums import OrderType
@@ -38,7 +38,8 @@ class Unscaled(Exception):
 class Asked(NamedTuple):
     """A question, whom it is about, and what its answer is applied to. `new_price`: what a modification asks for.
 
-    `fresh` 1: an order that is new, 0: a modification.
+    `fresh` 1: an order that is new, 0: a modification. `without`: the groups in which something of it works already, by
+    key, each with its sums as if it did not.
     """
 
     event: Order
@@ -50,6 +51,7 @@ class Asked(NamedTuple):
     orders: list[Any]
     new_price: Any
     fresh: int
+    without: Mapping[str, Sums]
 
 
 class Asker:
@@ -221,7 +223,8 @@ class Asker:
             named = 0
             value = 0
         sums = group.without(apart)
-        others = sums_without(self._book, apart)
+        without = self._without(apart)
+        without[group.key] = sums
         sample = self._values.sample()
         equity = sample.equity
         if sample.error == 1:
@@ -229,12 +232,23 @@ class Asker:
         event = Order(
             self._clock.timestamp_ns(), self._feed_of(scale.id), side, lots, taking, named,
             int(order.is_reduce_only), whole, group.lots, sums.resting, sums.own, scale.min_lots, value,
-            sample.gross, self._values.working(group, sums, others) + before, equity, self._l_raw_bp, sums.leaving,
+            sample.gross, self._values.working(group, sums, without) + before, equity, self._l_raw_bp, sums.leaving,
         )  # fmt: skip
         return Asked(
             event, order.client_order_id.value, order.strategy_id.value, group, scale, apart, orders, new_price,
-            fresh,
+            fresh, without,
         )  # fmt: skip
+
+    def _without(self, apart: frozenset[str]) -> dict[str, Sums]:
+        """The groups in which these orders work, each with its sums as if they did not. A list may be of several."""
+        found: dict[str, Sums] = {}
+        for cid in apart:
+            working = self._book.working.get(cid)
+            if working is not None:
+                group = working.group
+                if group.key not in found:
+                    found[group.key] = group.without(apart)
+        return found
 
     def _scale(self, instrument_id: Any) -> Scale:
         scale = self._book.scaled(instrument_id)
@@ -282,18 +296,6 @@ class Asker:
         if order.has_price:
             post_only = bool(order.is_post_only)
         return style_of(order.order_type, side, limit, post_only, prices.bid, prices.ask, prices.last)
-
-
-def sums_without(book: Book, apart: frozenset[str]) -> dict[str, Sums]:
-    """The groups in which these orders work, each with its sums as if they did not. A list may be of several."""
-    found: dict[str, Sums] = {}
-    for cid in apart:
-        working = book.working.get(cid)
-        if working is not None:
-            group = working.group
-            if group.key not in found:
-                found[group.key] = group.without(apart)
-    return found
 
 
 class _Id(NamedTuple):

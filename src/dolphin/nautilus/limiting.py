@@ -19,7 +19,7 @@ from dolphin.journal.aside import LIMITS
 from dolphin.kernel.events import Order
 from dolphin.kernel.orders import Split, parts
 from dolphin.kernel.units import ABSENT, MICRO, notional
-from dolphin.nautilus.asking import Asked, price_of, sums_without
+from dolphin.nautilus.asking import Asked, price_of
 from dolphin.nautilus.basket import Basket, Part
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
@@ -191,7 +191,7 @@ class Limiting:
             list_lots = basket.lots.get((scale.id, event.side), 0)
             list_minor = basket.minor
             earlier = basket.earlier.get(asked.name, [])
-        rows = self._rows(asked.apart)
+        rows = self._rows(asked.without)
         free = self._free()
         if earlier:
             rows.extend([self._entering(part) for part in earlier])
@@ -259,12 +259,11 @@ class Limiting:
                 newest = max(newest, bar.ts_init)
         return newest
 
-    def _rows(self, apart: frozenset[str]) -> list[Row]:
+    def _rows(self, without: Mapping[str, Sums]) -> list[Row]:
         """Every position with what works on it, without the order and what is judged together with it."""
         found: list[Row] = []
         if not self._limiter.wants_rows:
             return found
-        without = sums_without(self._book, apart)
         for other in self._book.groups.values():
             sums = without.get(other.key)
             if sums is None:
@@ -363,7 +362,7 @@ class Limiting:
         )  # fmt: skip
         return Looked(
             order, Split(0, 0, 0, 0), "", "", "", self._minor(), 1, 1, 0, 0, 0, 0, 0, ABSENT, 0, 0,
-            self._rows(frozenset()), 0, 0, self._guard.state.capital.drawdown_bp, self._free(), MICRO, 0, 0,
+            self._rows({}), 0, 0, self._guard.state.capital.drawdown_bp, self._free(), MICRO, 0, 0,
         )  # fmt: skip
 
 
