@@ -2,8 +2,8 @@
 
 python -m tests.app.restoring STEP DIR2 DIR
 
-At the first call of `backup.STEP`, or where the copy is to be renamed, it prints `at STEP` and goes on when a line comes;
-the end of its input is no line.
+At the first call of `backup.STEP`, or where the copy is to be renamed, it prints `at STEP` and goes on when a line
+comes; the end of its input is no line.
 """
 
 from __future__ import annotations
