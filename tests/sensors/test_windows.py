@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dolphin.kernel.state import FeedKind
@@ -14,7 +14,7 @@ from dolphin.kernel.units import NS_PER_MS, NS_PER_S
 from dolphin.nautilus.ports import FeedSpec, Quote, Reading, Trade
 from dolphin.sensors.feed import FeedSensor, Habits
 from dolphin.sensors.sessions import Always
-from dolphin.sensors.windows import quantile
+from dolphin.sensors.windows import Levels, quantile
 
 T0 = 1_600_000_000 * NS_PER_S
 SPEC = FeedSpec("BTC/USDT.SIM", FeedKind.DATA, "BTC/USDT.SIM")
@@ -181,6 +181,14 @@ def test_few_rows_are_made_and_a_bad_one_gives_its_cell_to_the_next() -> None:
     ]
 
 
+def test_a_long_stride_without_a_good_row_is_no_sample() -> None:
+    one = sensor()
+    one.quotes(*handed([quote(at, spread=-1) for at in range(0, 20_000, 500)]))
+    assert one._windows._quotes.short == []
+    assert one.levels() == Levels()
+    assert one.reading(T0 + 20 * NS_PER_S).error == 1
+
+
 def test_no_rows_are_no_news() -> None:
     one = sensor()
     one.quotes(*handed([]))
@@ -190,6 +198,7 @@ def test_no_rows_are_no_news() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1 << 32), st.sampled_from([1, 40, 250, 700]), st.sampled_from([0.0, 0.1, 0.9]))
+@example(42_828, 40, 0.9)  # a stride that ends in 1.6 s of bad rows: the fine grid began as much too late
 def test_how_rows_are_batched_changes_no_reading(seed: int, gap_ms: int, bad_share: float) -> None:
     chance = random.Random(seed)
     rows = []

@@ -233,10 +233,20 @@ def first_of_cells(times_ns: Sequence[int], cell: int, coarse: int) -> list[int]
 
 
 def sampled[Row](window: Window, times_ns: Sequence[int], rows: Rows[Row], take: Taker[Row]) -> bool:
-    """Add the first good row of each cell of time; True if there was one. `times_ns`: `ts_init`, oldest first."""
+    """Add the first good row of each cell of time; True if there was one. `times_ns`: `ts_init`, oldest first.
+
+    The 10 s of a later question end at the last good row: bad ones after it are none, for the grid as for the window.
+    Only a stride of more than 10 s has rows outside of them.
+    """
+    count = len(times_ns)
+    if times_ns[-1] - times_ns[0] > SHORT_NS:
+        count = _good_until(count, rows, take)
+        if count == 0:
+            return False
+        times_ns = times_ns[:count]
     indices = first_of_cells(times_ns, window.cell, window.coarse)
     samples = []
-    ends = [*indices[1:], len(times_ns)]
+    ends = [*indices[1:], count]
     for row, index, end in zip(rows(indices), indices, ends, strict=False):
         sample = take(row)
         if sample is None:
@@ -248,6 +258,16 @@ def sampled[Row](window: Window, times_ns: Sequence[int], rows: Rows[Row], take:
         return False
     window.add(samples)
     return True
+
+
+def _good_until[Row](count: int, rows: Rows[Row], take: Taker[Row]) -> int:
+    """How many of the first `count` rows there are up to the last good one, with it."""
+    while count > 0:
+        (row,) = rows([count - 1])
+        if take(row) is not None:
+            break
+        count -= 1
+    return count
 
 
 def _next_good[Row](index: int, end: int, rows: Rows[Row], take: Taker[Row]) -> tuple[int, ...] | None:
