@@ -43,15 +43,22 @@ def test_what_an_exit_frees_is_what_it_was_counted_as(tmp_path, side, back):
     assert second["cap_lots"] == fit(room, second["value_u"])
 
 
+def lend_nothing(s):
+    s.cache.accounts()[0].set_leverage(INS.id, Decimal(1))
+
+
+def ask_for_more(s):
+    """The venue's margin rises to fifty times what it was."""
+    said = type(INS).to_dict(INS)
+    s.cache.add_instrument(type(INS).from_dict(said | {"margin_init": str(INS.margin_init * 50)}))
+
+
 @pytest.mark.req("DOL-LIMIT-026")
-def test_margin_follows_the_leverage_that_the_account_grants(tmp_path):
-    """Initial margin 3 %: at 50x an entry takes 0.06 % of its value, at 1x fifty times as much."""
+@pytest.mark.parametrize("act", [lend_nothing, ask_for_more])
+def test_margin_follows_the_account_and_the_instrument(tmp_path, act):
+    """Initial margin 3 %: at 50x an entry takes 0.06 % of its value, then fifty times as much."""
     file = written(tmp_path, '[free_margin]\nmode = "on"\nvalue = "99.9 %"\n')
-
-    def lend(s):
-        s.cache.accounts()[0].set_leverage(INS.id, Decimal(1))
-
-    strategy = Scripted(INS, {3: market(BUY, 1_000), 5: chain(lend, market(BUY, 500_000))})
+    strategy = Scripted(INS, {3: market(BUY, 1_000), 5: chain(act, market(BUY, 500_000))})
     rig = Rig(tmp_path / "book", INS, limits=str(file)).add(strategy).run(quotes(INS, [65_000] * 9))
     assert rig.guard.failures == []
     first, second = [r.data for r in rig.records("ORDER")]
