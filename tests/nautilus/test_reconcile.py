@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from nautilus_trader.core.uuid import UUID4
@@ -17,11 +18,14 @@ from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Mode
 from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.reconcile import Reconcile
+from dolphin.nautilus.third import Third
 from tests.nautilus.live_node import INS, Trader, guard_of
 from tests.nautilus.rig import Rig, S, audusd, quotes
 from tests.nautilus.test_gates import BUY, SELL, market
 from tests.nautilus.test_kill import make
 from tests.nautilus.test_live import run
+
+NONE = Third(None, {}, 1)
 
 
 class Swings(Trader):
@@ -120,6 +124,15 @@ class Shown:
         return self._cache.positions_open()
 
 
+def beside(parts, scales, told):
+    """The real guard, with these scales; what is told is kept."""
+    return SimpleNamespace(
+        guard=parts.guard,
+        scales=scales,
+        actor=SimpleNamespace(tell=lambda what, text: told.append((what, text))),
+    )
+
+
 def bench(tmp_path, sync_ms=5_000, script=None):
     """A reconciliation over a real book, looked at by hand; what it told."""
     rig = Rig(tmp_path, audusd()).add(make(script or {3: market(BUY, 9_000)}))
@@ -137,7 +150,7 @@ def bench(tmp_path, sync_ms=5_000, script=None):
         parts = rig.guard.parts
         shown = Shown(parts.cache)
         fills = parts.flow._fills
-        made = Reconcile(parts.guard, fills, parts.scales, shown, lambda what, text: told.append((what, text)), sync_ms)
+        made = Reconcile(beside(parts, parts.scales, told), fills, shown, sync_ms, NONE)
         seen.append((made, shown, parts))
 
     at(6, build)
@@ -191,9 +204,10 @@ def test_what_cannot_be_compared_is_not(tmp_path):
             made.look(i * 5 * S)
         parts.flow._fills.paid_in_kind.clear()
         coarse = {name: scale._replace(lot_units=1_000) for name, scale in parts.scales.items()}
-        other = Reconcile(parts.guard, parts.flow._fills, coarse, seen[0][1], lambda *said: told.append(said), 5_000)
-        nobody = Reconcile(parts.guard, parts.flow._fills, {}, seen[0][1], lambda *said: told.append(said), 5_000)
-        never = Reconcile(parts.guard, parts.flow._fills, parts.scales, seen[0][1], lambda *said: told.append(said), 0)
+        fills, shown = parts.flow._fills, seen[0][1]
+        other = Reconcile(beside(parts, coarse, told), fills, shown, 5_000, NONE)
+        nobody = Reconcile(beside(parts, {}, told), fills, shown, 5_000, NONE)
+        never = Reconcile(beside(parts, parts.scales, told), fills, shown, 0, NONE)
         for each in (other, nobody, never):
             for i in range(3):
                 each.look(i * 5 * S)

@@ -11,12 +11,13 @@ from typing import Any
 
 from dolphin.app.errors import UserError
 from dolphin.app.limits_file import made_limiter
+from dolphin.app.third_book import made_book
 from dolphin.kernel.units import NS_PER_MS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.intervals import SYNC
 from dolphin.nautilus.plug import Plug
-from dolphin.nautilus.ports import Limiter, SensorSource
+from dolphin.nautilus.ports import BookOfRecord, Limiter, SensorSource
 from dolphin.sensors.source import build
 
 
@@ -49,6 +50,10 @@ class DolphinGuard(Plug):
     def limiter(self, path: str) -> Limiter:
         """Dolphin's own limits."""
         return made_limiter(path)
+
+    def third_book(self, path: str) -> BookOfRecord | None:
+        """One in a file."""
+        return made_book(path)
 
     def register_base(self, portfolio: Any, msgbus: Any, cache: Any, clock: Any) -> None:
         """Called when a node or an engine takes the guard in. ConfigError: no journal could be written there.

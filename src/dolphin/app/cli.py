@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "confirm": Command("dolphin.app.operator", "confirm", "second step of the re-arm"),
     "rebase": Command("dolphin.app.operator", "rebase", "re-base the high-water mark of a trapped book, two steps"),
     "flow": Command("dolphin.app.flow", "main", "announce a deposit or withdrawal, so that it is no profit or loss"),
+    "reconcile": Command("dolphin.app.reconcile", "main", "hold a running book's ledger against the other books"),
     "backup": Command("dolphin.app.backup", "backup", "copy a book, running or stopped, and check the copy"),
     "restore": Command("dolphin.app.backup", "restore", "put a backup in the place of a lost book; it comes up killed"),
     "adopt": Command("dolphin.app.operator", "adopt", "decide on positions found at a first live start"),
@@ -51,7 +52,7 @@ COMMANDS: Final[dict[str, Command]] = {
 
 _GROUPS: Final = (
     ("look", ("run", "report", "audit", "why", "calibrate", "policy", "limits")),
-    ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "flow", "adopt", "watchdog")),
+    ("the operator's hand", ("status", "kill", "arm", "confirm", "rebase", "flow", "reconcile", "adopt", "watchdog")),
     ("the book itself", ("backup", "restore")),
 )
 

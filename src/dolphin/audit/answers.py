@@ -17,7 +17,7 @@ from dolphin.kernel.state import Mode
 VERBS: Final = frozenset(
     {
         "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status",
-        "fault", "shock", "sensor-error", "stall", "flow",
+        "fault", "shock", "sensor-error", "stall", "flow", "reconcile",
         "limits-propose", "limits-confirm", "limits-enable",
     }
 )  # fmt: skip

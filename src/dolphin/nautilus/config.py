@@ -40,6 +40,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     `flows`: which changes of the balance without a fill are deposits or withdrawals, beside those announced.
     `position_sync_ms`: live, how often positions are held against the fills, in real ms (once a second at most); 0:
     never; None: as `position_sync_interval` of the limits says, else every 5 s.
+    `third_book`: a file of a third book of record, held against the ledger at the same time; empty: none.
+    `third_book_stale_ms`: what it says is nothing any more after this, in real ms.
     `unknown_ms`: live, so long an order of unknown fate counts (unknown.py), in real ms; 0: not at all.
     `kill_signal`: live, this signal to the process is a kill; empty: none is.
     """
@@ -61,6 +63,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     limits: str = ""
     position_sync_ms: int | None = None
     unknown_ms: int = 10_000
+    third_book: str = ""
+    third_book_stale_ms: int = 60_000
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:
@@ -86,6 +90,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
                 raise ConfigError(f"position_sync_ms: found {self.position_sync_ms}; accepted: 0 (never) or more")
         if self.unknown_ms < 0:
             raise ConfigError(f"unknown_ms: found {self.unknown_ms}; accepted: 0 (they do not count) or more")
+        if self.third_book_stale_ms <= 0:
+            raise ConfigError(f"third_book_stale_ms: found {self.third_book_stale_ms}; accepted: 1 or more")
         self.made_policy()
 
     def made_policy(self) -> Policy:

@@ -62,7 +62,7 @@ class Fills:
     """Writes FILL records; trips the latch at a fill that no position took. The ledger is the fold of what the journal
     has (`Guard.accounts`); which fills it knows is kept here too, since a record may have to wait. `paid_in_kind`:
     instruments of which a fee was taken from the position. `spreads`: one was filled, and of its legs' fills, which
-    move positions, not each may be told.
+    move positions, not each may be told. `filled_ns`: when the last fill came, or the run began.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Fills:
         self._cache = cache
         self._tell = tell
         self._known = dict(guard.accounts.known)
+        self.filled_ns = 0
         self.paid_in_kind: set[str] = set()
         self.spreads = False
         self._codes: dict[Any, str] = {}
@@ -81,6 +82,7 @@ class Fills:
 
     def record(self, event: Any, name: str, now_ns: int) -> None:
         """One fill of the order of this name."""
+        self.filled_ns = now_ns
         if (name, event.trade_id.value) in self._known:
             self._write(event, name, now_ns, ',"again":1')
             self._tell("LEDGER", f"fill {event.trade_id.value} of {name} came again; counted once [DOL-LEDGER-002]")

@@ -21,6 +21,7 @@ from dolphin.nautilus.intervals import SYNC_MS, Intervals
 from dolphin.nautilus.made_up import doubted
 from dolphin.nautilus.moving import Moving
 from dolphin.nautilus.reconcile import Reconcile
+from dolphin.nautilus.third import third_of
 from dolphin.nautilus.translate import price_units
 from dolphin.nautilus.unknown import unknown_of
 
@@ -53,7 +54,8 @@ class FlowOfEvents:
         self.announce = self.balance.announce
         self.begin = self.balance.begin
         self._fills = Fills(parts.guard, parts.scales, parts.cache, parts.actor.tell)
-        self.reconcile = Reconcile(parts.guard, self._fills, parts.scales, parts.cache, parts.actor.tell, SYNC_MS)
+        self._fills.filled_ns = self._clock.timestamp_ns()
+        self.reconcile = Reconcile(parts, self._fills, parts.cache, SYNC_MS, third_of(parts))
         self.intervals = Intervals(parts, self.reconcile)
         self._commands = Commands(parts, self)
         self.kill_file = self._commands.kill_file

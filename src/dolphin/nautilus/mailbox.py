@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 from dolphin.journal import killfile
 
 VERBS: Final = (
-    "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status", "flow",
+    "kill", "arm", "confirm", "rebase-arm", "rebase-confirm", "adopt", "flatten", "status", "flow", "reconcile",
     "limits-propose", "limits-confirm", "limits-enable",
 )  # fmt: skip
 """What a letter may ask."""

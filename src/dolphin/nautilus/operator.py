@@ -54,6 +54,7 @@ class Operator:
     def __init__(
         self, guard: Guard, own: Own, feeds: Feeds, clock: Any, seed: int | None, status: Callable[[], dict[str, Any]],
         holding: Callable[[], int], announce: Callable[[int], None], limiting: Limiting,
+        reconcile: Callable[[int], dict[str, Any]],
     ) -> None:  # fmt: skip
         self._guard = guard
         self._own = own
@@ -63,6 +64,7 @@ class Operator:
         self._holding = holding
         self._announce = announce
         self._limiting = limiting
+        self._reconciled = reconcile
         self._random = None
         if seed is not None:
             self._random = random.Random(seed)
@@ -80,6 +82,7 @@ class Operator:
             "sensor-error": self._sensor_error,
             "stall": self._stall,
             "flow": self._flow,
+            "reconcile": self._reconcile,
             "limits-propose": self._propose,
             "limits-confirm": self._confirm_limits,
             "limits-enable": self._enable,
@@ -240,6 +243,11 @@ class Operator:
         amount = _needed(args, "amount", "by how many minor units the balance will change")
         self._announce(amount)
         return {"announced": str(amount)}
+
+    def _reconcile(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The books side by side, now."""
+        _only(args, ())
+        return self._reconciled(self._now_ns())
 
     def _propose(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Other limits: tighter at once, looser after the second step."""

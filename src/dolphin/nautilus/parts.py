@@ -112,7 +112,7 @@ class Parts:
             seed = None
         self.operator = Operator(
             self.guard, self.own, self.feeds, actor.clock, seed, self.status, self.holding, self.flow.announce,
-            self.limiting,
+            self.limiting, self.flow.reconcile.now,
         )  # fmt: skip
 
     # --- beginning ----------------------------------------------------------------------------------------------------

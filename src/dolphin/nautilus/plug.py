@@ -26,7 +26,7 @@ from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.hook import COMMAND, PRIORITY, Hook
 from dolphin.nautilus.parts import Parts
 from dolphin.nautilus.plain import plain_gate
-from dolphin.nautilus.ports import Limiter, SensorSource
+from dolphin.nautilus.ports import BookOfRecord, Limiter, SensorSource
 
 ENDED: Final = "the run has ended"
 TEXT_MAX: Final = 500
@@ -66,6 +66,10 @@ class Plug(Actor):
     def limiter(self, path: str) -> Limiter:
         """The pre-trade limits of this file; none where it is empty."""
         raise NotImplementedError("subclass Plug, or name dolphin.app.actor:DolphinGuard")
+
+    def third_book(self, path: str) -> BookOfRecord | None:
+        """A third book of record of this name; None: there is none."""
+        return None
 
     # --- taking the endpoints over: before any strategy exists --------------------------------------------------------
 

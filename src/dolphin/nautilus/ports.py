@@ -8,6 +8,7 @@ an error (DESIGN.md 2.1).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
 
 from dolphin.kernel.events import Order
@@ -262,3 +263,21 @@ class Limiter(Protocol):
 
     def propose(self, said: Mapping[str, Any], ts_ns: int, nonce: int, held: Sequence[Looked]) -> dict[str, Any]: ...
     def confirm(self, nonce: int, ts_ns: int, held: Sequence[Looked]) -> dict[str, Any]: ...
+
+
+class Stated(NamedTuple):
+    """What a third book of record says: signed quantities by instrument, all that it holds, as of when (Unix ns).
+    `problem`: why nothing of it can be believed, for people; empty: it can.
+    """
+
+    as_of_ns: int
+    quantities: Mapping[str, Decimal]
+    problem: str
+
+
+class BookOfRecord(Protocol):
+    """A third book: a broker's, a custodian's, a portfolio system's. Asked on the event loop, so it must answer at once
+    from what it has; it never raises.
+    """
+
+    def read(self) -> Stated: ...

@@ -1,9 +1,10 @@
-"""Live: the ledger of all runs against the positions that Nautilus shows (docs/design/ledger.md).
+"""The ledger of all runs against the other books: the positions that Nautilus shows, a third book of record.
 
 What belongs here: when it is looked, what a difference is, and when it is one that accuses. Compared are the lots of an
 instrument over all its positions, since a fill may go to another position than it names. What was held at the start has
-its opening entry (ledger_start.py). A look while an order is in flight is none. Two looks in a row that differ are a
-ledger desync; from then on the difference is known, so that an operator who re-arms is not told of it again.
+its opening entry (ledger_start.py). A look while an order is in flight is none. Two looks in a row at one book that
+differ are a ledger desync; from then on the difference is known, so that an operator who re-arms is not told of it
+again. A look that an operator asks for (`reconcile`) is one as any other.
 
 Not compared: an instrument whose lot is coarser than its precision, since its fills round, and one of which a fee was
 taken from the position itself; nothing once a spread was filled, since its legs' fills move positions and not each is
@@ -12,37 +13,72 @@ told here. What the venue holds is for Nautilus' own reconciliation, whose fills
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from dolphin.journal import encode
+from dolphin.journal import encode, writable
 from dolphin.kernel.events import Fault
 from dolphin.kernel.ledger import FLAT
 from dolphin.kernel.ledger_books import by_instrument
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.units import NS_PER_MS
 from dolphin.nautilus.fills import Fills
-from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.ledger_start import shown_in
+from dolphin.nautilus.third import Third
 from dolphin.nautilus.translate import Scale
+
+if TYPE_CHECKING:
+    from dolphin.nautilus.parts import Parts
+
+SHOWN: Final = ("positions and fills differ", "lots more are shown than the fills add up to [DOL-LEDGER-004]")
+STATED: Final = ("third book and ledger differ", "lots more are in the third book than in the ledger [DOL-LEDGER-006]")
+"""Of each book: what the FAULT says, and the log."""
+
+TOLD: Final = ("says nothing:", "can be compared")
+
+
+class Looks:
+    """The looks at one book. `known`: differences that were told, by instrument."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+
+    def none(self) -> None:
+        """Nothing can be said now: two that differ have to come anew."""
+        self._before = {}
+
+    def took(self, apart: Mapping[str, int]) -> dict[str, int]:
+        """One look; by instrument, how many lots more than is known it and the look before it found."""
+        differs: dict[str, int] = {}
+        accused: dict[str, int] = {}
+        for name, lots in apart.items():
+            more = lots - self.known.get(name, 0)
+            if more != 0:
+                differs[name] = more
+                if name in self._before:
+                    self.known[name] = lots
+                    accused[name] = more
+        self._before = differs
+        return accused
 
 
 class Reconcile:
-    """Compares every so many real milliseconds; 0: never."""
+    """Compares every so many real milliseconds, 0: only when asked."""
 
-    def __init__(
-        self, guard: Guard, fills: Fills, scales: dict[str, Scale], cache: Any, tell: Callable[[str, str], None],
-        sync_ms: int,
-    ) -> None:  # fmt: skip
-        self._guard = guard
+    def __init__(self, parts: Parts, fills: Fills, cache: Any, sync_ms: int, third: Third) -> None:
+        self._guard = parts.guard
         self._fills = fills
-        self._scales = scales
+        self._scales = parts.scales
         self._cache = cache
-        self._tell = tell
+        self._tell = parts.actor.tell
         self.every_ns = sync_ms * NS_PER_MS
         self._looked_ns = -self.every_ns
-        self._known: dict[str, int] = {}
-        self._before: dict[str, int] = {}
+        self._shown = Looks()
+        self._stated = Looks()
+        self._third = third
+        self._stated_ns = -1
+        self._problem = ""
         self.looks = 0
 
     def look(self, now_ns: int) -> None:
@@ -54,36 +90,73 @@ class Reconcile:
             if since_ns < self.every_ns:
                 return
         self._looked_ns = now_ns
+        self._take(now_ns)
+
+    def now(self, now_ns: int) -> dict[str, Any]:
+        """A look that was asked for. `rows`: instrument, lots of the ledger, of Nautilus, of the third book; no number
+        where that cannot be compared. `inflight`: orders because of which the look is none. `third`: why that book says
+        nothing. `same`: whether all that could be compared is.
+        """
+        inflight = self._cache.orders_inflight_count()
+        rows = self._take(now_ns)
+        same = True
+        for _, ledger, *others in rows:
+            for lots in others:
+                if lots not in (None, ledger):
+                    same = False
+        return {"rows": rows, "inflight": inflight, "third": self._problem, "same": same}
+
+    def _take(self, now_ns: int) -> list[list[Any]]:
+        """One look at all books, and what it accuses; all rows in which anything stands."""
         if self._cache.orders_inflight_count() > 0:
-            self._before = {}
-            return
+            self._shown.none()
+            self._stated.none()
+            return []
         self.looks += 1
-        self._compare(now_ns)
+        counted = {name: total.lots for name, total in by_instrument(self._guard.accounts.books).items()}
+        shown = self._apart(counted)
+        for name, lots in self._shown.took(shown).items():
+            self._accuse(name, lots, now_ns, SHOWN)
+        stated = self._third_apart(counted, now_ns)
+        rows: list[list[Any]] = []
+        for name in sorted({*counted, *shown, *stated}):
+            ledger = counted.get(name, 0)
+            row = [name, ledger, _sum(ledger, shown.get(name)), _sum(ledger, stated.get(name))]
+            if {*row[1:]} - {0, None}:
+                rows.append(row)
+        return rows
 
-    def _compare(self, now_ns: int) -> None:
-        apart = self._apart()
-        differs: dict[str, int] = {}
-        for name, lots in apart.items():
-            more = lots - self._known.get(name, 0)
-            if more != 0:
-                differs[name] = more
-        before = self._before
-        self._before = differs
-        for name, lots in differs.items():
-            if name in before:
-                self._known[name] = apart[name]
-                self._accuse(name, lots, now_ns)
-
-    def _apart(self) -> dict[str, int]:
+    def _apart(self, counted: Mapping[str, int]) -> dict[str, int]:
         """By instrument: lots that Nautilus shows more than the ledger has."""
         shown: dict[str, int] = {}
         for name, rows in shown_in(self._cache, self._scales).items():
             shown[name] = sum([lots for lots, _ in rows.values()])
-        counted = by_instrument(self._guard.accounts.books)
         apart: dict[str, int] = {}
         for name, scale in self._scales.items():
             if self._exact(name, scale):
-                apart[name] = shown.get(name, 0) - counted.get(name, FLAT).lots
+                apart[name] = shown.get(name, 0) - counted.get(name, FLAT.lots)
+        return apart
+
+    def _third_apart(self, counted: Mapping[str, int], now_ns: int) -> dict[str, int]:
+        """The same of the third book; nothing where it says nothing. What it said once is no second look."""
+        found = self._third.read(now_ns, self._fills.filled_ns)
+        if found.problem != self._problem:
+            self._problem = found.problem
+            self._tell("THIRD BOOK", f"{TOLD[found.problem == '']} {found.problem}".rstrip())
+            self._guard.write(now_ns, "NOTE", encode({"what": "third book", "problem": writable(found.problem)}))
+        if found.lots is None:
+            return {}
+        apart: dict[str, int] = {}
+        for name in {*found.lots, *counted}:
+            scale = self._scales.get(name)
+            if scale is None:
+                apart[name] = found.lots.get(name, 0) - counted.get(name, 0)
+            elif self._exact(name, scale):
+                apart[name] = found.lots.get(name, 0) - counted.get(name, 0)
+        if found.as_of_ns != self._stated_ns:
+            self._stated_ns = found.as_of_ns
+            for name, lots in self._stated.took(apart).items():
+                self._accuse(name, lots, now_ns, STATED)
         return apart
 
     def _exact(self, name: str, scale: Scale) -> bool:
@@ -93,8 +166,13 @@ class Reconcile:
             return False
         return name not in self._fills.paid_in_kind
 
-    def _accuse(self, name: str, lots: int, now_ns: int) -> None:
-        what = f"{name}: {lots} lots more are shown than the fills add up to"
-        self._tell("DESYNC", f"{what} [DOL-LEDGER-004]")
-        said = {"what": "positions and fills differ", "instrument": name, "lots": lots}
+    def _accuse(self, name: str, lots: int, now_ns: int, what: tuple[str, str]) -> None:
+        self._tell("DESYNC", f"{name}: {lots} {what[1]}")
+        said = {"what": what[0], "instrument": name, "lots": lots}
         self._guard.emit(Fault(now_ns, Cause.LEDGER_DESYNC), encode(said))
+
+
+def _sum(ledger: int, apart: int | None) -> int | None:
+    if apart is None:
+        return None
+    return ledger + apart

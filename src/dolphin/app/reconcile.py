@@ -1,0 +1,67 @@
+"""`dolphin reconcile --now`: the ledger beside the other books, asked of a running book.
+
+What belongs here: the table, and the exit code. What is compared, and when a difference is a fault, is the guard's
+(nautilus/reconcile.py); who carries the word is `operator.ask`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
+from dolphin.app.operator import ask, book_parser, refused
+from dolphin.app.state_dir import checked, holder
+
+_WHAT: Final = """\
+Ask a running book to hold its ledger against the other books now: the positions that Nautilus shows, and the third book
+of record where one is configured. Prints lots, side by side. The command and its answer are journalled.
+
+It is a look as those that the book takes by itself (position_sync_ms): two in a row that differ trip the latch. A look
+while an order is in flight is none, and exits with 3: ask again."""
+_EXAMPLE: Final = """\
+dolphin reconcile --now --state ~/book --cause "before the close"
+"""
+EXIT_UNKNOWN: Final = 3
+
+
+def main(argv: list[str]) -> int:
+    """`dolphin reconcile --now`."""
+    parser = book_parser("reconcile", _WHAT, _EXAMPLE)
+    parser.add_argument("--now", action="store_true", required=True, help="ask the running book now")
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+    given = parser.parse_args(argv)
+    state = checked(given.state)
+    if holder(state) is None:
+        raise UserError(
+            "nobody runs this book, so there is nothing to hold its ledger against",
+            path=state.path,
+            fix="start it; `trace-audit` shows the ledger of its journal",
+        )
+    answer = ask(state, "reconcile", {}, given.cause, given.timeout)
+    if answer.get("ok") is not True:
+        return refused(answer)
+    print(json.dumps(answer, indent=2) if given.json else "\n".join(told(answer)))
+    if answer["inflight"]:
+        return EXIT_UNKNOWN
+    return EXIT_OK if answer["same"] else EXIT_NEGATIVE
+
+
+def told(answer: Mapping[str, Any]) -> list[str]:
+    """The answer for people: one line an instrument, then what was not compared."""
+    if answer["inflight"]:
+        return [f"not compared: {answer['inflight']} orders are in flight; ask again"]
+    rows = [["instrument", "ledger", "nautilus", "third book", "difference"]]
+    for instrument, ledger, *others in answer["rows"]:
+        apart = [lots - ledger for lots in others if lots not in (None, ledger)]
+        said = ", ".join(f"{lots:+,}" for lots in apart) or "-"
+        rows.append([instrument, f"{ledger:,}", *("-" if lots is None else f"{lots:,}" for lots in others), said])
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if len(rows) == 1:
+        lines = ["nothing is held in any book"]
+    if answer["third"]:
+        lines.append(f"the third book says nothing: {answer['third']}")
+    lines.append("in lots; the same" if answer["same"] else "in lots; they differ")
+    return lines

@@ -1,0 +1,122 @@
+"""A third book of record in a file: what somebody else's system says is held, as JSON.
+
+What belongs here: the form of that file and its strict reading. It is read again at each look, whole; whoever writes it
+writes a temporary file and renames it. An example:
+
+    {"as_of": "2026-11-21T22:00:05Z", "positions": {"BTCUSDT-PERP.BINANCE": "-0.250"}}
+
+`as_of`: when this was so, with its time zone. `positions`: by Nautilus' instrument id, the signed quantity as text, of
+all that is held: what is not named is not held.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from dolphin.nautilus.ports import BookOfRecord, Stated
+
+BYTES_MAX: Final = 1 << 20
+FIELDS: Final = ("as_of", "positions")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BadBook(ValueError):
+    """The file is no book of record: which field, what is expected there, what was found."""
+
+
+def made_book(path: str) -> BookOfRecord | None:
+    """The book in the file `path`; none where that is empty."""
+    if not path:
+        return None
+    return FileBook(path)
+
+
+class FileBook:
+    """Reads its file at each look."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def read(self) -> Stated:
+        """What the file says, or why it says nothing."""
+        try:
+            return stated(_text(self.path))
+        except OSError as error:
+            return Stated(
+                0, {}, f"{self.path}: cannot be read ({error.strerror}); expected: a file as docs/guide/reconcile.md"
+            )
+        except ValueError as error:
+            return Stated(0, {}, f"{self.path}: {error}; see docs/guide/reconcile.md")
+
+
+def stated(text: str) -> Stated:
+    """What the text of such a file says. BadBook names the field or the line."""
+    try:
+        said = json.loads(text, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise BadBook("expected an object of as_of and positions, found one nested too deep") from error
+    except json.JSONDecodeError as error:
+        raise BadBook(f"line {error.lineno}: expected JSON, found {error.msg}") from error
+    if not isinstance(said, dict) or sorted(said) != sorted(FIELDS):
+        found = ", ".join(said) if isinstance(said, dict) else type(said).__name__
+        raise BadBook(f"expected the fields {', '.join(FIELDS)}, found {found}")
+    positions = said["positions"]
+    if not isinstance(positions, dict):
+        raise BadBook(f"positions: expected an object, found {positions!r}")
+    return Stated(_moment(said["as_of"]), {name: _quantity(name, value) for name, value in positions.items()}, "")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadBook(f"{twice}: expected once, found twice")
+    return found
+
+
+def _moment(value: Any) -> int:
+    """Nanoseconds since 1970 of a time with its zone."""
+    expected = "as_of: expected a time with its zone, as 2026-11-21T22:00:05Z"
+    if not isinstance(value, str):
+        raise BadBook(f"{expected}, found {value!r}")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise BadBook(f"{expected}, found {value!r}") from error
+    if moment.tzinfo is None:
+        raise BadBook(f"{expected}, found {value!r}")
+    passed = moment - _EPOCH
+    return ((passed.days * 86_400 + passed.seconds) * 10**6 + passed.microseconds) * 1_000
+
+
+def _quantity(name: str, value: Any) -> Decimal:
+    expected = f'positions.{name}: expected a quantity as text, as "-0.250"'
+    if not isinstance(value, str):
+        raise BadBook(f"{expected}, found {value!r}")
+    try:
+        quantity = Decimal(value)
+    except InvalidOperation as error:
+        raise BadBook(f"{expected}, found {value!r}") from error
+    if not quantity.is_finite() or abs(quantity.adjusted()) > 30:
+        raise BadBook(f"{expected}, found {value!r}")
+    return quantity
+
+
+def _text(path: str) -> str:
+    """A regular file, whole: a pipe would hold the event loop up."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise BadBook("expected a regular file, found something else")
+        raw = os.read(fd, BYTES_MAX + 1)
+    finally:
+        os.close(fd)
+    if len(raw) > BYTES_MAX:
+        raise BadBook(f"expected at most {BYTES_MAX:,} bytes, found more")
+    return raw.decode("utf-8")

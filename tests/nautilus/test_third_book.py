@@ -1,0 +1,237 @@
+"""A third book of record, in a file, beside a real TradingNode and a real engine; and `dolphin reconcile --now`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from dolphin.app import reconcile as cli
+from dolphin.app.errors import UserError
+from dolphin.app.third_book import FileBook, made_book, stated
+from dolphin.audit import pipeline
+from dolphin.journal import read
+from dolphin.kernel.reasons import Cause
+from dolphin.kernel.state import Mode
+from dolphin.nautilus import mailbox
+from dolphin.nautilus.config import ConfigError, PlugConfig
+from dolphin.nautilus.ports import Stated
+from dolphin.nautilus.third import AHEAD_NS, Third
+from tests.nautilus.live_node import INS, guard_of
+from tests.nautilus.rig import Rig, S, audusd, quotes
+from tests.nautilus.test_gates import BUY, market
+from tests.nautilus.test_kill import make
+from tests.nautilus.test_live import run
+from tests.nautilus.test_reconcile import Still, looked
+
+NAME = INS.id.value
+
+
+def say(path, quantity, **more):
+    """The file as its writer puts it there: whole or not at all."""
+    text = json.dumps({"as_of": datetime.now(UTC).isoformat(), "positions": {NAME: quantity, **more}})
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    os.replace(part, path)
+
+
+async def bought(node):
+    while not node.cache.positions_open():
+        await asyncio.sleep(0.02)
+
+
+async def asked(tmp_path, *more):
+    arguments = ["--now", "--state", str(tmp_path), "--cause", "drill", "--timeout", "30", *more]
+    return await asyncio.get_running_loop().run_in_executor(None, cli.main, arguments)
+
+
+def said(tmp_path, kind):
+    return [record.data for record in read(str(tmp_path / "journal.jsonl")) if record.kind == kind]
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+def test_a_third_book_that_says_another_thing_twice_trips_the_latch(tmp_path, capsys):
+    """Each look reads it anew; what it said once is one look, however often it is read."""
+    path = tmp_path / "third.json"
+
+    async def act(node):
+        guard = guard_of(node)
+        await bought(node)
+        say(path, "10000", **{"ZZZ.SIM": "0"})
+        codes = [await asked(tmp_path)]
+        say(path, "7000")
+        codes.append(await asked(tmp_path, "--json"))
+        codes.append(await asked(tmp_path))
+        first = guard.parts.guard.state.latch.mode
+        say(path, "7000")
+        codes.append(await asked(tmp_path))
+        return codes, first, guard.parts.guard.state.latch
+
+    settings = {"mode": "report", "position_sync_ms": 3_600_000, "third_book": str(path)}
+    _, guard, (codes, first, latch) = run(tmp_path, act, trader=Still, **settings)
+    assert codes == [0, 1, 1, 1]
+    assert first == Mode.RUNNING
+    assert (latch.mode, latch.cause) == (Mode.KILLED, Cause.LEDGER_DESYNC)
+    faults = [fault["x"] for fault in said(tmp_path, "FAULT")]
+    assert faults == [{"what": "third book and ledger differ", "instrument": NAME, "lots": -3_000}]
+    out = capsys.readouterr().out
+    assert out.startswith("instrument   ledger  nautilus  third book  difference\n")
+    assert f"{NAME}  10,000  10,000    10,000      -\nin lots; the same\n" in out
+    assert f"{NAME}  10,000  10,000    7,000       -3,000\nin lots; they differ\n" in out
+    commands = said(tmp_path, "COMMAND")
+    assert [command["verb"] for command in commands] == ["reconcile"] * 4
+    assert commands[1]["cause"] == "drill"
+    assert commands[1]["answer"]["rows"] == [[NAME, 10_000, 10_000, 7_000]]
+    assert pipeline.audit(str(tmp_path / "journal.jsonl")).findings == ()
+    assert guard.failures == []
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+def test_what_cannot_be_read_is_told_once_and_accuses_nobody(tmp_path, capsys):
+    path = tmp_path / "third.json"
+
+    async def act(node):
+        guard = guard_of(node)
+        told = []
+        guard.on_change.append(lambda what, text: told.append(text) if what == "THIRD BOOK" else None)
+        await bought(node)
+        await looked(guard, 3)
+        path.write_text('{"as_of": "2020-01-01T00:00:00Z", "positions": {}}')
+        await looked(guard, 3)
+        code = await asked(tmp_path)
+        return code, told, guard.parts.guard.state.latch.mode
+
+    settings = {"mode": "report", "position_sync_ms": 1_000, "third_book": str(path)}
+    _, _, (code, told, mode) = run(tmp_path, act, trader=Still, **settings)
+    assert (code, mode) == (0, Mode.RUNNING)
+    # The first was told before or after somebody listened; each is told once, and the journal has both.
+    assert told[-1] == "says nothing: it is of 1577836800000000000 and older than 60000 ms"
+    assert len(told) == len(set(told))
+    problems = [note["problem"] for note in said(tmp_path, "NOTE") if note["what"] == "third book"]
+    assert len(problems) == 2
+    assert problems[0].startswith(f"{path}: cannot be read (No such file or directory)")
+    assert "the third book says nothing: it is of 1577836800000000000" in capsys.readouterr().out
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+def test_a_backtest_compares_when_it_is_asked(tmp_path):
+    """Without a third book, and with an order in flight, which makes the look none."""
+    found = []
+
+    def ask(s):
+        s.command("reconcile")
+
+    rig = Rig(tmp_path, audusd())
+
+    def flying(s):
+        reconcile = rig.guard.parts.flow.reconcile
+        shown = reconcile._cache
+
+        class Flying:
+            def orders_inflight_count(self):
+                return 2
+
+        reconcile._cache = Flying()
+        s.command("reconcile")
+        reconcile._cache = shown
+
+    rig.add(make({2: ask, 4: market(BUY, 9_000), 6: ask, 8: flying, 9: lambda s: s.command("reconcile", more=1)}))
+    rig.run(quotes(audusd(), [65_000] * 12))
+    assert rig.guard.failures == []
+    found = [record.data["answer"] for record in rig.records("COMMAND")]
+    assert found[0] == {"ok": True, "verb": "reconcile", "rows": [], "inflight": 0, "third": "", "same": True}
+    assert found[1]["rows"] == [[NAME, 9_000, 9_000, None]]
+    assert found[2] == {"ok": True, "verb": "reconcile", "rows": [], "inflight": 2, "third": "", "same": True}
+    assert found[3]["ok"] is False
+    assert cli.told(found[0]) == ["nothing is held in any book", "in lots; the same"]
+    assert cli.told(found[2]) == ["not compared: 2 orders are in flight; ask again"]
+
+
+class Says:
+    def __init__(self, as_of_ns, problem="", **quantities):
+        self.said = Stated(as_of_ns, {name: Decimal(text) for name, text in quantities.items()}, problem)
+
+    def read(self):
+        return self.said
+
+
+class Scale:
+    size_power, lot_units = 100, 5
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+@pytest.mark.parametrize(
+    ("book", "lots", "problem"),
+    [
+        (None, None, ""),
+        (Says(0, "torn"), None, "torn"),
+        (Says(100 * S - 1_000_001, X="1"), None, f"it is of {100 * S - 1_000_001} and older than 1 ms"),
+        (Says(100 * S + AHEAD_NS + 1, X="1"), None, f"it is of {105 * S + 1}, which has not come yet"),
+        (Says(100 * S - 11, X="1"), None, "it is older than the last fill, or than this run"),
+        (Says(100 * S - 10, X="1", Y="-2.5"), {"X": 20, "Y": -3}, ""),
+        (Says(100 * S, X="-0.01"), {"X": -1}, ""),
+    ],
+)
+def test_when_it_says_something(book, lots, problem):
+    found = Third(book, {"X": Scale}, 1).read(100 * S, 100 * S - 10)
+    assert (found.lots, found.problem) == (lots, problem)
+
+
+GOOD = '{"as_of":"2026-11-21T23:00:05.000001+01:00","positions":{"A":"-0.250","B":"3"}}'
+
+
+def test_the_file_is_read():
+    found = stated(GOOD)
+    assert found == Stated(1_795_298_405_000_001_000, {"A": Decimal("-0.25"), "B": Decimal(3)}, "")
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[1]", "expected the fields as_of, positions, found list"),
+        ('{"as_of":"x"}', "expected the fields as_of, positions, found as_of"),
+        ('{"as_of":"x",\n "positions":{}', "line 2: expected JSON"),
+        ('{"as_of":"x","as_of":"y","positions":{}}', "as_of: expected once, found twice"),
+        ('{"as_of":5,"positions":{}}', "as_of: expected a time with its zone, as 2026-11-21T22:00:05Z, found 5"),
+        ('{"as_of":"noon","positions":{}}', "as_of: expected a time with its zone"),
+        ('{"as_of":"2026-11-21T22:00:05","positions":{}}', "as_of: expected a time with its zone"),
+        ('{"as_of":"2026-11-21T22:00:05Z","positions":[]}', "positions: expected an object, found []"),
+        ('{"as_of":"2026-11-21T22:00:05Z","positions":{"A":1.5}}', "positions.A: expected a quantity as text"),
+        ('{"as_of":"2026-11-21T22:00:05Z","positions":{"A":"x"}}', "positions.A: expected a quantity as text"),
+        ('{"as_of":"2026-11-21T22:00:05Z","positions":{"A":"NaN"}}', "positions.A: expected a quantity as text"),
+        ('{"as_of":"2026-11-21T22:00:05Z","positions":{"A":"1e99"}}', "positions.A: expected a quantity as text"),
+        ("[" * 100_000, "nested too deep"),
+        ("\ud800", "utf-8"),
+        (" " * ((1 << 20) + 1), "expected at most 1,048,576 bytes"),
+    ],
+)
+def test_what_is_no_book_is_named(tmp_path, text, says):
+    path = tmp_path / "third.json"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    found = FileBook(str(path)).read()
+    assert found.problem.startswith(f"{path}: ")
+    assert says in found.problem
+    assert found.quantities == {}
+
+
+def test_a_pipe_holds_nobody_up(tmp_path):
+    os.mkfifo(tmp_path / "third.json")
+    assert "expected a regular file" in FileBook(str(tmp_path / "third.json")).read().problem
+    assert made_book("") is None
+
+
+def test_the_settings_are_checked(tmp_path):
+    with pytest.raises(ConfigError, match="third_book_stale_ms"):
+        PlugConfig(state_dir=str(tmp_path), third_book_stale_ms=0)
+
+
+def test_a_stopped_book_has_nothing_to_compare_with(tmp_path):
+    Rig(tmp_path, audusd()).add(make({})).run(quotes(audusd(), [65_000] * 5))
+    with pytest.raises(UserError, match="nobody runs this book"):
+        cli.main(["--now", "--state", str(tmp_path)])
+    assert "reconcile" in mailbox.VERBS
