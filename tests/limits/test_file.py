@@ -10,7 +10,7 @@ import pytest
 
 from dolphin.app.actor import DolphinGuardConfig
 from dolphin.app.errors import UserError
-from dolphin.app.limits_cli import main, shown, table
+from dolphin.app.limits_cli import main, shown, table, windows
 from dolphin.app.limits_file import keys_of, load_limits
 from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Unit
 from dolphin.limits.config import NOTHING
@@ -150,6 +150,8 @@ def test_check_and_show(file, capsys):
     with pytest.raises(UserError, match="which limits"):
         main(["show"])
     assert "off" in table(NOTHING)
+    assert windows({}) == ""
+    assert windows({"returns": {"moves": {"A.X": [1]}}}).endswith("1 of 250: what is assumed counts until then")
 
 
 def test_how_values_read():

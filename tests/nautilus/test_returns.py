@@ -3,6 +3,7 @@
 import pytest
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 
+from dolphin.app.limits_cli import main
 from dolphin.audit.replay import audit
 from dolphin.limits.codes import Code
 from dolphin.limits.returns import ROWS
@@ -83,7 +84,7 @@ def test_a_full_window_decides_and_a_hedge_passes(tmp_path, code):
 
 
 @pytest.mark.req("DOL-LIMIT-036")
-def test_returns_outlive_a_restart_and_a_cap_on_others_is_a_finding(tmp_path):
+def test_returns_outlive_a_restart_and_a_cap_on_others_is_a_finding(tmp_path, capsys):
     limits = on(tmp_path, "cvar", 'value = "0.01 %"\nconfidence = "99.9 %"\nassumed = "10 %"')
     driven(tmp_path, {}, limits, paths())
     again = paths(6, FULL + 10)
@@ -91,6 +92,8 @@ def test_returns_outlive_a_restart_and_a_cap_on_others_is_a_finding(tmp_path):
     (order,) = [r.data for r in rig.records("ORDER")]
     assert order["cap_lots"] == 7_475, "100.00 of 2.098 % at 0.63764"
     assert len(order["x"]["limits"]["facts"]["moves"]) == ROWS
+    assert main(["show", "--state", str(tmp_path / "book")]) == 0
+    assert "returns of AUD/USD.SIM          250 of 250: they count\n" in capsys.readouterr().out
     lines = rig.journal.read_text().splitlines()
     (index,) = [i for i, line in enumerate(lines) if '"ORDER"' in line]
     was = '"moves":[' + str(order["x"]["limits"]["facts"]["moves"][0])

@@ -6,6 +6,7 @@ a file may say `limits_file`'s, what changes at once the running book's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dolphin.app import args
@@ -16,6 +17,7 @@ from dolphin.app.state_dir import StateDir, checked, holder
 from dolphin.kernel.units import BP, MICRO
 from dolphin.limits.codes import SPECS, Code, Unit
 from dolphin.limits.config import NOTHING, Limits, Rule, from_object, to_object
+from dolphin.limits.returns import ROWS
 
 _STEPS = {
     0: "done",
@@ -60,18 +62,27 @@ def table(limits: Limits) -> str:
     return "\n".join(lines)
 
 
-def in_force(state: StateDir) -> Limits:
-    """The limits that the journal says are in force; none where it says nothing."""
+def said_in_force(state: StateDir) -> dict[str, Any]:
+    """What the journal last said of the limits in force; nothing where it says nothing."""
     from dolphin.journal import JournalTorn, read
 
-    said: Any = None
+    said: dict[str, Any] = {}
     try:
         for record in read(str(state.journal)):
             if record.kind == "NOTE" and record.data.get("what") == "limits":
                 said = record.data["limits"]
     except JournalTorn:  # the book runs, and is writing its next line
         pass
-    return NOTHING if said is None else from_object(said)
+    return said
+
+
+def windows(said: Mapping[str, Any]) -> str:
+    """How full the window of returns of each instrument is; nothing where no limit is judged on returns."""
+    lines = []
+    for name, moves in said.get("returns", {}).get("moves", {}).items():
+        counts = "they count" if len(moves) == ROWS else "what is assumed counts until then"
+        lines.append(f"\n  returns of {name:<21}{len(moves)} of {ROWS}: {counts}")
+    return "".join(lines)
 
 
 def show(options: list[str]) -> int:
@@ -90,8 +101,11 @@ def show(options: list[str]) -> int:
     given = parser.parse_args(options)
     if (given.file is None) == (given.state is None):
         raise UserError("dolphin limits show: which limits?", fix="name a file, or a book with --state")
-    limits = load_limits(given.file) if given.file else in_force(checked(given.state))
-    print(table(limits))
+    if given.file:
+        print(table(load_limits(given.file)))
+        return EXIT_OK
+    said = said_in_force(checked(given.state))
+    print(table(from_object(said) if said else NOTHING) + windows(said))
     return EXIT_OK
 
 
