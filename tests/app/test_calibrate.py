@@ -167,6 +167,7 @@ def test_a_journal_alone_tells_what_it_can(tmp_path: Path, capsys: pytest.Captur
     course = Bench(tape(path), None, Prices([], [])).course()
     rows = sweep_of(found, "ceiling")
     assert rows["6.0x"]["denied"] == sum(course.denied.values()) > 0
+    assert rows["6.0x"]["loss_bp"] == -1  # equity has the leverage in it already: times six would be none of anything
     assert load_policy(tmp_path / "out" / "proposed.toml") == INTRADAY
     assert "of a journal alone" in capsys.readouterr().out
 

@@ -112,7 +112,7 @@ def sweep(one: Sweep) -> str:
         return _ceiling(one)
     rows = []
     for row in one.rows:
-        text = f"{share(row.away, 1)} away, {row.false}/{row.trips} false"
+        text = f"{share(row.away, 1)} away, {row.false}/{row.trips}"
         rows.append(Bar(row.label, held(row.ns), text, row.shipped))
     desc = "; ".join(f"{row.label}: {row.text}" for row in rows)
     return bars(f"sweep-{one.key}", one.title, desc, rows)

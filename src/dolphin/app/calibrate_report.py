@@ -94,7 +94,8 @@ def _costs(found: Calibration) -> str:
     parts = [f"<section><h2>What each threshold would have cost</h2>{_key()}"]
     for sweep in found.sweeps:
         sheet = text.cost(sweep)
-        caption = f"{sheet.below}. Framed: the value now."
+        behind = "" if sweep.key == "ceiling" else " Behind each bar: time away from APEX, false trips of all."
+        caption = f"{sheet.below[:1].upper()}{sheet.below[1:]}. Framed: the value now.{behind}"
         parts.append(_figure(sweep.title, charts.sweep(sweep), caption))
         parts.append(f"<details><summary>The same as a table</summary>{table(sheet)}</details>")
     return "".join(parts) + "</section>"

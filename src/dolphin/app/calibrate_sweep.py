@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from dolphin.app.calibrate_change import OFF, Change, Replay, rises, surprises
 from dolphin.app.calibrate_fold import CURVES, Course, Fall, Hours, Says, Tape, fold
-from dolphin.app.calibrate_prices import Prices
+from dolphin.app.calibrate_prices import Prices, Worst
 from dolphin.app.calibrate_watch import Fired
 from dolphin.app.policy_table import leverage
 from dolphin.journal.codec import begin, policy_object
@@ -91,6 +91,8 @@ class Bench:
         self.replay = replay
         self.prices = prices
         self.told = told
+        # A journal's prices are its equity, which has the leverage in it already.
+        self.worst = prices.worst() if replay is not None else Worst(0, 0, 0)
         # Of the profile that it was run under, so that hours can be compared.
         self.hours = Hours(Profile(tape.policy.profile), replay.sessions() if replay is not None else None)
 
@@ -223,7 +225,7 @@ def _profiles(bench: Bench) -> Sweep:
 
 def _ceilings(bench: Bench) -> Sweep:
     """Entries denied and shrunk, if the strategy sent any; what the worst move costs, in any case."""
-    now, worst = bench.tape.policy, bench.prices.worst()
+    now, worst = bench.tape.policy, bench.worst
     asked = sum(type(event) is Order for event in bench.tape.events) > 1
     as_it_was = bench.course()
     rows = []

@@ -101,7 +101,7 @@ def calibrated(
         policy=tape.policy,
         days=len(nominal.worst),
         step_ns=_step_ns(replay),
-        worst=prices.worst(),
+        worst=bench.worst,
         settings=settings,
         sweeps=found,
         absent=absent,
