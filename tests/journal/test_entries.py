@@ -163,6 +163,24 @@ def test_the_balance_is_part_of_the_checksum() -> None:
     assert len(digests) == 3
 
 
+@pytest.mark.req("DOL-LEDGER-001")
+def test_the_balance_is_what_it_began_with_flows_and_profit_less_fees() -> None:
+    made = accounts()
+    assert made.money("USD") is None  # nobody knows what it began with
+    made.each("NOTE", opening(balance=5_000))
+    made.each("FLOW", {"flow": -1_000})
+    made.each("FILL", fill("1"))
+    made.each("FILL", fill("2", -1, 10, "18.73"))
+    assert made.money("USD") == 5_000 - 1_000 - 500 + 1_000_000
+    assert made.money("EUR") is None
+    made.each("FILL", fill("3", instrument="XBT", position="X", price="10000.0", commission=0))
+    assert made.money("USD") is None  # its money is another
+    other = accounts()
+    other.each("NOTE", opening(balance=5_000))
+    other.each("FILL", fill("1", price="17.735"))
+    assert other.money("USD") is None  # profit is not known
+
+
 @pytest.mark.req("DOL-LEDGER-005")
 def test_a_start_that_finds_other_lots_knows_no_profit_from_there_on() -> None:
     made = accounts()

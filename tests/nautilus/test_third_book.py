@@ -80,12 +80,18 @@ def test_a_third_book_that_says_another_thing_twice_trips_the_latch(tmp_path, ca
     assert faults == [{"what": "third book and ledger differ", "instrument": NAME, "lots": -3_000}]
     out = capsys.readouterr().out
     assert out.startswith("instrument   ledger  nautilus  third book  difference\n")
-    assert f"{NAME}  10,000  10,000    10,000      -\nin lots; the same\n" in out
-    assert f"{NAME}  10,000  10,000    7,000       -3,000\nin lots; they differ\n" in out
+    assert f"{NAME}  10,000  10,000    10,000      -\nbalance in minor units:" in out
+    assert f"{NAME}  10,000  10,000    7,000       -3,000\nbalance in minor units:" in out
+    assert out.count("in lots; they differ\n") == 2
+    assert out.count("in lots; the same\n") == 1
     commands = said(tmp_path, "COMMAND")
     assert [command["verb"] for command in commands] == ["reconcile"] * 4
     assert commands[1]["cause"] == "drill"
     assert commands[1]["answer"]["rows"] == [[NAME, 10_000, 10_000, 7_000]]
+    ledger, account = commands[1]["answer"]["money"]
+    assert abs(ledger - account) <= 1
+    assert account < 100_000_000  # a fee was paid
+    assert "in the account: the same\n" in out
     assert pipeline.audit(str(tmp_path / "journal.jsonl")).findings == ()
     assert guard.failures == []
 
@@ -143,12 +149,43 @@ def test_a_backtest_compares_when_it_is_asked(tmp_path):
     rig.run(quotes(audusd(), [65_000] * 12))
     assert rig.guard.failures == []
     found = [record.data["answer"] for record in rig.records("COMMAND")]
-    assert found[0] == {"ok": True, "verb": "reconcile", "rows": [], "inflight": 0, "third": "", "same": True}
+    assert found[0] == {
+        "ok": True,
+        "verb": "reconcile",
+        "rows": [],
+        "inflight": 0,
+        "third": "",
+        "same": True,
+        **NO_MONEY,
+    }
     assert found[1]["rows"] == [[NAME, 9_000, 9_000, None]]
-    assert found[2] == {"ok": True, "verb": "reconcile", "rows": [], "inflight": 2, "third": "", "same": True}
+    assert found[2] == {
+        "ok": True, "verb": "reconcile", "rows": [], "inflight": 2, "third": "", "same": True,
+        "money": [None, 99_999_988], "fills": 1,
+    }  # fmt: skip
     assert found[3]["ok"] is False
     assert cli.told(found[0]) == ["nothing is held in any book", "in lots; the same"]
     assert cli.told(found[2]) == ["not compared: 2 orders are in flight; ask again"]
+
+
+UNEXPLAINED = "which no record explains (funding, interest, what was not announced)"
+
+
+@pytest.mark.parametrize(
+    ("money", "says"),
+    [
+        ((None, 5), []),
+        ((5, None), []),
+        ((1_000, 1_003), ["balance in minor units: 1,000 by the ledger, 1,003 in the account: the same"]),
+        (
+            (1_000, "996"),
+            [f"balance in minor units: 1,000 by the ledger, 996 in the account: -4, {UNEXPLAINED}"],
+        ),
+    ],
+)
+def test_the_balance_is_shown_where_both_know_it(money, says):
+    answer = {"rows": [], "inflight": 0, "third": "", "same": True, "money": money, "fills": 3}
+    assert cli.told(answer) == ["nothing is held in any book", *says, "in lots; the same"]
 
 
 class Says:
@@ -181,6 +218,7 @@ def test_when_it_says_something(book, lots, problem):
     assert (found.lots, found.problem) == (lots, problem)
 
 
+NO_MONEY = {"money": [None, 100_000_000], "fills": 0}
 GOOD = '{"as_of":"2026-11-21T23:00:05.000001+01:00","positions":{"A":"-0.250","B":"3"}}'
 
 

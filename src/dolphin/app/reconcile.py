@@ -63,5 +63,18 @@ def told(answer: Mapping[str, Any]) -> list[str]:
         lines = ["nothing is held in any book"]
     if answer["third"]:
         lines.append(f"the third book says nothing: {answer['third']}")
+    ledger, account = answer["money"]
+    lines += _money(ledger, account, answer["fills"])
     lines.append("in lots; the same" if answer["same"] else "in lots; they differ")
     return lines
+
+
+def _money(ledger: Any, account: Any, fills: int) -> list[str]:
+    """The balance, where both know it: Nautilus rounds each fill to a minor unit, the ledger once."""
+    if ledger is None or account is None:
+        return []
+    ledger, account = int(ledger), int(account)
+    said = f"balance in minor units: {ledger:,} by the ledger, {account:,} in the account"
+    if abs(account - ledger) <= fills:
+        return [f"{said}: the same"]
+    return [f"{said}: {account - ledger:+,}, which no record explains (funding, interest, what was not announced)"]

@@ -166,6 +166,25 @@ class Accounts:
             found.append(Line(instrument, total.lots, realised, unit.currency, exact))
         return found
 
+    def money(self, currency: str) -> int | None:
+        """What a margin account in this currency should hold, minor units: what it began with, flows, profit less fees.
+        None: nobody knows what it began with, a profit is not known, or something is in another currency.
+        """
+        if self.opened is None:
+            return None
+        total = self.opened + self.books.capital
+        for code, fee in self.books.fees.items():
+            if code != currency:
+                return None
+            total -= fee
+        for line in self.lines():
+            if line.exact == 0:
+                return None
+            if line.currency != currency:
+                return None
+            total += line.realised
+        return total
+
     def _entry(self, position: str, instrument: str, lots: int, text: str) -> Entry:
         """An entry in the scales of its instrument; without them its price is 0, and profit is not known."""
         unit = self.units.get(instrument)

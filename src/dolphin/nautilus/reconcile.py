@@ -67,6 +67,7 @@ class Reconcile:
     """Compares every so many real milliseconds, 0: only when asked."""
 
     def __init__(self, parts: Parts, fills: Fills, cache: Any, sync_ms: int, third: Third) -> None:
+        self._parts = parts
         self._guard = parts.guard
         self._fills = fills
         self._scales = parts.scales
@@ -95,7 +96,8 @@ class Reconcile:
     def now(self, now_ns: int) -> dict[str, Any]:
         """A look that was asked for. `rows`: instrument, lots of the ledger, of Nautilus, of the third book; no number
         where that cannot be compared. `inflight`: orders because of which the look is none. `third`: why that book says
-        nothing. `same`: whether all that could be compared is.
+        nothing. `same`: whether all lots that could be compared are. `money`: the balance by the ledger and the
+        account's, minor units; it accuses nobody, since funding and interest have no record.
         """
         inflight = self._cache.orders_inflight_count()
         rows = self._take(now_ns)
@@ -104,7 +106,23 @@ class Reconcile:
             for lots in others:
                 if lots not in (None, ledger):
                     same = False
-        return {"rows": rows, "inflight": inflight, "third": self._problem, "same": same}
+        return {
+            "rows": rows, "inflight": inflight, "third": self._problem, "same": same, "money": self._money(),
+            "fills": self._guard.accounts.books.fills,
+        }  # fmt: skip
+
+    def _money(self) -> tuple[int | None, int | None]:
+        """The balance by the ledger, where it can be known, and the account's."""
+        values = self._parts.values
+        account = values.account
+        if account is None:
+            return None, None
+        held = values.balance()
+        if not account.is_margin_account:  # what was bought has left the balance
+            return None, held
+        if account.base_currency != values.base:
+            return None, held
+        return self._guard.accounts.money(values.base.code), held
 
     def _take(self, now_ns: int) -> list[list[Any]]:
         """One look at all books, and what it accuses; all rows in which anything stands."""
