@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from nautilus_trader.test_kit.providers import TestInstrumentProvider
 
 from dolphin.app.actor import DolphinGuardConfig
 from dolphin.app.limits_file import load_limits
@@ -13,11 +14,12 @@ from dolphin.nautilus.config import ConfigError
 from dolphin.nautilus.intervals import RISK, Every
 from dolphin.nautilus.values import NOT_YET, Sample
 from tests.nautilus.live_node import guard_of
-from tests.nautilus.rig import Rig, S, Scripted, audusd, quotes
+from tests.nautilus.rig import SIM, Rig, S, Scripted, audusd, quotes
 from tests.nautilus.test_gates import BUY, SELL, drive, market
 from tests.nautilus.test_live import run
 
 INS = audusd()
+KIWI = TestInstrumentProvider.default_fx_ccy("NZD/USD", SIM)
 
 
 def written(tmp_path, text):
@@ -131,3 +133,34 @@ def test_live_positions_are_looked_at_and_health_is_said_as_often_as_the_file_sa
     run(tmp_path, act, limits=limits)
     assert said[-1].startswith("HEALTH latch=RUNNING posture=HIBERNATE confidence_ms=")
     assert " late=0 refused=0 failures=0" in said[-1]
+
+
+@pytest.mark.req("DOL-LIMIT-037")
+def test_of_two_breaches_each_is_said_at_its_own_time(tmp_path):
+    """10,000 units are worth 6,550 and 6,650: of a million 0.655 and 0.665 %."""
+    gross = '[gross_leverage]\nmode = "on"\nvalue = "0.66 %"\n'
+    limits = written(tmp_path, '[book]\nrisk_check_interval = "1 s"\n' + POSITION.format("on") + gross)
+    prices = [64_900] * 10 + [65_500] * 10 + [66_500] * 10 + [65_500] * 10 + [64_900] * 10
+    rig, _ = drive(tmp_path / "book", {3: market(BUY, 10_000)}, quotes(INS, prices), limits=limits)
+    said = [(text.split()[0], text.split()[2]) for _, text in notes(rig)]
+    assert said == [
+        ("venue_exposure", "breached"),
+        ("gross_leverage", "breached"),
+        ("gross_leverage", "not"),
+        ("venue_exposure", "not"),
+    ]
+
+
+def test_health_counts_feeds_that_are_late(tmp_path):
+    said = []
+
+    def look(s):
+        intervals = rig.guard.parts.flow.intervals
+        intervals.beat(s.clock.timestamp_ns())
+        said.append(intervals.health())
+
+    rig = Rig(tmp_path / "book", INS, sensors={"sessions": "24/7", "max_silence_s": 60})
+    rig.engine.add_instrument(KIWI)
+    rig.add(Scripted(INS, {3: look, 150: look}))
+    rig.run(quotes(INS, [65_000] * 200) + quotes(KIWI, [65_000] * 5))
+    assert [" late=0 " in text for text in said] == [True, False]
