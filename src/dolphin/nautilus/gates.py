@@ -36,7 +36,7 @@ from dolphin.nautilus.latency import Latency
 from dolphin.nautilus.limiting import Limiting
 from dolphin.nautilus.plain import plainly_reduces
 from dolphin.nautilus.ports import Left, Looked
-from dolphin.nautilus.tokens import Tokens
+from dolphin.nautilus.tokens import Tokens, worse
 from dolphin.nautilus.translate import quantity_of
 from dolphin.nautilus.working import OWN_PREFIX
 
@@ -79,10 +79,8 @@ class Gates:
         self._at(command, forward, 2)
 
     def _at(self, command: Any, forward: Forward, gate: int) -> None:
-        if isinstance(command, SubmitOrder):
-            passed = self._wrapped(self._submit, command, gate)
-        elif isinstance(command, SubmitOrderList):
-            passed = self._wrapped(self._submit_list, command, gate)
+        if isinstance(command, SubmitOrder | SubmitOrderList):
+            passed = self._wrapped(self._upheld, command, gate)
         elif isinstance(command, ModifyOrder):
             passed = self._wrapped(self._modify, command, gate)
         else:
@@ -92,6 +90,24 @@ class Gates:
         if gate == 2:  # cancels do not come by the RiskEngine
             if isinstance(command, _CANCELS):
                 self._limiting.canceled()
+
+    def _upheld(self, command: Any, gate: int) -> list[Any]:
+        """What passes of it. At gate 2 judged again where a strategy answered what was done with a kill or a fall."""
+        before = self._guard.state
+        judge = self._submit
+        if isinstance(command, SubmitOrderList):
+            judge = self._submit_list
+        passed = judge(command, gate)
+        if gate == 1:  # gate 2 finds the token void
+            return passed
+        if self._guard.report:
+            return passed
+        if not worse(before.latch.episode, before.filter.posture, self._guard.state):
+            return passed
+        again = []
+        for each in passed:
+            again.extend(self._upheld(each, gate))
+        return again
 
     def _reserved(self, name: str) -> bool:
         """Whether a strategy's order bears a name of the guard's: own orders never come to a gate."""
@@ -128,9 +144,10 @@ class Gates:
         asked = self._asker.submit(order, name, position_id)
         self._book.seen(order, position_id)  # before its verdict: what a kill sends upon that knows it is on its way
         verdict, reason, entering = self._verdict(asked, gate)
+        state = self._guard.state  # a strategy may answer what follows with what makes it worse
         counted = self._limiting.left(entering)
         if self._guard.report:
-            self._tokens.give(name, order, asked.event.ts_ns, counted)
+            self._tokens.give(name, order, asked.event.ts_ns, counted, state)
             return [command]
         if verdict.lots < asked.event.lots:
             if self._plain_exit(order, command):
@@ -144,7 +161,7 @@ class Gates:
         if verdict.cancel_lots > 0:
             self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
-            self._tokens.give(name, order, asked.event.ts_ns, counted)
+            self._tokens.give(name, order, asked.event.ts_ns, counted, state)
         return [command]
 
     def _displacing(self, name: str, given: list[tuple[Asked, Verdict]], gate: int) -> None:
@@ -270,7 +287,7 @@ class Gates:
         for order in orders:
             self._book.seen(order, command.position_id)
             if gate == 1:
-                self._tokens.give(order.client_order_id.value, order, self._asker.now_ns(), counted)
+                self._tokens.give(order.client_order_id.value, order, self._asker.now_ns(), counted, self._guard.state)
                 counted = ()
 
     def _one_by_one(self, command: Any, gate: int) -> list[Any]:
@@ -310,14 +327,14 @@ class Gates:
             if lots > 0:
                 working.becoming(lots)
                 if gate == 1:
-                    self._tokens.give(name, order, self._asker.now_ns(), ())
+                    self._tokens.give(name, order, self._asker.now_ns(), (), self._guard.state)
                 return [command]
         asked = self._asker.modify(command, order)
         verdict, reason, entering = self._verdict(asked, gate)
         counted = self._limiting.left(entering)
         if self._guard.report:
             self._asker.crossing(order, asked.event.taking)
-            self._tokens.give(name, order, self._asker.now_ns(), counted)
+            self._tokens.give(name, order, self._asker.now_ns(), counted, self._guard.state)
             return [command]
         if verdict.lots < asked.event.lots:
             said = self._text(asked, verdict, reason)
@@ -329,7 +346,7 @@ class Gates:
         self._asker.crossing(order, asked.event.taking)  # one that is refused leaves the order as it was
         self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
-            self._tokens.give(name, order, self._asker.now_ns(), counted)
+            self._tokens.give(name, order, self._asker.now_ns(), counted, self._guard.state)
         return [command]
 
     def _fallback(self, command: Any, error: Exception) -> list[Any]:

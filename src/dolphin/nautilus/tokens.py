@@ -1,7 +1,9 @@
 """What gate 1 passed, so that gate 2 need not judge it again: one token an order or modify, good for one passage.
 
 What belongs here: under which standing something was passed, and whether that still stands. A token that does not hold
-any more takes back what the limits counted of it, since gate 2 will judge the order, and count it, anew.
+any more takes back what the limits counted of it, since gate 2 will judge the order, and count it, anew. Whatever a
+gate does to an order (deny, shrink, cancel another) its strategy hears at once and may answer, with a word to the
+operator's port, too: so a token is of the state that the order was judged in, not of that in which it is written.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from dolphin.kernel.policy import Posture
+from dolphin.kernel.state import State
 from dolphin.nautilus.asking import Asker
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.limiting import Limiting
@@ -25,6 +28,13 @@ class Token(NamedTuple):
     counted: tuple[Left, ...]
 
 
+def worse(episode: int, posture: Posture, now: State) -> bool:
+    """Whether a kill came, or a fall, since the latch and the posture were these."""
+    if now.latch.episode != episode:
+        return True
+    return now.filter.posture > posture
+
+
 class Tokens:
     """Those of one book, by the order's name."""
 
@@ -34,9 +44,8 @@ class Tokens:
         self._limiting = limiting
         self._tokens: dict[str, Token] = {}
 
-    def give(self, name: str, order: Any, now_ns: int, counted: tuple[Left, ...]) -> None:
-        """Gate 1 passes this order or modify as it is now."""
-        state = self._guard.state
+    def give(self, name: str, order: Any, now_ns: int, counted: tuple[Left, ...], state: State) -> None:
+        """Gate 1 passes this order or modify as it is now, judged in this state."""
         self._tokens[name] = Token(state.latch.episode, state.filter.posture, order.quantity, now_ns, counted)
 
     def has(self, name: str) -> bool:
@@ -74,12 +83,9 @@ class Tokens:
             return True
         if token.ts_ns != self._asker.now_ns():
             self._asker.catch_up()
-        state = self._guard.state
-        if token.episode != state.latch.episode:
+        if worse(token.episode, token.posture, self._guard.state):
             return False
         if not self._guard.running():
-            return False
-        if state.filter.posture > token.posture:
             return False
         if token.quantity is order.quantity:
             return True
