@@ -32,7 +32,7 @@ def _no_gate(self: Any, command: Any) -> None:
     self.hook.forward_exec(command)
 
 
-def _all_tokens(self: Any, token: Any, order: Any) -> bool:
+def _all_tokens(self: Any, name: str, order: Any) -> bool:
     return True
 
 
@@ -107,7 +107,7 @@ def faults() -> dict[str, Fault]:
     kill, exits, lev, style = oracle.KILL, oracle.EXIT, oracle.LEVERAGE, oracle.STYLE
     return {
         "gate2": Fault("gate 2 forwards everything", (kill, lev, style), 4_000, plug.Plug, "gate_exec", _no_gate),
-        "token": Fault("gate 2 asks for no token", (kill, lev, style), 4_000, tokens.Tokens, "_stands", _all_tokens),
+        "token": Fault("gate 2 asks for no token", (kill, lev, style), 4_000, tokens.Tokens, "holds", _all_tokens),
         "latch": Fault("neither latch nor posture forbids an entry", (kill,), 8_000, orders, "enter", _all_enter),
         "exits": Fault("no order is an exit", (exits,), 2_000, orders, "opposes", _never_opposes),
         "working": Fault("working entries do not count", (lev,), 2_000, orders, "used", _without_working),

@@ -11,7 +11,7 @@ import math
 from typing import Any, Final, NamedTuple
 
 from nautilus_trader.model.currencies import USD
-from nautilus_trader.model.enums import ContingencyType, OrderSide, OrderStatus, OrderType, TimeInForce
+from nautilus_trader.model.enums import ContingencyType, OrderSide, OrderStatus, OrderType
 from nautilus_trader.model.events import (
     OrderCancelRejected,
     OrderDenied,
@@ -25,12 +25,15 @@ from nautilus_trader.model.events import (
 )
 
 from dolphin.kernel.policy import Posture
+from tools.fuzz.reading import at_once, group, held_child, leaves, sign
 
 OWN: Final = "DOLPHIN-"
 CEILING: Final = {Posture.APEX: 6.0, Posture.STALKER: 2.0, Posture.TURTLE: 0.0, Posture.HIBERNATE: 0.0}
 FULL_MS: Final = 6_000_000
 ROUNDING: Final = 1.003
 """Equity may be 10 bp old when an order is judged (DESIGN.md 2.5), which is as much of leverage; rounding to lots."""
+PRICED_LATER: Final = 1.02
+"""How many lots a quantity in quote currency will be, its fill says: the guard keeps a hundredth back for it."""
 LOT: Final = 1.0
 """Nautilus' conversions of quote quantities leave fractions of a lot, and the guard rounds up."""
 
@@ -142,7 +145,7 @@ class Oracle:
             if "[DOL-" in event.reason:
                 self._exit_was_free(order, 0, event.reason)
         elif kind is OrderPendingUpdate:
-            self.pending[name] = (_leaves(order), self.killed_ns >= 0)
+            self.pending[name] = (leaves(order), self.killed_ns >= 0)
         elif kind is OrderPendingCancel:
             self.canceling[name] = event.ts_event
         elif kind is OrderCancelRejected:
@@ -166,13 +169,20 @@ class Oracle:
         name = order.client_order_id.value
         said = f"{name} {order.type_string()} {order.side_string()} fills {event.last_qty}: {key} {before} -> {after}"
         if name.startswith(OWN):
-            if name in self.excused:
+            if name in self.excused or self._shared(event):
                 return
             if abs(after) >= abs(before) or (after * before < 0 and abs(after) > LOT):
                 self.found(ZERO, said)
         elif 0 <= self.killed_ns < event.ts_event - self.race_ns:
             if abs(after) > abs(before) + LOT or (after * before < 0 and abs(after) > LOT):
                 self.found(KILL, said)
+
+    def _shared(self, event: Any) -> bool:
+        """Whether another strategy holds this instrument on a netting account: the simulator judges reduce-only, and
+        resizes, by whichever of their positions it finds first (docs/limitations.md).
+        """
+        others = [key for key, where in self.where.items() if where[0] == event.instrument_id and self.net.get(key)]
+        return not self.hedging and len(set(others) - {event.position_id.value}) > 0
 
     def _updated(self, event: Any, order: Any) -> None:
         name = order.client_order_id.value
@@ -181,11 +191,16 @@ class Oracle:
                 self._exit_was_free(order, event.quantity.as_double(), "shrunk")
             return
         before, killed = self.pending.pop(name, (0, False))
-        if killed and _leaves(order) > before and name in self.working and self._entering(order) >= LOT:
-            self.found(KILL, f"{name} was changed from {before} to {_leaves(order)} lots")
+        if killed and leaves(order) > before and name in self.working and self._entering(order) >= LOT:
+            self.found(KILL, f"{name} was changed from {before} to {leaves(order)} lots")
 
     def _own_sent(self, event: Any, order: Any) -> None:
-        """The guard waits two seconds for an exit that is on its way, not longer; the simulator may then fill both."""
+        """Never more than its position. It waits two seconds for an exit on its way, not longer: then both may fill."""
+        held = self._held(order)
+        if sign(order) * held >= 0 or leaves(order) > abs(held) + LOT:
+            self.found(
+                ZERO, f"{order.client_order_id.value} {order.side_string()} {leaves(order)} left, position {held}"
+            )
         for other in self.working.values():
             if other.is_inflight and other.side == order.side and self._key(other) == self._key(order):
                 if event.ts_event - other.ts_last >= WAIT_NS:
@@ -203,7 +218,7 @@ class Oracle:
         if self.killed_ns >= 0:
             self.found(KILL, f"{said}, position {self._held(order)}")
             return
-        if _held_child(order, self.working):
+        if held_child(order, self.working):
             return
         if CEILING[posture] == 0 or (posture == Posture.STALKER and self._taking(order)):
             self.found(STYLE, f"{said} in {posture.name}, position {self._held(order)}")
@@ -222,7 +237,7 @@ class Oracle:
         if order.order_list_id is not None and order.parent_order_id is not None:
             return
         held = self._held(order)
-        if _sign(order) * held >= 0:
+        if sign(order) * held >= 0:
             return
         free = abs(held) - self._before(order, self._takes(order))
         must = min(order.init_event.quantity.as_double(), free)
@@ -251,11 +266,11 @@ class Oracle:
                 return math.inf
             if taking and not other.client_order_id.value.startswith(OWN) and not self._arriving(other):
                 continue
-            total += self._lots(other) * ROUNDING
+            total += self._lots(other) * (PRICED_LATER if other.is_quote_quantity else ROUNDING)
         return total
 
     def _arriving(self, order: Any) -> bool:
-        return _at_once(order) or order.is_inflight or order.order_type == OrderType.LIMIT
+        return at_once(order) or order.is_inflight or order.order_type == OrderType.LIMIT
 
     def _takes(self, order: Any) -> bool:
         return order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
@@ -276,14 +291,14 @@ class Oracle:
         if order.is_reduce_only:
             return 0
         held = self._held(order)
-        if _sign(order) * held < 0:
+        if sign(order) * held < 0:
             return self._lots(order) - abs(held)
         return self._lots(order)
 
     def _lots(self, order: Any) -> float:
         if order.is_quote_quantity:
-            return float(_leaves(order) / self.cache.quote_tick(order.instrument_id).ask_price.as_double())
-        return _leaves(order)
+            return float(leaves(order) / self.cache.quote_tick(order.instrument_id).ask_price.as_double())
+        return leaves(order)
 
     def _exposure(self, new: Any) -> float:
         """Gross and working entries at the exit side with `new`, at least: what is on its way is taken as filled."""
@@ -297,25 +312,25 @@ class Oracle:
                 continue
             if order.is_emulated and order.ts_last >= self.now_ns():  # parked while this one was being judged
                 continue
-            if order.status == OrderStatus.PENDING_CANCEL or _held_child(order, self.working):
+            if order.status == OrderStatus.PENDING_CANCEL or held_child(order, self.working):
                 continue
-            if _at_once(order) or self._on_its_way(order):
+            if at_once(order) or self._on_its_way(order):
                 if self.hedging and key not in self.net:  # each opens a position of its own
                     key = order.client_order_id.value
                     where[key] = (order.instrument_id, order.strategy_id.value)
-                after[key] = after.get(key, 0) + _sign(order) * lots
+                after[key] = after.get(key, 0) + sign(order) * lots
                 continue
-            found = groups.setdefault((key, _sign(order)), {})
-            found[_group(order)] = max(found.get(_group(order), 0), lots)
+            found = groups.setdefault((key, sign(order)), {})
+            found[group(order)] = max(found.get(group(order), 0), lots)
         total = 0.0
         for key, held in after.items():
             total += abs(held) * self._price(where[key][0], held)
-        for (key, sign), found in groups.items():
+        for (key, side), found in groups.items():
             held = self.net.get(key, 0)  # as it was: an exit that executes at once displaces those that rest
             lots = sum(found.values())
-            if sign * held < 0:
+            if side * held < 0:
                 lots = max(0.0, lots - abs(held))
-            total += lots * self._price(where[key][0], sign)
+            total += lots * self._price(where[key][0], side)
         return total
 
     def now_ns(self) -> int:
@@ -362,34 +377,3 @@ class Oracle:
                 continue  # a child whose parent ended: the simulator never knew it, and refuses to cancel it
             if not order.is_reduce_only and not name.startswith(OWN):
                 self.found(FLAT, f"{name} {order.type_string()} still works, {order.status_string()}")
-
-
-def _sign(order: Any) -> int:
-    return 1 if order.side == OrderSide.BUY else -1
-
-
-def _leaves(order: Any) -> float:
-    return float(order.leaves_qty.as_double())
-
-
-def _at_once(order: Any) -> bool:
-    if order.exec_algorithm_id is not None and order.is_active_local:
-        return False
-    if order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
-        return not (order.order_type == OrderType.MARKET_TO_LIMIT and order.is_open)
-    return order.order_type == OrderType.LIMIT and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
-
-
-def _held_child(order: Any, working: dict[str, Any]) -> bool:
-    """Whether it waits for a parent that works and has filled nothing, and is on the other side of it."""
-    if order.parent_order_id is None:
-        return False
-    parent = working.get(order.parent_order_id.value)
-    return parent is not None and parent.side != order.side and not parent.filled_qty > 0
-
-
-def _group(order: Any) -> str:
-    """One name for orders of which one is to be filled."""
-    if order.contingency_type in (ContingencyType.OCO, ContingencyType.OUO):
-        return " ".join(sorted([order.client_order_id.value, *[each.value for each in order.linked_order_ids or ()]]))
-    return str(order.client_order_id.value)

@@ -21,7 +21,7 @@ from nautilus_trader.model.enums import ContingencyType, OrderStatus
 
 from dolphin.kernel.units import ABSENT
 from dolphin.nautilus import counting, holding
-from dolphin.nautilus.quiet import may_be_resized
+from dolphin.nautilus.quiet import may_be_resized, priced_later
 from dolphin.nautilus.translate import Scale, lots_of, scale_of
 from dolphin.nautilus.working import OWN_PREFIX, Group, Working
 
@@ -255,7 +255,7 @@ class Book:
         judged = self.quote_lots.get(cid)
         if judged is None:
             return self.in_lots(order.leaves_qty, scale)
-        return judged
+        return priced_later(order, judged)
 
     def lost(self, cid: str) -> None:
         """This order works nowhere, though nobody says that it has ended."""
