@@ -3,8 +3,8 @@
 What belongs here: which orders must be read again before each question, and as how many lots one counts whose size its
 fill decides. As seen in 1.231: an algorithm takes each part off its order, and gives a part that is denied or rejected
 back; the emulator gives the members of a group, and the children of a parent that it holds, the size of the one that
-changed. Both only while the order has not left, and without an event. A quantity in quote currency becomes lots at the
-venue, at the price of its fill.
+changed. Both only while the order has not left, and without an event. A quantity in quote currency is as many lots as
+the price of now makes of it while it is parked, and becomes lots at the venue, at the price of its fill.
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ FILL_MOVES: Final = 100
 
 
 def may_be_resized(order: Any, contingency: str) -> bool:
-    """Whether Nautilus may resize it without an event. `contingency`: the name of its group, empty for none."""
+    """Whether Nautilus, or the market where it is in quote currency, may resize it without an event.
+
+    `contingency`: the name of its group, empty for none.
+    """
     if not order.is_active_local:
         return False
+    if order.is_quote_quantity:
+        return True
     if contingency:
         return True
     if order.parent_order_id is not None:
