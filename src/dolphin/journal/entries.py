@@ -26,8 +26,10 @@ from dolphin.kernel.ledger_books import (
     taken_over,
 )
 
-KNOWN_MAX: Final = 4_096
-"""Fills that are still told apart; the oldest are forgotten first. A checkpoint holds them all in one line."""
+KNOWN_MAX: Final = 1_024
+"""Fills that are still told apart; the oldest are forgotten first. A checkpoint holds them all, and is written on the
+event loop. One that comes again later than that is counted twice, and the comparison with positions finds it.
+"""
 
 DIGEST_CHARS: Final = 32
 
