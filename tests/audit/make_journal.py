@@ -82,7 +82,7 @@ class Maker:
         self.journal = Journal.create(
             str(path), header | dict(more or {}), policy_hash=policy_hash(policy), ts_ns=t_ns, instance="0" * 32
         )
-        self.count = self.held = self.owns = 0
+        self.count = self.held = self.owns = self.turns = 0
         self.aside = Aside()
         self.aside.each("HEADER", header | dict(more or {}))
 
@@ -101,6 +101,11 @@ class Maker:
     def checkpoint(self) -> None:
         """The fold of all that was written."""
         self.journal.append(self.now, "CHECKPOINT", checkpoint_data(self.state, self.aside))
+
+    def rotate(self) -> None:
+        """Go on in a new segment."""
+        self.journal.rotate(self.now, checkpoint_data(self.state, self.aside))
+        self.turns += 1
 
     def wait(self, s: float) -> int:
         self.now += int(s * S)
@@ -184,7 +189,7 @@ class Maker:
         self.other("COMMAND", verb=verb, args=dict(args), cause=cause, answer=answer)
 
     def close(self) -> Head:
-        written = self.journal.head.seq
+        written = self.journal.head.seq - self.turns
         return self.journal.close(
             self.now, plain_text({"records": written, "own": self.owns, "state": state_hash(self.state)})
         )

@@ -161,7 +161,7 @@ def test_a_bad_record_in_any_part(long: Path, number: int) -> None:
     ],
 )
 def test_a_forged_checkpoint(long: Path, before: str, after: str) -> None:
-    line = pipeline.cuts(str(long), 3)[0].line + 1
+    line = pipeline.cuts(str(long), 3)[0].seq + 1
     found = same(edited(long, line, before, after)).findings[0]
     assert (found.line, found.requirement) == (line, "DOL-JOURNAL-011")
 

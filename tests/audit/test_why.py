@@ -347,7 +347,7 @@ def test_a_time_after_the_journals_end_is_no_time_of_it(tmp_path: Path) -> None:
     maker = fresh(tmp_path / "journal.jsonl")
     maker.order(1, 700)
     maker.close()
-    search = why._Search(str(maker.path), None, 10**26)
+    search = why.Search(str(maker.path), None, 10**26)
     search.run()
     end_ns = search.end_ns
     assert end_ns is not None

@@ -50,7 +50,9 @@ class Faults:
 
 
 def scenario(path: str, port: Port) -> tuple[list[int], list[Exception]]:
-    """Create, write, sync, close, resume a torn file, write, close; what was acknowledged, what was refused."""
+    """Create, write, sync, rotate, close, resume a torn file, write, rotate, close; what was acknowledged, what was
+    refused.
+    """
     acknowledged: list[int] = []
     refused: list[Exception] = []
 
@@ -68,6 +70,8 @@ def scenario(path: str, port: Port) -> tuple[list[int], list[Exception]]:
             if seq is not None:
                 acknowledged.append(seq)
             attempt(journal.flush)
+            if step == 1:
+                attempt(partial(journal.rotate, T0 + step, "{}"))
         attempt(lambda: journal.close(T0 + 9))
         journal.release()
 

@@ -196,7 +196,7 @@ def test_no_more_than_three_are_tried(long: str, monkeypatch: pytest.MonkeyPatch
     tried: list[int] = []
 
     def count(path: str, place: Any, port: Any) -> Any:
-        tried.append(place.line)
+        tried.append(place.seq)
         raise JournalError("planted")
 
     monkeypatch.setattr(folding, "_from", count)
@@ -305,11 +305,11 @@ def test_a_line_after_what_is_no_record_is_no_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", [300, 1_000, 4_096])
 def test_wherever_a_block_ends(long: str, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     right = [*places(long)]
-    assert [place.line for place in right] == checkpoints(long)[::-1]
+    assert [place.seq for place in right] == checkpoints(long)[::-1]
     monkeypatch.setattr(folding, "BLOCK_BYTES", block)
     assert [*places(long)] == right
     for place in right:
-        line = lines_of(long)[place.line]
+        line = lines_of(long)[place.seq]
         body = Path(long).read_bytes()[place.offset : place.offset + len(line)]
         assert body == line
         assert sha256(place.digest + line[: -TAIL_BYTES - 1]).hexdigest().encode() in line

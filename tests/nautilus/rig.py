@@ -151,7 +151,7 @@ def replays(path):
     assert found.gaps == 0
     policy, state, count = None, None, 0
     for record in read(str(path)):
-        if record.kind == "HEADER":
+        if record.seq == 0:
             policy, state = codec.begin(record.data)
         elif record.kind in EVENTS:
             event = codec.decode(record.kind, record.ts_ns, record.data)

@@ -277,8 +277,8 @@ ELSEWHERE = frozenset(
         "Values._amounts", "Values._portfolio_equity", "Values._rate_out", "Values._undelivered",
         # Positions and orders that are there at the start; an envelope, a re-base, a confirm that is granted.
         "Book._claim", "Book.loaded: _cache.position_id", "Sampler._may_rise",
-        # Once in 50,000 records (test_checkpoints.py).
-        "Guard._checkpoint",
+        # Once in 50,000 records (test_checkpoints.py, test_rotation.py).
+        "Guard._checkpoint", "Guard._checkpointed", "Guard._retire", "Guard._rotate",
         # The ledger against positions, live (test_reconcile.py), and a fee in what was bought (same).
         "Fills._in_kind", "Reconcile._accuse", "Reconcile.look",
         # What the ledger is told at a live start: there it fails as any start does (test_ledger_restart.py).

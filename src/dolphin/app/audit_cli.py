@@ -178,11 +178,11 @@ def _progress(path: str, engine: str) -> Iterator[Callable[[Any], object]]:
 
         def each(record: Any) -> None:
             nonlocal known
-            if record.line % 2_000 == 0:
+            if record.seq % 2_000 == 0:
                 total = None
                 if not known:
-                    known, total = True, max(size // (len(record.raw) + 180), record.line)
-                bar.update(task, completed=record.line, **({"total": total} if total else {}))
+                    known, total = True, max(size // (len(record.raw) + 180), record.seq)
+                bar.update(task, completed=record.seq, **({"total": total} if total else {}))
 
         yield each
 

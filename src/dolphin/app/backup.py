@@ -36,6 +36,7 @@ from dolphin.journal.files import CREATE, PORT, RESUME, let_go, sync_folder
 from dolphin.journal.folding import folded
 from dolphin.journal.headfile import write_head
 from dolphin.journal.lock import locked, sign, unlocked
+from dolphin.journal.segments import name_of
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
 
@@ -222,6 +223,7 @@ def _replaced(target: Path, part: Path, copy: Copy) -> None:
         _killed(target)
         if not claimed:
             _set_aside(target)
+        _later_aside(target, copy.found.segment)
         os.rename(part, target)
         claimed = False
         _finished(target, copy)
@@ -318,10 +320,23 @@ def _set_aside(target: Path) -> None:
     print(f"set aside: {aside} ({aside.stat().st_size:,} bytes)")
 
 
+def _later_aside(target: Path, segment: int) -> None:
+    """Segments from the copy's own number on are of what came after it: the copy will be rotated to that name."""
+    while (later := Path(name_of(str(target), segment))).exists():
+        number = 1
+        while (aside := Path(name_of(str(target.with_name(f"journal-{number}.jsonl")), segment))).exists():
+            number += 1
+        os.rename(later, aside)
+        print(f"set aside: {aside} ({aside.stat().st_size:,} bytes)")
+        segment += 1
+
+
 def _tell(word: str, target: Path, copy: Copy) -> None:
     found: Any = copy.found
     end = "closed" if found.closed else "not closed: the book was running, or had died"
     print(f"{word}: {target}, {found.records:,} records, the last of {_time(found.last_ts_ns)}, {end}")
+    if found.segment > 1:
+        print(f"it is segment {found.segment} alone, which is enough to go on; those before it stay with the book")
     print(f"its chain is whole; its latch was {copy.mode.name}, episode {copy.episode}")
     print(f"head: {Head(*found.head).anchor}")
 

@@ -15,11 +15,13 @@ from typing import Any, Final
 
 from dolphin.app.errors import UserError
 from dolphin.app.status_json import HEADER_FIELDS, first_wrong
-from dolphin.journal import codec, folding
+from dolphin.journal import codec, encode, folding
+from dolphin.journal.checkpoint import read_checkpoint
+from dolphin.journal.kinds import CHECKPOINT
 from dolphin.journal.recovery import Recovery
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.policy import Policy, Posture
-from dolphin.kernel.state import Mode, Outcome, State
+from dolphin.kernel.state import Mode, Outcome, State, outcome
 
 TAIL_BYTES: Final = 4 << 20
 _AUDIT: Final = "run `trace-audit` on it"
@@ -122,10 +124,19 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return value
 
 
+def _stood(found: Tail, data: Mapping[str, Any]) -> None:
+    """After a rotation a checkpoint may be all that the end of the journal says of the book."""
+    state, aside, _ = read_checkpoint(data, encode(data).encode())
+    found.outcome, found.outcome_ns = outcome(state), found.last_ns
+    found.equity = {"equity": state.capital.equity, "gross": aside.gross, "flat": state.capital.flat}
+
+
 def _take(found: Tail, record: Mapping[str, Any]) -> None:
     data, kind = record["data"], str(record["kind"])
     found.last_ns, found.last_kind = codec.integer("ts", record["ts"]), kind
     found.records = codec.integer("seq", record["seq"]) + 1
+    if kind == CHECKPOINT:
+        _stood(found, data)
     if kind not in EVENTS:
         return
     out = Outcome(*(codec.integer("out", value) for value in data["out"]))  # type: ignore[arg-type]

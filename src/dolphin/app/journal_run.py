@@ -64,6 +64,9 @@ class Fold:
             self.closed = True
 
     def _header(self, record: Record) -> None:
+        """The first one; a later segment's says the same again."""
+        if self.header:
+            return
         self.header = record.data
         for feed in self.header.get("feeds", ()):
             self.feeds.append(str(feed.get("name", "")))

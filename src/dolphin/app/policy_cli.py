@@ -18,7 +18,7 @@ from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
 from dolphin.app.policy_table import Row, rows
 from dolphin.kernel.policy import INTRADAY, VERSION, Policy
 
-_JOURNAL = b'{"seq":0,'
+_JOURNAL = b'{"seq":'
 
 
 def policy_in(path: str) -> Policy:
@@ -31,9 +31,9 @@ def policy_in(path: str) -> Policy:
     if begins != _JOURNAL:
         return load_policy(path)
     from dolphin.journal import codec
-    from dolphin.journal.reader import read
+    from dolphin.journal.chain import header as header_of
 
-    header = next(read(path)).data
+    header = header_of(path).data
     try:
         return codec.policy_of(header["policy"])
     except (KeyError, codec.Malformed) as error:

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dolphin.app.errors import UserError
+from dolphin.journal.files import PORT
 
 JOURNAL: Final = "journal.jsonl"
 OPERATOR: Final = "operator-"
 """How the instance id of an operator's own command begins, so that a second one can tell it from a running book."""
+
+_LOOKS: Final = 3
+"""How often the journal is opened anew where it was rotated just then: the lock of the old file is free."""
 
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
@@ -109,17 +113,20 @@ def _mine(path: Path, what: str, *, directory: bool) -> None:
 
 def holder(state: StateDir) -> Holder | None:
     """Who writes the journal now; None where nobody does: the book is stopped."""
-    try:
-        fd = os.open(state.journal, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", path=state.journal, fix="run as its owner") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _signed(state)
-    finally:
-        os.close(fd)
-    return None
+    for _ in range(_LOOKS):
+        try:
+            fd = os.open(state.journal, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UserError(f"cannot be read ({error.strerror})", path=state.journal, fix="run as its owner") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if PORT.same(fd, str(state.journal)):
+                return None
+        except BlockingIOError:
+            break
+        finally:
+            os.close(fd)
+    return _signed(state)
 
 
 def _signed(state: StateDir) -> Holder:

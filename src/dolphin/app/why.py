@@ -9,19 +9,16 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections import deque
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from dolphin.app import args
 from dolphin.app.errors import EXIT_NEGATIVE, UserError
+from dolphin.app.search import Hit, Search
 from dolphin.audit.change import CHANGE, Case, regained, weakest
 from dolphin.audit.finding import iso
-from dolphin.audit.fold import Fold
 from dolphin.audit.words import CAUSE, RULE, percent, span, times
-from dolphin.journal import Record, whole
-from dolphin.journal.codec import Malformed, decode
-from dolphin.journal.kinds import HEADER, KERNEL
+from dolphin.journal import Record
+from dolphin.journal.codec import decode
 from dolphin.kernel import events as ev
 from dolphin.kernel import machine
 from dolphin.kernel.policy import Posture
@@ -30,9 +27,6 @@ from dolphin.kernel.state import State
 from dolphin.kernel.units import MICRO, NS_PER_MS
 
 LINES_MAX: Final = 15
-IDS_MAX: Final = 20_000
-"""How many of the last order ids are remembered for `did you mean`."""
-
 LATER_NS: Final = 86_400 * 10**9
 """So long after its end a journal is asked what would stand; later it knows nothing, and time is not run to no end."""
 
@@ -98,92 +92,12 @@ class Explanation(NamedTuple):
         return self._asdict() | {"ts_ns": str(self.ts_ns), "change": list(self.change)}
 
 
-class _Hit(NamedTuple):
-    """A record, and the states before and after it."""
-
-    record: Record
-    before: State
-    after: State
-
-
-class _Search:
-    """One pass over a journal that keeps what was asked for."""
-
-    def __init__(self, path: str, order_id: str | None, at_ns: int | None) -> None:
-        self.path = path
-        self.order_id = order_id
-        self.at_ns = at_ns
-        self.hits: list[_Hit] = []
-        self.ids: deque[str] = deque(maxlen=IDS_MAX)
-        self.last: _Hit | None = None
-        self.reduce: _Hit | None = None
-        self.own: Record | None = None
-        self.wrong = ""
-        self.fold: Fold | None = None
-        self.header: Mapping[str, Any] = {}
-        self.end_ns: int | None = None
-
-    def run(self) -> None:
-        """Read all of it, or up to the time that was asked for."""
-        last_ns = 0
-        for record in whole(self.path):
-            if record.kind == HEADER:
-                self._begin(record)
-            elif record.kind in KERNEL:
-                if self.at_ns is not None and record.ts_ns > self.at_ns:
-                    return
-                self._kernel(record)
-            elif record.kind == "OWN":
-                self._own(record)
-            last_ns = record.ts_ns
-        self.end_ns = last_ns
-
-    def _begin(self, record: Record) -> None:
-        try:
-            self.fold = Fold(self.path, record)
-        except Malformed as error:
-            raise UserError(
-                f"its header opens no run ({error})", path=self.path, line=1, fix="run trace-audit on it"
-            ) from error
-        self.header = record.data
-
-    def _kernel(self, record: Record) -> None:
-        assert self.fold is not None
-        before = self.fold.state
-        finding = self.fold.take(record)
-        if finding is not None and not self.wrong:
-            self.wrong = f"line {finding.line} does not conform ({finding.field}): run trace-audit on this journal"
-        hit = _Hit(record, before, self.fold.state)
-        self.last = hit
-        if record.kind == "REDUCE":
-            self.reduce = hit
-        if record.kind == "ORDER":
-            name = _id(record)
-            if name:
-                self.ids.append(name)
-                if name == self.order_id:
-                    self.hits.append(hit)
-
-    def _own(self, record: Record) -> None:
-        name = str(record.data.get("id", ""))
-        self.ids.append(name)
-        if name == self.order_id and self.reduce is not None:
-            self.own = record
-            self.hits.append(self.reduce)
-
-
-def _id(record: Record) -> str:
-    if b',"x":' not in record.raw:
-        return ""
-    return str(record.body.x.get("id", ""))
-
-
 def explain(path: str | os.PathLike[str], order_id: str | None = None, at_ns: int | None = None) -> Explanation:
     """Why the order was answered as it was, or what stood at a time.
 
     UserError: no such order (with the nearest ids), nothing before that time. JournalUnreadable, JournalBroken.
     """
-    search = _Search(os.fspath(path), order_id, at_ns)
+    search = Search(os.fspath(path), order_id, at_ns)
     search.run()
     if search.fold is None:
         raise UserError("it holds no decision", path=path, fix="name a journal of a run")
@@ -199,7 +113,7 @@ def explain(path: str | os.PathLike[str], order_id: str | None = None, at_ns: in
     return _explained(search, shown, note)
 
 
-def _decisive(hits: list[_Hit]) -> _Hit:
+def _decisive(hits: list[Hit]) -> Hit:
     """The last record that let through less than was asked; else the last one."""
     for hit in reversed(hits):
         effect = hit.record.body.fx[-1]
@@ -208,7 +122,7 @@ def _decisive(hits: list[_Hit]) -> _Hit:
     return hits[-1]
 
 
-def _unknown(search: _Search) -> UserError:
+def _unknown(search: Search) -> UserError:
     assert search.order_id is not None
     near = difflib.get_close_matches(search.order_id, list(dict.fromkeys(search.ids)), n=3, cutoff=0.5)
     if near:
@@ -220,14 +134,14 @@ def _unknown(search: _Search) -> UserError:
     return UserError(f"there is no order {search.order_id!r}", path=search.path, fix=fix, code=EXIT_NEGATIVE)
 
 
-def _feed(search: _Search, index: int) -> str:
+def _feed(search: Search, index: int) -> str:
     feeds = search.header.get("feeds", ())
     if 0 <= index < len(feeds):
         return str(feeds[index].get("instrument") or feeds[index].get("name"))
     return f"feed {index}, which the header does not list"
 
 
-def _explained(search: _Search, hit: _Hit, note: str = "") -> Explanation:
+def _explained(search: Search, hit: Hit, note: str = "") -> Explanation:
     """What one record answers: an ORDER, a REDUCE, an operator's request."""
     assert search.fold is not None
     policy = search.fold.policy
@@ -267,9 +181,9 @@ def _explained(search: _Search, hit: _Hit, note: str = "") -> Explanation:
     )
 
 
-def _filled(search: _Search, record: Record, state: State, **said: Any) -> Explanation:
+def _filled(search: Search, record: Record, state: State, **said: Any) -> Explanation:
     return Explanation(
-        path=search.path, line=record.line, seq=record.seq, ts_ns=said.pop("ts_ns", record.ts_ns),
+        path=record.path, line=record.line, seq=record.seq, ts_ns=said.pop("ts_ns", record.ts_ns),
         readings_bp=tuple(state.readings), held_bp=state.filter.held_bp, confidence_ms=state.filter.confidence_ms,
         posture=Posture(state.filter.posture).name, latch=machine.Mode(state.latch.mode).name,
         episode=state.latch.episode, **said,
@@ -286,7 +200,7 @@ def _word(kind: str, lots: int, asked: int, reason: Reason) -> str:
     return "GRANTED" if reason in (Reason.ARMED, Reason.CONFIRMED, Reason.REBASED) else "REFUSED"
 
 
-def _subject(search: _Search, record: Record, event: ev.Event, name: str) -> str:
+def _subject(search: Search, record: Record, event: ev.Event, name: str) -> str:
     if isinstance(event, ev.Order):
         note = record.data.get("x", {})
         side = "BUY" if event.side > 0 else "SELL"
@@ -339,7 +253,7 @@ def _barred(case: Case) -> str:
     return f"weakest: {weakest(state)}"
 
 
-def _at(search: _Search) -> Explanation:
+def _at(search: Search) -> Explanation:
     """What stood at a time: the last record before it, and the way from there."""
     assert search.fold is not None
     if search.last is None or search.at_ns is None:

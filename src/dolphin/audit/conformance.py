@@ -29,6 +29,7 @@ from dolphin.audit.fold import named, said
 from dolphin.audit.replay import NOT_AUDITED, Auditor, scan
 from dolphin.audit.tlc_runner import find_jar, find_java
 from dolphin.audit.trace_tla import WINDOW, Action, TlcVerdict, TraceRecord, TraceStart, check
+from dolphin.audit.turns import begins
 from dolphin.journal import Record
 from dolphin.journal.codec import Malformed, claimed, decode
 from dolphin.journal.kinds import KERNEL
@@ -57,6 +58,7 @@ REQUIREMENT: Final = {
 }
 
 
+LATER: Final = "check c needs the journal from its first segment on"
 FAR_NS: Final = NEVER_NS << 2
 """Beyond every stop: what `next_stop` then names is the plan's own."""
 
@@ -240,6 +242,8 @@ def audit(
     first = next(scan(probe, None), None)
     if first is None or probe.fold is None:
         return probe.report(time.perf_counter() - began, "tlc")
+    if begins(first).number > 1:
+        return _form_alone(one, progress, time.perf_counter() - began)
     policy, state = probe.fold.policy, probe.fold.state
     verdict = check(one.traces(policy, state, progress), policy=policy, start=started(state), jar=jar, window=window)
     if verdict.records > 0 and not verdict.ok:
@@ -257,6 +261,15 @@ def audit(
         elif orders.unjudged > 0:
             one.auditor.reasons.append(f"{orders.unjudged} orders are too large for TLC's 32 bits")
     return _report(one, verdict, time.perf_counter() - began)
+
+
+def _form_alone(one: _Pass, progress: Callable[[Record], object], seconds: float) -> Report:
+    """A journal that begins with a later segment: the model begins with a run, and that is not here."""
+    for record in scan(one.auditor, one.anchor):
+        progress(record)
+    one.auditor.reasons.append(LATER)
+    report = one.auditor.report(seconds, "tlc")
+    return report._replace(checks=report.checks | {MODEL: Check(NOT_AUDITED, 0, "trace records")})
 
 
 def _reject(one: _Pass, orders: order_tla.Orders, policy: Policy, state: State) -> None:
@@ -323,11 +336,11 @@ def agreement(replayed: Report, tlc: Report) -> Agreement:
         if ours is None:
             said_ = f"TLC rejects line {theirs.line} ({theirs.field}), replay accepts it"
             return Agreement(replayed, tlc, said_)
-        if theirs.line < ours.line:
+        if theirs.seq < ours.seq:
             said_ = f"TLC rejects line {theirs.line} ({theirs.field}), replay only line {ours.line} ({ours.field})"
             return Agreement(replayed, tlc, said_)
         return Agreement(replayed, tlc, "")
-    if ours is None:
+    if ours is None or LATER in tlc.reasons:
         return Agreement(replayed, tlc, "")
     modelled = ours.check == FORM or ours.field in {f"out.{name}" for name in MODELLED}
     verdict = ours.field.rpartition("VERDICT.")

@@ -59,7 +59,7 @@ class Counter:
 
     def take(self, record: Record) -> None:
         """Count one record of any kind."""
-        _, _, ts_ns, kind, _, _, _, body = record
+        _, _, ts_ns, kind, _, _, _, body, _ = record
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if ts_ns >= self.latest_ns:
             self.latest_ns = ts_ns

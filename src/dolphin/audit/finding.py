@@ -88,9 +88,9 @@ def found(
     before: str = "",
     check: str = DECISIONS,
 ) -> Finding:
-    """A finding on `record`."""
+    """A finding on `record`. `path`: where the record does not say in which file it stands."""
     return Finding(
-        path,
+        record.path or path,
         record.line,
         record.seq,
         record.ts_ns,

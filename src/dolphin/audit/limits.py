@@ -7,6 +7,7 @@ cap, or there is none where the order's own readings show that one was due. That
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -39,6 +40,11 @@ class Caps:
         self._limits: Limits | None = None
         self._returns = Returns()
         self._asked: Asked = ()
+
+    def begin(self, limits: Mapping[str, Any]) -> None:
+        """The limits in force at the checkpoint with which the journal begins; empty: none were said."""
+        with contextlib.suppress(*_BAD):
+            self._limits = from_object(limits) if limits else None
 
     def forget(self) -> None:
         """Records are missing: a change of the limits may be among them."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dolphin.audit.finding import Finding, Report, iso
-from dolphin.audit.replay import Auditor, Heads
+from dolphin.audit.heads import Heads
+from dolphin.audit.replay import Auditor
 from dolphin.journal import JournalBroken, Record, follow
 from dolphin.journal.kinds import CLOSE, KERNEL
 from dolphin.kernel.policy import Posture

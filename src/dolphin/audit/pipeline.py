@@ -27,8 +27,10 @@ import msgspec
 from dolphin.audit import replay
 from dolphin.audit.finding import DECISIONS, FORM, Check, Finding, Report
 from dolphin.audit.replay import FINDINGS_MAX, Auditor
-from dolphin.journal import Record
+from dolphin.audit.turns import begins
+from dolphin.journal import JournalError, Record
 from dolphin.journal.aside import KINDS as ASIDE
+from dolphin.journal.chain import header
 from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.encoding import TAIL_BYTES
 from dolphin.journal.files import PORT
@@ -88,7 +90,7 @@ class Line(NamedTuple):
 def lines(path: str, at: Place = START) -> Iterator[Line]:
     """The lines of a file from `at` on, taken apart. Broken where that cannot be done."""
     source = Source(path, PORT, at.offset)
-    number = at.line
+    number = at.seq
     new = tuple.__new__
     fast = _READERS
     try:
@@ -220,6 +222,8 @@ def audit(
 
 
 def _processes(path: str, jobs: int) -> int:
+    if _segmented(path):
+        return 1
     if jobs:
         return jobs
     try:
@@ -229,12 +233,20 @@ def _processes(path: str, jobs: int) -> int:
     return (os.cpu_count() or 1) if long else 1
 
 
+def _segmented(path: str) -> bool:
+    """Whether it is of several files, or begins with a later segment: one process then does all."""
+    try:
+        return begins(header(path)).number > 1
+    except JournalError:
+        return False
+
+
 def _begun(path: str, all_: bool, inner: list[Place]) -> list[subprocess.Popen[bytes]]:
     """One process for each part between the checkpoints `inner`."""
-    ends = [place.line + 1 for place in inner] + [0]
+    ends = [place.seq + 1 for place in inner] + [0]
     found = []
     for begin, end in zip([START, *inner], ends, strict=True):
-        place = [str(begin.offset), str(begin.line), begin.digest.hex()]
+        place = [str(begin.offset), str(begin.seq), begin.digest.hex()]
         command = [sys.executable, "-m", "dolphin.audit.pipeline", path, str(int(all_)), *place, str(end)]
         found.append(subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL))
     return found

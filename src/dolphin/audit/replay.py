@@ -15,11 +15,12 @@ from typing import Final
 from dolphin.audit.coverage import Counter
 from dolphin.audit.finding import DECISIONS, FORM, SAFETY, Check, Finding, Report, Verdict, found
 from dolphin.audit.fold import Fold, said
+from dolphin.audit.heads import Heads
 from dolphin.audit.ledger import Ledger
 from dolphin.audit.limits import Caps
 from dolphin.audit.safety import Safety
-from dolphin.journal import Head, JournalBroken, JournalTorn, JournalUnreadable, Record, head_file, read
-from dolphin.journal import anchor as parsed
+from dolphin.audit.turns import begin_from, begins, other_header, second
+from dolphin.journal import Head, JournalBroken, JournalTorn, JournalUnreadable, Record, read
 from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.codec import Malformed, integer
 from dolphin.journal.kinds import CHECKPOINT, CLOSE, GAP, HEADER, KERNEL
@@ -46,6 +47,7 @@ class Auditor:
         self.header: Record | None = None
         self.last: Record | None = None
         self.gap: Record | None = None
+        self.turned: Record | None = None
         self.blind = False
 
     @property
@@ -58,10 +60,36 @@ class Auditor:
     def take(self, record: Record) -> None:
         """Check one record that the reader has found to be in its place."""
         self.last = record
+        if self.turned is not None:
+            self._second(self.turned, record)
+            if self.stopped:
+                return
         if record.kind in KERNEL:
             self._kernel(record)
         else:
             self._aside(record)
+
+    def _second(self, header: Record, record: Record) -> None:
+        """The record after the HEADER of a later segment. Where the journal begins there, its fold does too."""
+        self.turned = None
+        finding = second(self.path, header, record)
+        if finding is None and header is self.header:
+            finding = self._later(record)
+        self._add(finding)
+
+    def _later(self, record: Record) -> Finding | None:
+        """The journal begins with a later segment: nothing is claimed of what spans records that are not here."""
+        self.ledger.after_gap = True
+        self.ledger.forget()
+        self.ledger.coarse.update(self.ledger.instruments)
+        if self.safety is not None:
+            self.safety.forget()
+        if self.fold is None:
+            return None
+        finding = begin_from(self.fold, record)
+        self.ledger.accounts.begin_later(self.fold.aside.accounts)
+        self.caps.begin(self.fold.aside.limits)
+        return finding
 
     def _kernel(self, record: Record) -> None:
         fold, safety = self.fold, self.safety
@@ -102,6 +130,11 @@ class Auditor:
 
     def _aside(self, record: Record) -> None:
         if record.kind == HEADER:
+            if self.header is not None:
+                self.turned = record
+                self.counter.take(record)
+                self._add(other_header(self.path, self.header, record))
+                return
             self._begin(record)
         if self.with_safety:
             self.counter.take(record)
@@ -150,6 +183,8 @@ class Auditor:
             self.safety = Safety(self.path, fold.policy, *times)
         if self.with_decisions:
             self.fold = fold
+        if begins(record).number > 1:
+            self.turned = record
         finding = fold.header_finding(record)
         if finding is not None:
             self.findings.append(finding)
@@ -171,6 +206,9 @@ class Auditor:
 
     def incomplete(self, torn: JournalTorn | None = None, *, writing: bool = False) -> None:
         """Everything that keeps a sound journal from conforming, once its end is reached."""
+        first = begins(self.header)
+        if first.number > 1:
+            self.reasons.append(f"it begins with segment {first.number}: records 0 to {first.before.seq} are not here")
         if torn is not None:
             self.reasons.append(f"line {torn.line} has no end ({len(torn.torn)} bytes): it was never acknowledged")
         if self.gap is not None:
@@ -192,10 +230,14 @@ class Auditor:
             return Verdict.INCOMPLETE
         return Verdict.CONFORMS
 
+    def records(self) -> int:
+        """How many have been taken, over all segments."""
+        return 0 if self.last is None else self.last.seq - begins(self.header).before.seq
+
     def checks(self) -> dict[str, Check]:
         """What each check compared, and its verdict."""
         bad = {finding.check for finding in self.findings}
-        records = 0 if self.last is None else self.last.line
+        records = self.records()
         events = 0 if self.fold is None else self.fold.events
         properties = self.ledger.checked + self.caps.checked + (0 if self.safety is None else self.safety.checked)
         rows = ((FORM, records, "records"), (DECISIONS, events, "decisions"), (SAFETY, properties, "property checks"))
@@ -215,7 +257,7 @@ class Auditor:
             findings=tuple(self.findings),
             reasons=tuple(self.reasons),
             checks=self.checks(),
-            records=0 if last is None else last.line,
+            records=self.records(),
             first_ts_ns=0 if self.header is None else self.header.ts_ns,
             last_ts_ns=0 if last is None else last.ts_ns,
             run=str(header.get("run", header.get("instance", ""))),
@@ -242,57 +284,6 @@ def word(bad: bool, count: int) -> str:
     if count == 0:
         return NOT_AUDITED
     return "holds"
-
-
-class Heads:
-    """Which hash must stand at which record: the anchor's and the head file's."""
-
-    def __init__(self, path: str, anchor: str | None, *, head_file_too: bool = True) -> None:
-        """ValueError: no anchor. JournalBroken: the head file is none. A writer may be ahead of what was read."""
-        self.path = path
-        self.due: dict[int, list[tuple[str, Head]]] = {}
-        self.beyond: list[tuple[str, Head]] = []
-        if anchor is not None:
-            self._add("anchor", parsed(anchor))
-        if not head_file_too:
-            return
-        known = head_file(path)
-        if known is not None:
-            self._add("head file", Head(known.seq, known.hash))
-
-    def _add(self, who: str, head: Head) -> None:
-        self.due.setdefault(head.seq, []).append((who, head))
-
-    def take(self, record: Record) -> Finding | None:
-        """The finding where another record stands in the place of a known one."""
-        for who, head in self.due.pop(record.seq, ()):
-            if head.hash != record.hash:
-                hint = "another history was written in the place of the one that was announced"
-                expected = f"{head.hash}, which the {who} names"
-                return found(self.path, record, "hash", expected, record.hash, "DOL-JOURNAL-007", hint, check=FORM)
-        return None
-
-    def missing(self, last: Record) -> Finding | None:
-        """The finding where the journal ends before a known record."""
-        for seq, heads in sorted(self.due.items()):
-            who, head = heads[0]
-            hint = "the journal lost its tail; restore it from a copy"
-            expected = f"record {seq} ({head.hash}), which the {who} names"
-            actual = f"the end of the journal after record {last.seq}"
-            return Finding(
-                self.path,
-                last.line + 1,
-                last.seq + 1,
-                last.ts_ns,
-                "end",
-                FORM,
-                "seq",
-                expected,
-                actual,
-                "DOL-JOURNAL-007",
-                hint,
-            )
-        return None
 
 
 def audit(

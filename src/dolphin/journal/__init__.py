@@ -4,6 +4,7 @@
 form. docs/journal-format.md says what is in the file.
 """
 
+from dolphin.journal.chain import follow, read
 from dolphin.journal.encoding import Head, anchor, decode, encode, integer, number, text, writable
 from dolphin.journal.errors import (
     JournalBroken,
@@ -16,7 +17,7 @@ from dolphin.journal.errors import (
 from dolphin.journal.headfile import HeadFile, head_file
 from dolphin.journal.kinds import KERNEL, KINDS, OTHER
 from dolphin.journal.latchfile import LatchFile, latch_path, read_latch
-from dolphin.journal.reader import Record, follow, read
+from dolphin.journal.reader import Record
 from dolphin.journal.recovery import Recovery, Verified, recover, verify, whole
 from dolphin.journal.writer import Durability, Journal
 

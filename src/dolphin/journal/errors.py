@@ -14,6 +14,7 @@ ONE_WRITER = "DOL-JOURNAL-003"
 TORN = "DOL-JOURNAL-005"
 GAP_SHOWN = "DOL-JOURNAL-006"
 HEAD = "DOL-JOURNAL-007"
+SEGMENTS = "DOL-JOURNAL-015"
 
 
 class JournalError(Exception):
@@ -32,6 +33,10 @@ class JournalUnreadable(JournalError):
         super().__init__(f"{path}: {found}; {fix}")
         self.path = path
         self.found = found
+
+
+class JournalMissing(JournalUnreadable):
+    """There is no such file."""
 
 
 class JournalBroken(JournalError):

@@ -21,6 +21,16 @@ REPLACE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CL
 ADD: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def _same(fd: int, path: str) -> bool:
+    """Whether what is open as `fd` is what the name `path` stands for now. OSError, but not where there is no such
+    name.
+    """
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 class Port(NamedTuple):
     """The calls, with `os`' own signatures. A test replaces one: `PORT._replace(write=...)`."""
 
@@ -34,8 +44,10 @@ class Port(NamedTuple):
     size: Callable[[int], int] = lambda fd: os.fstat(fd).st_size
     flock: Callable[[int, int], None] = fcntl.flock
     close: Callable[[int], None] = os.close
+    link: Callable[[str, str], None] = os.link
     replace: Callable[[str, str], None] = os.replace
     unlink: Callable[[str], None] = os.unlink
+    same: Callable[[int, str], bool] = _same
 
 
 PORT: Final = Port()

@@ -15,13 +15,15 @@ from typing import Any, Final, NamedTuple
 
 from dolphin.journal import codec
 from dolphin.journal.aside import KINDS, Aside
+from dolphin.journal.chain import header as header_of
 from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.encoding import HASH_CHARS, is_hex
 from dolphin.journal.errors import JournalError
 from dolphin.journal.files import PORT, Port
 from dolphin.journal.kinds import CHECKPOINT, HEADER
-from dolphin.journal.reader import Place, Record, Source, read
+from dolphin.journal.reader import Place, Record, Source, opening_of
 from dolphin.journal.recovery import Recovery, recover, recover_from
+from dolphin.journal.segments import FIRST, SEGMENT, opening
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy
@@ -44,10 +46,12 @@ class Disagrees(ValueError):
 
 
 class Folding:
-    """A book as the records of its journal make it. `since`: records since its last checkpoint.
+    """A book as the records of its journal make it. `since`: records since its last checkpoint. `header`: of the last
+    segment.
 
     `begun`: the record from which it was folded; 0 where that is the header. Whatever is folded here has to be in the
-    checkpoint too (`Aside.plain`): who begins from one sees no record before it.
+    checkpoint too (`Aside.plain`): who begins from one sees no record before it. Where the first record is the header
+    of a later segment, the fold begins with the checkpoint that follows it.
     """
 
     def __init__(self) -> None:
@@ -57,15 +61,17 @@ class Folding:
         self.aside = Aside()
         self.since = 0
         self.begun = 0
+        self._waits = False
 
     def each(self, record: Record) -> None:
         """Take one record, in order, from the header on."""
         kind = record.kind
         self.since += 1
         if kind == HEADER:
-            self.header = record.data
-            self.policy, self.state = codec.begin(record.data)
-            self.aside.each(kind, record.data)
+            self._open(record.data)
+            return
+        if self._waits:
+            self._begin(record)
             return
         if kind == CHECKPOINT:
             self.since = 0
@@ -84,6 +90,15 @@ class Folding:
         if record.kind in EVENTS:
             self._compare(record)
 
+    def _open(self, header: Mapping[str, Any]) -> None:
+        """The first HEADER, or that of a segment which goes on with the same book."""
+        self.header = header
+        if self.state is not None:
+            return
+        self.policy, self.state = codec.begin(header)
+        self.aside.each(HEADER, header)
+        self._waits = opening(header) != FIRST
+
     def _event(self, record: Record) -> None:
         assert self.policy is not None
         assert self.state is not None
@@ -94,6 +109,9 @@ class Folding:
         """Take over what the checkpoint holds: it has the header's feeds and the header's zero of time."""
         was = self.state
         assert was is not None
+        self._waits = False
+        if record.kind != CHECKPOINT:
+            raise codec.Malformed(SEGMENT, "a CHECKPOINT after the header of a later segment", record.kind)
         found = read_checkpoint(record.data, record.raw)
         if [feed.kind for feed in found.state.feeds] != [feed.kind for feed in was.feeds]:
             raise Disagrees("the checkpoint has other feeds than the header")
@@ -102,6 +120,7 @@ class Folding:
         if not found.ledger:
             raise Disagrees("the checkpoint is of before there was a ledger in it")
         self.state, self.aside = found.state, found.aside
+        self.begun = record.seq
         self.since = 0
 
     def _compare(self, record: Record) -> None:
@@ -135,18 +154,10 @@ def folded(path: str, *, port: Port = PORT) -> Folded:
 
 def _from(path: str, place: Place, port: Port) -> Folded:
     book = Folding()
-    header = _header(path, port)
+    header = header_of(path, port=port)
     book.each(header)
-    book.begun = place.line
+    book.begun = place.seq
     return Folded(recover_from(path, place, header, book.after, port=port), book)
-
-
-def _header(path: str, port: Port) -> Record:
-    records = read(path, port=port)
-    try:
-        return next(records)
-    finally:
-        records.close()  # type: ignore[attr-defined]
 
 
 def _tried(path: str, port: Port) -> list[Place]:
@@ -165,6 +176,7 @@ def places(path: str, *, port: Port = PORT) -> Iterator[Place]:
     """
     source = Source(path, port)
     try:
+        first = opening_of(source).before.seq + 1
         end = source.length()
         while end > 0:
             start = max(end - BLOCK_BYTES, 0)
@@ -172,15 +184,15 @@ def places(path: str, *, port: Port = PORT) -> Iterator[Place]:
             block = source.bytes_at(start, end - start + OVERLAP_BYTES)
             for found in reversed([*_MARK.finditer(block, 0)]):
                 if found.start() < end - start:
-                    yield from _place(source, start + found.start() + 1, int(found[1]))
+                    yield from _place(source, start + found.start() + 1, int(found[1]), first)
             end = start
     finally:
         source.close()
 
 
-def _place(source: Source, offset: int, seq: int) -> Iterator[Place]:
+def _place(source: Source, offset: int, seq: int, first: int) -> Iterator[Place]:
     """The line at `offset`, if the one before it ends in a hash."""
     said = source.bytes_at(offset - HASH_CHARS - len('"}\n'), HASH_CHARS)
     digest = said.decode("ascii", "replace")
     if is_hex(digest, HASH_CHARS):
-        yield Place(offset, seq, bytes.fromhex(digest))
+        yield Place(offset, seq, bytes.fromhex(digest), first)

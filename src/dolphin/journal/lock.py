@@ -17,19 +17,24 @@ from dolphin.journal.files import OWNER_ONLY, READ, RESUME, Port, let_go, replac
 
 
 def locked(path: str, flags: int, port: Port) -> int:
-    """A descriptor that holds the lock of the file; the file is left alone where it cannot be had.
+    """A descriptor that holds the lock of the file; the file is left alone where it cannot be had. A lock is of no use
+    on a file that has lost its name meanwhile: its writer has rotated it away, or another one has set it aside.
 
     JournalUnreadable: it cannot be opened, and why. JournalLocked: another writer has it, and who.
     """
     fd = _opened(path, flags, port)
     try:
         port.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        same = port.same(fd, path)
     except BlockingIOError:
         let_go(port, fd)
         raise JournalLocked(path, _holder(path, port)) from None
     except OSError as error:
         let_go(port, fd)
         raise JournalLocked(path, f"nobody, but the lock cannot be had ({word(error)})") from error
+    if not same:
+        let_go(port, fd)
+        raise JournalLocked(path, "another process, which rotated this file or set it aside just now")
     return fd
 
 

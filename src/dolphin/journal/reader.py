@@ -1,7 +1,7 @@
-"""Read a journal, record by record, in constant memory, checking each against the chain before it is handed out.
+"""Read a file of records, one by one, in constant memory, checking each against the chain before it is handed out.
 
-What belongs here: `read` (a finished or abandoned file) and `follow` (one that is being written), and the diagnosis
-of the first bad record. The path of a good record is short (one match, one hash, one decode); only a bad one is
+What belongs here: one file, which is a journal or a segment of one (`chain.py` puts those together), and the diagnosis
+of its first bad record. The path of a good record is short (one match, one hash, one decode); only a bad one is
 looked at field by field, in `diagnose`. A line without its end is never a record.
 
 The clock of a host may step back, and the record of that must be readable: times are checked for form, and
@@ -11,26 +11,17 @@ The clock of a host may step back, and the record of that must be readable: time
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from dolphin.journal.encoding import (
-    FORMAT,
-    GENESIS,
-    LINE_BYTES_MAX,
-    POLICY_CHARS,
-    TAIL_BYTES,
-    TS_MAX_NS,
-    Head,
-    decode,
-)
-from dolphin.journal.errors import JournalBroken, JournalTorn, JournalUnreadable
+from dolphin.journal.encoding import FORMAT, GENESIS, LINE_BYTES_MAX, POLICY_CHARS, TAIL_BYTES, TS_MAX_NS, Head, decode
+from dolphin.journal.errors import JournalBroken, JournalMissing, JournalTorn, JournalUnreadable
 from dolphin.journal.files import PORT, READ, Port, let_go, word
-from dolphin.journal.kinds import CHECKERS, CLOSE, HEADER, KERNEL, KINDS
+from dolphin.journal.kinds import CHECKERS, HEADER, KERNEL, KINDS
+from dolphin.journal.segments import FIRST, Opening, opening
 
 BLOCK_BYTES: Final = 1 << 18
 _LINE: Final = re.compile(
@@ -40,7 +31,7 @@ _FIRST_CHECKER: Final = {HEADER.encode(): (HEADER, CHECKERS[HEADER])}
 _CHECKERS: Final = {name.encode(): (name, CHECKERS[name]) for name in KINDS.values()}
 del _CHECKERS[HEADER.encode()]
 _TAIL: Final = b',"hash":"%b"}'
-_FIRST: Final = b'{"seq":0,"ts":"'
+_FIRST: Final = b'{"seq":'
 _FOREIGN_FIX: Final = "name a journal that Dolphin wrote"
 _FIELDS: Final = (
     ("seq", rb'\{"seq":', rb"(?:0|[1-9][0-9]{0,15})", "a sequence number"),
@@ -52,7 +43,9 @@ _FIELDS: Final = (
 
 
 class Record(NamedTuple):
-    """One checked record. `line` counts from 1, `raw` is the text of `data`, `hash` is in lower-case hex."""
+    """One checked record. `line` counts from 1 in the file `path`, `raw` is the text of `data`, `hash` is in lower-case
+    hex.
+    """
 
     line: int
     seq: int
@@ -62,6 +55,7 @@ class Record(NamedTuple):
     hash: str
     raw: bytes
     body: Any
+    path: str = ""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -78,11 +72,14 @@ class Record(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A line in the middle of a journal: where it begins, its sequence number, the hash of the line before it (raw)."""
+    """A line in the middle of a file: where it begins, its sequence number, the hash of the line before it (raw).
+    `first`: the sequence number of the file's first record.
+    """
 
     offset: int
-    line: int
+    seq: int
     digest: bytes
+    first: int = 0
 
 
 START: Final = Place(0, 0, GENESIS)
@@ -154,15 +151,16 @@ def opened(path: str, port: Port) -> int:
     try:
         return port.open(path, READ)
     except FileNotFoundError:
-        raise JournalUnreadable(path, "there is no such file", "name an existing journal") from None
+        raise JournalMissing(path, "there is no such file", "name an existing journal") from None
     except PermissionError:
         raise JournalUnreadable(path, "may not be read by this user", "run as the owner of the journal") from None
     except OSError as error:
         raise JournalUnreadable(path, f"cannot be opened ({word(error)})", "check the path and the disk") from error
 
 
-def read(path: str, *, port: Port = PORT) -> Iterator[Record]:
-    """The records of `path`, first to last, each checked; in constant memory (one block of 256 KiB).
+def read_file(path: str, *, port: Port = PORT) -> Iterator[Record]:
+    """The records of the one file `path`, first to last, each checked; in constant memory (one block of 256 KiB). Of a
+    segment that is not the first, its header's word counts for the record before it.
 
     JournalUnreadable: no journal. JournalBroken: names the first bad record. JournalTorn, after the last whole record:
     the last line has no end.
@@ -174,90 +172,65 @@ def read(path: str, *, port: Port = PORT) -> Iterator[Record]:
         source.close()
 
 
-def follow(
-    path: str,
-    *,
-    poll_s: float = 0.05,
-    stop: Callable[[], bool] = lambda: False,
-    sleep: Callable[[float], None] = time.sleep,
-    port: Port = PORT,
-) -> Iterator[Record]:
-    """As `read`, on a file that is still being written: waits for more until CLOSE is its last record, or `stop()`.
-
-    A line without its end is not a record yet. `poll_s`: real seconds between two looks.
-    """
-    source = Source(path, port)
-    kind = ""
-
-    def ended() -> bool:
-        if kind == CLOSE:
-            return True
-        return stop()
-
-    try:
-        for record in walk(source, source.growing(poll_s, sleep, ended), growing=True):
-            kind = record.kind
-            yield record
-    finally:
-        source.close()
-
-
 def walk(
     source: Source, batches: Iterator[list[bytes]], *, growing: bool = False, at: Place = START, prefix: str = ""
 ) -> Iterator[Record]:
     """The checked records of a file, from the header on; or from the line `at` on, of a file under policy `prefix`."""
     path = source.path
-    _, line, digest = at
+    _, due, digest, first = at
     policy = prefix.encode()
     match = _LINE.match
     checkers = _FIRST_CHECKER
-    if line > 0:
+    if due > first:
         checkers = _CHECKERS
     make = tuple.__new__
     for batch in batches:
         for text in batch:
             found = match(text)
-            if line == 0:
-                policy = _policy(path, text)
+            if checkers is _FIRST_CHECKER:
+                policy, begins = _opening(path, text)
                 prefix = policy.decode()
+                due = first = begins.before.seq + 1
+                digest = bytes.fromhex(begins.before.hash)
+            line = due - first + 1
             if found is None:
-                raise diagnose(path, line, text, digest, policy)
+                raise diagnose(path, line, due, text, digest, policy)
             seq, ts, kind, named = found.groups()
             digest_before = digest
             digest = sha256(digest + text[:-TAIL_BYTES]).digest()
             hex_ = digest.hex()
             if text[-TAIL_BYTES:] != _TAIL % hex_.encode():
-                raise diagnose(path, line, text, digest_before, policy)
-            if int(seq) != line:
-                raise diagnose(path, line, text, digest_before, policy)
+                raise diagnose(path, line, due, text, digest_before, policy)
+            if int(seq) != due:
+                raise diagnose(path, line, due, text, digest_before, policy)
             if named != policy:
-                raise diagnose(path, line, text, digest_before, policy)
+                raise diagnose(path, line, due, text, digest_before, policy)
             known = checkers.get(kind)
             if known is None:
-                raise diagnose(path, line, text, digest_before, policy)
+                raise diagnose(path, line, due, text, digest_before, policy)
             ts_ns = int(ts)
             if ts_ns > TS_MAX_NS:
-                raise diagnose(path, line, text, digest_before, policy)
+                raise diagnose(path, line, due, text, digest_before, policy)
             raw = text[found.end() : -TAIL_BYTES]
             name, check = known
             try:
                 body = check(raw)
             except ValueError as error:
-                raise misshapen(path, line, name, str(error)) from None
-            line += 1
+                raise misshapen(path, line, due, name, str(error)) from None
             checkers = _CHECKERS
-            yield make(Record, (line, line - 1, ts_ns, name, prefix, hex_, raw, body))
+            yield make(Record, (line, due, ts_ns, name, prefix, hex_, raw, body, path))
+            due += 1
     if growing:
         return
-    _ended(source, line)
+    _ended(source, due, first)
 
 
-def _ended(source: Source, line: int) -> None:
+def _ended(source: Source, due: int, first: int) -> None:
     """The end of the file: nothing at all, a torn header, a torn line, or a clean end."""
-    if line == 0:
+    if due == 0:
         raise _headless(source)
     if source.torn:
-        raise JournalTorn(source.path, line + 1, line, source.torn)
+        raise JournalTorn(source.path, due - first + 1, due, source.torn)
 
 
 def _headless(source: Source) -> JournalUnreadable:
@@ -274,8 +247,10 @@ def _headless(source: Source) -> JournalUnreadable:
     return JournalUnreadable(source.path, f"is no journal, it begins {source.torn[:30]!r}", _FOREIGN_FIX)
 
 
-def _policy(path: str, text: bytes) -> bytes:
-    """The policy that the header names for the whole file; refuses a file that does not begin with a header."""
+def _opening(path: str, text: bytes) -> tuple[bytes, Opening]:
+    """The policy that the header names for the whole file, and where the file begins; refuses one that does not begin
+    with a header.
+    """
     found = _LINE.match(text)
     if found is None:
         raise _not_a_header(path, text)
@@ -284,7 +259,7 @@ def _policy(path: str, text: bytes) -> bytes:
     try:
         header = decode(text[found.end() : -TAIL_BYTES])
     except ValueError:
-        return found[4]
+        return found[4], FIRST
     version = header.get("format")
     if version != FORMAT:
         raise JournalUnreadable(
@@ -292,7 +267,20 @@ def _policy(path: str, text: bytes) -> bytes:
             f"has format {version!r}, or a damaged header",
             f"this version reads format {FORMAT}; use the version that wrote it",
         )
-    return str(header.get("policy_hash", ""))[:POLICY_CHARS].encode()
+    try:
+        begins = opening(header)
+    except ValueError as error:
+        raise JournalBroken(path, 1, int(found[1]), "data", "segment and previous of a header", str(error)) from None
+    return str(header.get("policy_hash", ""))[:POLICY_CHARS].encode(), begins
+
+
+def opening_of(source: Source) -> Opening:
+    """Where the file begins, by its header; as the first segment where that cannot be read, which `walk` will say."""
+    text, _, _ = source.bytes_at(0, LINE_BYTES_MAX).partition(b"\n")
+    try:
+        return _opening(source.path, text)[1]
+    except (JournalBroken, JournalUnreadable):
+        return FIRST
 
 
 def _not_a_header(path: str, text: bytes) -> JournalUnreadable:
@@ -301,20 +289,20 @@ def _not_a_header(path: str, text: bytes) -> JournalUnreadable:
     return JournalUnreadable(path, f"is no journal, it begins {text[:30]!r}", _FOREIGN_FIX)
 
 
-def misshapen(path: str, seq: int, kind: str, found: str) -> JournalBroken:
+def misshapen(path: str, line: int, seq: int, kind: str, found: str) -> JournalBroken:
     """The finding for a record whose chain is right and whose data is not what its kind demands."""
     fields = KERNEL.get(kind)
     expected = "canonical JSON"
     if fields is not None:
         expected = f"canonical JSON of {', '.join(fields)} and perhaps x"
-    return JournalBroken(path, seq + 1, seq, "data", expected, found)
+    return JournalBroken(path, line, seq, "data", expected, found)
 
 
-def diagnose(path: str, seq: int, text: bytes, digest: bytes, policy: bytes) -> JournalBroken:
+def diagnose(path: str, line: int, seq: int, text: bytes, digest: bytes, policy: bytes) -> JournalBroken:
     """What is wrong with the line `text`, which the short path refused: the first field that is not as it must be."""
 
     def finding(field: str, expected: str, actual: bytes) -> JournalBroken:
-        return JournalBroken(path, seq + 1, seq, field, expected, actual.decode("utf-8", "backslashreplace"))
+        return JournalBroken(path, line, seq, field, expected, actual.decode("utf-8", "backslashreplace"))
 
     at = 0
     values: list[bytes] = []

@@ -7,22 +7,25 @@ cut by `Journal.resume`, under the writer's lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import NamedTuple
 
+from dolphin.journal.chain import Chain, read
 from dolphin.journal.encoding import HASH_CHARS, Head
 from dolphin.journal.encoding import anchor as parsed
 from dolphin.journal.errors import HEAD, JournalBroken, JournalError, JournalTorn, JournalUnreadable
 from dolphin.journal.files import PORT, Port, add, word
 from dolphin.journal.headfile import head_file
 from dolphin.journal.kinds import CLOSE, GAP
-from dolphin.journal.reader import START, Place, Record, Source, read, walk
+from dolphin.journal.reader import Place, Record, Source, walk
 
 
 class Verified(NamedTuple):
     """A journal whose form is right. Not `closed`: the run did not end, or its tail is missing: `incomplete`.
 
     `records`: how many. `gaps`: how many GAP records; `lost`: how many records those say are missing. `torn`: bytes
-    of a last line without an end. `back_ns`: the largest step back of the host's clock. `size`: bytes of whole lines.
+    of a last line without an end. `back_ns`: the largest step back of the host's clock. `size`: bytes of whole lines of
+    the live file. `segment`: the number of the segment with which it begins; those before it are not here.
     """
 
     records: int
@@ -35,10 +38,11 @@ class Verified(NamedTuple):
     first_ts_ns: int
     last_ts_ns: int
     size: int
+    segment: int = 1
 
 
 class Recovery(NamedTuple):
-    """Where a writer may take up again. `header`: the first record. `torn_bytes`: what `Journal.resume` will cut.
+    """Where a writer may take up again. `header`: of the live file. `torn_bytes`: what `Journal.resume` will cut.
 
     `missing`: records that the head file knows of and the journal lacks (a loss of power in mode `write`).
     """
@@ -78,10 +82,10 @@ def verify(
     named = _head_file(path, port)
     if anchor is not None:
         named["anchor"] = parsed(anchor)
-    found, _ = _scan(path, named, each, port)
+    found, header = _chained(path, named, each, port)
     for who, head in named.items():
         if head.seq > found.head.seq:
-            raise _tail(path, found, who, head)
+            raise _tail(path, found, header, who, head)
     return found
 
 
@@ -92,11 +96,11 @@ def _head_file(path: str, port: Port) -> dict[str, Head]:
     return {"head file": Head(known.seq, known.hash)}
 
 
-def _tail(path: str, found: Verified, who: str, head: Head) -> JournalBroken:
+def _tail(path: str, found: Verified, header: Record, who: str, head: Head) -> JournalBroken:
     return JournalBroken(
         path,
-        found.records + 1,
-        found.records,
+        found.head.seq - header.seq + 2,
+        found.head.seq + 1,
         "seq",
         f"record {head.seq} ({head.hash}), which the {who} names",
         f"the end of the journal after record {found.head.seq}",
@@ -111,7 +115,7 @@ def recover(path: str, *, each: Callable[[Record], object] | None = None, port: 
     head file knows are reported, not refused: recovery must be possible after a crash.
     """
     named = _head_file(path, port)
-    found, header = _scan(path, named, each, port)
+    found, header = _chained(path, named, each, port)
     return _recovery(path, named, found, header)
 
 
@@ -120,8 +124,18 @@ def recover_from(path: str, place: Place, header: Record, each: Callable[[Record
     since. A head file that names an earlier record is not compared.
     """
     named = _head_file(path, port)
-    found, _ = _scan(path, named, each, port, place, header.policy)
+    with closing(Source(path, port, place.offset)) as source:
+        records = walk(source, source.batches(), at=place, prefix=header.policy)
+        found, _ = _scan(source, records, named, each)
     return _recovery(path, named, found, header)
+
+
+def _chained(
+    path: str, named: dict[str, Head], each: Callable[[Record], object] | None, port: Port
+) -> tuple[Verified, Record]:
+    with closing(Chain(path, port)) as chain:
+        found, header = _scan(chain.live, chain.records(), named, each)
+        return found._replace(segment=chain.oldest), header
 
 
 def _recovery(path: str, named: dict[str, Head], found: Verified, header: Record) -> Recovery:
@@ -158,20 +172,18 @@ def cut(found: Recovery, fd: int, port: Port) -> None:
 
 
 def _scan(
-    path: str,
-    named: dict[str, Head],
-    each: Callable[[Record], object] | None,
-    port: Port,
-    at: Place = START,
-    prefix: str = "",
+    live: Source, records: Iterator[Record], named: dict[str, Head], each: Callable[[Record], object] | None
 ) -> tuple[Verified, Record]:
+    """Take all `records`, of which `live` has the last; what they are, and the header of the file in which they end."""
     gaps = lost = back_ns = latest_ns = 0
     first: Record | None = None
+    header: Record | None = None
     record: Record | None = None
     due = {head.seq for head in named.values()}
-    source = Source(path, port, at.offset)
     try:
-        for record in walk(source, source.batches(), at=at, prefix=prefix):
+        for record in records:
+            if record.line == 1:
+                header = record
             if first is None:
                 first = record
             if record.ts_ns < latest_ns:
@@ -182,38 +194,30 @@ def _scan(
                 gaps += 1
                 lost += record.body.count
             if record.seq in due:
-                _hold(path, record, named)
+                _hold(record, named)
             if each is not None:
                 each(record)
     except JournalTorn:
         if first is None:  # torn is the very checkpoint from which this was to begin: there is another way
             raise
-    finally:
-        source.close()
     assert first is not None
     assert record is not None
+    if header is None:
+        header = first
     closed = record.kind == CLOSE
-    if source.torn:
+    if live.torn:
         closed = False
     found = Verified(
-        record.seq + 1,
-        closed,
-        gaps,
-        record.head,
-        len(source.torn),
-        lost,
-        back_ns,
-        first.ts_ns,
-        record.ts_ns,
-        source.size,
-    )
-    return found, first
+        record.seq + 1 - first.seq, closed, gaps, record.head, len(live.torn), lost, back_ns, first.ts_ns, record.ts_ns,
+        live.size,
+    )  # fmt: skip
+    return found, header
 
 
-def _hold(path: str, record: Record, named: dict[str, Head]) -> None:
+def _hold(record: Record, named: dict[str, Head]) -> None:
     """Refuse a record in whose place anchor or head file name another."""
     for who, head in named.items():
         if head.seq == record.seq:
             if head.hash != record.hash:
                 expected = f"{head.hash}, which the {who} names"
-                raise JournalBroken(path, record.line, record.seq, "hash", expected, record.hash, HEAD)
+                raise JournalBroken(record.path, record.line, record.seq, "hash", expected, record.hash, HEAD)

@@ -19,7 +19,7 @@ import time
 from hashlib import sha256
 from typing import Final
 
-from dolphin.journal.encoding import GENESIS, HASH_CHARS, LINE_BYTES_MAX, TS_MAX_NS, Head
+from dolphin.journal.encoding import GENESIS, HASH_CHARS, LINE_BYTES_MAX, POLICY_CHARS, TS_MAX_NS, Head
 from dolphin.journal.errors import JournalWriteError
 from dolphin.journal.files import Port, word, write_whole
 from dolphin.journal.gap import Gap, more
@@ -32,8 +32,14 @@ GROUP_NS: Final = 5_000_000
 HEAD_EVERY: Final = 4_096
 """Records between two writings of the head file."""
 
+NEVER: Final = 1 << 62
 _PARTIAL: Final = b"partial"
 _NAMES: Final = frozenset(KINDS.values())
+
+
+def middle(policy_hash: str) -> str:
+    """What stands in every line between kind and data."""
+    return f'","policy":"{policy_hash[:POLICY_CHARS]}","data":'
 
 
 class Tape:
@@ -57,6 +63,15 @@ class Tape:
         self._synced = -1
         self._since_ns = 0
 
+    def following(self, path: str, fd: int) -> Tape:
+        """The empty file `path`, open as `fd`, as the next one of this chain: no head file, no sync of its own."""
+        tape = Tape(path, fd, False, self.instance, self._port)
+        tape._middle = self._middle
+        tape._seq = self._seq
+        tape._digest = self._digest
+        tape._head_due = NEVER
+        return tape
+
     @property
     def head(self) -> Head:
         """The last record that was written: what the run prints, and `--anchor` checks."""
@@ -66,6 +81,16 @@ class Tape:
     def broken(self) -> bool:
         """Whether a record was lost and no GAP could say so yet."""
         return self._gap is not None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._size
+
+    @property
+    def fd(self) -> int:
+        """The file, open and locked; negative once it was let go of."""
+        return self._fd
 
     def append(self, ts_ns: int, kind: str, data: str) -> int:
         """Write one record and return its sequence number; acknowledged when it returns.

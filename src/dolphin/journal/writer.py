@@ -13,14 +13,16 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from dolphin.journal.encoding import FORMAT, POLICY_CHARS, Head, encode, is_hex
+from dolphin.journal.encoding import FORMAT, POLICY_CHARS, Head, decode, encode, is_hex
 from dolphin.journal.errors import JournalError, JournalWriteError
 from dolphin.journal.files import CREATE, PORT, RESUME, Port, let_go, sync_folder, word
 from dolphin.journal.headfile import write_head
 from dolphin.journal.kinds import CLOSE, HEADER, NOTE
 from dolphin.journal.lock import instance_id, locked, sign, unlocked
 from dolphin.journal.recovery import Recovery, cut, recover, unchanged
-from dolphin.journal.tape import Tape
+from dolphin.journal.rotation import made, numbered, undone
+from dolphin.journal.segments import NUMBER_MAX, header_of, opening
+from dolphin.journal.tape import Tape, middle
 
 type Durability = Literal["write", "power"]
 
@@ -35,6 +37,7 @@ class Journal(Tape):
 
     def __init__(self, path: str, fd: int, durable: bool, instance: str, port: Port) -> None:
         super().__init__(path, fd, durable, instance, port)
+        self._header: dict[str, object] = {}
         _open.add(self)
 
     @classmethod
@@ -65,7 +68,8 @@ class Journal(Tape):
         fd = locked(path, CREATE, port)
         journal = cls(path, fd, durable, given, port)
         try:
-            journal._middle = _middle(policy_hash)
+            journal._middle = middle(policy_hash)
+            journal._header = decode(data.encode())
             sign(path, given, port)
             journal.append(ts_ns, HEADER, data)
             journal._settled()
@@ -105,6 +109,85 @@ class Journal(Tape):
             journal.release()
             raise
         return journal
+
+    def rotate(self, ts_ns: int, checkpoint: str) -> None:
+        """Go on in a new file: this one keeps its records under its number (`journal.0001.jsonl`), and the new one
+        begins with its HEADER and a CHECKPOINT. What every step leaves behind is in docs/design/journal-years.md.
+
+        `checkpoint`: data of the CHECKPOINT, the fold of every record so far. JournalError: nothing has changed, and
+        the live file is written on; but JournalWriteError with `kept`: the new file is the journal, and the disk did
+        not confirm its name. ValueError: a line would be too long.
+        """
+        self._whole()
+        number = opening(self._header).number
+        if number >= NUMBER_MAX:
+            raise JournalError(f"{self.path}: segment {number} is the last that has a name")
+        self.flush()
+        header = header_of(self._header, number + 1, self.head)
+        begun = made(self, header, checkpoint, ts_ns, self._port)
+        try:
+            numbered(self.path, self._fd, number, self._port)
+        except BaseException:
+            undone(self.path, begun.fd, self._port)
+            raise
+        self._replaced(begun, header)
+        if self._durable:
+            self._named(ts_ns)
+        self._mark()
+
+    def _whole(self) -> None:
+        """JournalError where not every record so far is in the file, whole."""
+        if self._fd < 0:
+            raise JournalError(f"{self.path}: this writer has let go of the file")
+        if self._gap is not None:
+            raise JournalError(f"{self.path}: records are missing that no GAP has told of yet")
+        if self._inflight:
+            raise JournalError(f"{self.path}: the last write has to be looked up first")
+
+    def _replaced(self, begun: Tape, header: dict[str, object]) -> None:
+        """The moment that decides: before it the old file is the journal, after it the new one is. Where the system, or
+        a signal, breaks into it, the name itself says which of the two it is.
+        """
+        old = self._fd
+        fd, size = begun.fd, begun.size
+        taken = False
+        try:
+            self._port.replace(begun.path, self.path)
+            taken = True
+        except OSError as error:
+            taken = self._stands(begun.fd)
+            if not taken:
+                raise JournalError(f"{self.path}: {begun.path} cannot take its name ({word(error)})") from error
+        except BaseException:
+            taken = self._stands(begun.fd)
+            raise
+        finally:
+            # No call in the first half: a signal handler cannot break in.
+            if taken:
+                self._fd = fd
+                self._size = size
+                self._seq = begun._seq
+                self._digest = begun._digest
+                self._header = header
+                let_go(self._port, old)
+            else:
+                undone(self.path, begun.fd, self._port)
+
+    def _stands(self, fd: int) -> bool:
+        """Whether the new file has the journal's name. Where nobody can say, this writer must not go on in either."""
+        try:
+            return self._port.same(fd, self.path)
+        except OSError:
+            self.release()
+            return False
+
+    def _named(self, ts_ns: int) -> None:
+        """Mode `power`: the new name is on the disk, or what is written from now on may be in a file without a name."""
+        self._synced = self._seq
+        try:
+            sync_folder(self._port, self.path)
+        except OSError as error:
+            raise self._lost(ts_ns, word(error), 0, 2, kept=True) from error
 
     def close(self, ts_ns: int, data: str = "{}") -> Head:
         """Write CLOSE and the head file and let go of the file; the head is what the run prints.
@@ -154,7 +237,8 @@ class Journal(Tape):
                 raise JournalError(
                     f"{self.path}: written under policy {written}, not {policy_hash}; a new policy needs a new journal"
                 )
-        self._middle = _middle(written)
+        self._middle = middle(written)
+        self._header = found.header.data
         sign(self.path, self.instance, self._port)
         self._seq = found.head.seq
         self._digest = bytes.fromhex(found.head.hash)
@@ -182,11 +266,6 @@ def _durable(durability: str) -> bool:
     if durability not in ("write", "power"):
         raise ValueError(f"durability {durability!r}: accepted write, power")
     return durability == "power"
-
-
-def _middle(policy_hash: str) -> str:
-    """What stands in every line between kind and data."""
-    return f'","policy":"{policy_hash[:POLICY_CHARS]}","data":'
 
 
 def _orphan() -> None:

@@ -43,6 +43,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     `third_book`: a file of a third book of record, held against the ledger at the same time; empty: none.
     `third_book_stale_ms`: what it says is nothing any more after this, in real ms.
     `unknown_ms`: live, so long an order of unknown fate counts (unknown.py), in real ms; 0: not at all.
+    `segment_mib`: the journal goes on in a new file once it has so many MiB, at its next checkpoint.
+    `segments_kept`: how many of the files before it stay; 0: all.
     `kill_signal`: live, this signal to the process is a kill; empty: none is.
     """
 
@@ -65,6 +67,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     unknown_ms: int = 10_000
     third_book: str = ""
     third_book_stale_ms: int = 60_000
+    segment_mib: int = 256
+    segments_kept: int = 0
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:
@@ -92,6 +96,10 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
             raise ConfigError(f"unknown_ms: found {self.unknown_ms}; accepted: 0 (they do not count) or more")
         if self.third_book_stale_ms <= 0:
             raise ConfigError(f"third_book_stale_ms: found {self.third_book_stale_ms}; accepted: 1 or more")
+        if self.segments_kept < 0:
+            raise ConfigError(f"segments_kept: found {self.segments_kept}; accepted: 0 (all) or more")
+        if self.segment_mib < 1:
+            raise ConfigError(f"segment_mib: found {self.segment_mib}; accepted: 1 or more")
         self.made_policy()
 
     def made_policy(self) -> Policy:

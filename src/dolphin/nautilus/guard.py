@@ -17,12 +17,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from dolphin.journal import JournalError, JournalWriteError, LatchFile
+from dolphin.journal import JournalError, JournalWriteError, LatchFile, writable
+from dolphin.journal import text as text_of
 from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.aside import Aside
 from dolphin.journal.checkpoint import NEVER, Keeper
 from dolphin.journal.codec import encode
-from dolphin.journal.kinds import CHECKPOINT
+from dolphin.journal.kinds import CHECKPOINT, NOTE
+from dolphin.journal.retention import beyond, remove
 from dolphin.kernel.events import KIND, Effect, Event, Fault, Moved, Order, Tick, Tripped, Verdict
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy, Posture
@@ -35,6 +37,8 @@ type Listener = Callable[[Event, Effects], None]
 WAITING_MAX: Final = 200_000
 """Records kept while the journal cannot be written; after that the newest are lost, and the fold ends at the GAP."""
 
+NOT_ROTATED: Final = '{"what":"not rotated","error":%s}'
+NOT_RETIRED: Final = '{"what":"not retired","error":%s}'
 UNWRITABLE: Final = '{"what":"unwritable","kind":"%s"}'
 
 
@@ -57,9 +61,12 @@ class Guard:
     def __init__(
         self, policy: Policy, state: State, journal: Any, listener: Listener, report: bool,
         latch_file: LatchFile | None = None, after: Callable[[], None] = lambda: None, keeper: Keeper | None = None,
+        segment_bytes: int = NEVER, segments_kept: int = 0,
     ) -> None:  # fmt: skip
         """`latch_file`: what keeps a kill where the journal cannot; None: nothing does. `after`: called when a trip or
         a fall has been acted upon and was recorded, or could not be. `keeper`: of its checkpoints; None: none.
+        `segment_bytes`: a journal of so many is rotated, with a checkpoint. `segments_kept`: how many of those before
+        it stay; 0: all.
         """
         self.policy = policy
         self.state = state
@@ -83,6 +90,8 @@ class Guard:
             keeper = Keeper(Aside(), 0, NEVER)
         self._keeper = keeper
         self.accounts = keeper.accounts
+        self._segment_bytes = segment_bytes
+        self._segments_kept = segments_kept
         # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
         self._standing = not self.running()
         self.over = False
@@ -226,8 +235,49 @@ class Guard:
         text = self._keeper.take(self.state, self.records)
         if not text:
             return True
-        self._keep(Waiting(self.state.clock.t_ns, CHECKPOINT, text))
+        ts_ns = self.state.clock.t_ns
+        if self.journal.size >= self._segment_bytes:
+            return self._rotate(ts_ns, text)
+        return self._checkpointed(ts_ns, text)
+
+    def _checkpointed(self, ts_ns: int, text: str) -> bool:
+        self._keep(Waiting(ts_ns, CHECKPOINT, text))
         return self.flush()
+
+    def _rotate(self, ts_ns: int, text: str) -> bool:
+        """Go on in a new segment, which begins with this checkpoint. Where that cannot be, a NOTE says why, the
+        checkpoint stands in the old one, and it is tried again with the next.
+        """
+        before = self._head_seq()
+        try:
+            self.journal.rotate(ts_ns, text)
+        except JournalWriteError as error:
+            self.records += min(self._head_seq() - before, 1)
+            self._note_refusal(error)
+            self._failed(ts_ns)
+            return False
+        except (JournalError, OSError, ValueError) as error:
+            self._keep(Waiting(ts_ns, NOTE, NOT_ROTATED % text_of(writable(str(error)))))
+            return self._checkpointed(ts_ns, text)
+        self.records += 1
+        if self._segments_kept == 0:
+            return True
+        return self._retire(ts_ns)
+
+    def _retire(self, ts_ns: int) -> bool:
+        """Segments beyond those that are kept go, once the journal says so, each by its last record."""
+        path = self.journal.path
+        try:
+            gone = beyond(path, self._segments_kept)
+            for one in gone:
+                self._keep(Waiting(ts_ns, NOTE, one.data()))
+            written = self.flush()
+            if written:
+                remove(path, gone)
+        except JournalError as error:
+            self._keep(Waiting(ts_ns, NOTE, NOT_RETIRED % text_of(writable(str(error)))))
+            return self.flush()
+        return written
 
     def _append(self, record: Waiting) -> bool:
         try:

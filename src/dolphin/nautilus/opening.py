@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from nautilus_trader.common.component import Logger
 
-from dolphin.journal import Head, Journal, JournalError, JournalLocked, LatchFile, read, recover
+from dolphin.journal import Head, Journal, JournalError, LatchFile, read, recover
 from dolphin.journal.aside import Aside
+from dolphin.journal.chain import header as header_record
 from dolphin.journal.checkpoint import Keeper
 from dolphin.journal.codec import Malformed, begin, policy_hash, policy_object
 from dolphin.journal.entries import Accounts, unit_of
@@ -27,6 +28,8 @@ from dolphin.journal.kinds import HEADER
 from dolphin.journal.latchfile import EXPECTED, Held, take_up
 from dolphin.journal.latchfile import begin as latch_begun
 from dolphin.journal.lock import locked
+from dolphin.journal.segments import name_of
+from dolphin.journal.segments import opening as opening_of
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.state import FeedKind, Latch, State
 from dolphin.kernel.units import FULL_MS
@@ -186,8 +189,6 @@ def set_aside(path: Path, latch: bool = True) -> Path | None:
     # A rename takes a file from under its writer without a word: only who holds the lock may do it.
     fd = locked(str(path), RESUME, PORT)
     try:
-        if not _same(fd, path):
-            raise JournalLocked(str(path), "another process, which set the earlier journal aside just now")
         if not latch:
             _tell_latch_file(str(path))
         return _renamed(path, latch)
@@ -195,29 +196,35 @@ def set_aside(path: Path, latch: bool = True) -> Path | None:
         let_go(PORT, fd)
 
 
-def _same(fd: int, path: Path) -> bool:
-    """Whether what is locked is still what the name stands for: two guards may have begun in the same moment."""
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
 def _renamed(path: Path, latch: bool) -> Path:
     number = 1
     while path.with_name(f"journal-{number}.jsonl").exists():
         number += 1
     target = path.with_name(f"journal-{number}.jsonl")
+    # Its segments first: where this ends in between, the next start finds the journal and goes on.
+    for segment in range(_segment(path) - 1, 0, -1):
+        _moved(Path(name_of(str(path), segment)), Path(name_of(str(target), segment)))
     os.rename(path, target)
     endings = ["head"]
     if latch:
         endings.append("latch")
     for ending in endings:
-        beside = path.with_name(f"{path.name}.{ending}")
-        if beside.exists():
-            os.rename(beside, path.with_name(f"{target.name}.{ending}"))
+        _moved(path.with_name(f"{path.name}.{ending}"), target.with_name(f"{target.name}.{ending}"))
     Logger("Dolphin").warning(f"{path}: an earlier journal was there, it is now {target}")
     return target
+
+
+def _segment(path: Path) -> int:
+    """The number of the live segment of the journal `path`; 1 where that cannot be read."""
+    try:
+        return opening_of(header_record(str(path)).data).number
+    except JournalError:
+        return 1
+
+
+def _moved(path: Path, target: Path) -> None:
+    if path.exists():
+        os.rename(path, target)
 
 
 def _tell_latch_file(path: str) -> None:

@@ -1,0 +1,80 @@
+"""Which segments of a journal may go, and what the journal says of one that went.
+
+What belongs here: the rule and the removal; when is for the plug-in (`nautilus/guard.py`). A segment may go when the
+live one begins with a checkpoint that reads back from the file: recovery then needs nothing before it. The oldest go
+first, so that no hole is left. What went is named by its last record, which is what the header after it names too.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import NamedTuple
+
+from dolphin.journal.chain import header, is_there
+from dolphin.journal.checkpoint import read_checkpoint
+from dolphin.journal.codec import Malformed
+from dolphin.journal.encoding import Head, encode
+from dolphin.journal.errors import JournalError
+from dolphin.journal.files import PORT, Port, word
+from dolphin.journal.kinds import CHECKPOINT
+from dolphin.journal.reader import read_file
+from dolphin.journal.segments import name_of, opening
+
+RETIRED = "retired"
+"""What the NOTE of a segment that goes says: `segment`, and `seq` and `hash` of its last record."""
+
+
+class Retired(NamedTuple):
+    """A segment that may go. `head`: its last record."""
+
+    segment: int
+    head: Head
+
+    def data(self) -> str:
+        """The `data` of its NOTE."""
+        said = {"what": RETIRED, "segment": self.segment, "seq": self.head.seq, "hash": self.head.hash}
+        return encode(said)
+
+
+def beyond(path: str, kept: int, *, port: Port = PORT) -> list[Retired]:
+    """The rotated segments of the journal `path` that are more than `kept`, oldest first; none where the live file does
+    not begin with a checkpoint. JournalError: a header cannot be read.
+    """
+    live = opening(header(path, port=port).data).number
+    if not _recoverable(path, port):
+        return []
+    found: list[Retired] = []
+    for number in range(live - kept - 1, 0, -1):
+        if not is_there(name_of(path, number), port):
+            break
+        follower = path
+        if number + 1 < live:
+            follower = name_of(path, number + 1)
+        found.append(Retired(number, opening(header(follower, port=port).data).before))
+    return found[::-1]
+
+
+def remove(path: str, gone: list[Retired], *, port: Port = PORT) -> None:
+    """Take the files of these segments away. JournalError: one is left, and those after it."""
+    for one in gone:
+        name = name_of(path, one.segment)
+        try:
+            port.unlink(name)
+        except OSError as error:
+            raise JournalError(f"{name}: cannot be removed ({word(error)}); it is tried again later") from error
+
+
+def _recoverable(path: str, port: Port) -> bool:
+    """Whether the second record of the live file is a checkpoint that can be read."""
+    with closing(read_file(path, port=port)) as records:  # type: ignore[type-var]
+        next(records)
+        second = next(records, None)
+    if second is None:
+        return False
+    if second.kind != CHECKPOINT:
+        return False
+    try:
+        read_checkpoint(second.data, second.raw)
+    except Malformed:
+        return False
+    return True
