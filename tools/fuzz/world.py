@@ -159,7 +159,10 @@ class World:
             if self.guard.failures:
                 self.oracle.found(judge.FAILED, "; ".join(self.guard.failures))
             self.oracle.off = True
-            self.engine.dispose()
+            try:
+                self.engine.dispose()
+            except Crash:  # in the middle of its last records
+                self._released()
         self.engine = None
 
     def _build(self) -> None:
@@ -323,13 +326,16 @@ class World:
         """The process is gone: its files are closed by the system, nothing more is written."""
         self.oracle.off = True
         self._carry()
+        self._released()
+        self.engine.dispose()
+
+    def _released(self) -> None:
         parts = self.guard.parts
         if parts is not None:
             parts.guard.journal.release()
             if parts.guard._latch_file is not None:
                 parts.guard._latch_file.release()
         self.guard.parts = None
-        self.engine.dispose()
 
     def _put_back(self) -> None:
         """Positions of before, as a reconciliation leaves them in the cache."""
