@@ -192,6 +192,17 @@ def test_where_none_is_right_all_of_it_is_folded(long: str, forge: Callable[[Any
     assert pipeline.audit(long, jobs=1).verdict == "violates"
 
 
+@pytest.mark.req("DOL-JOURNAL-012")
+def test_one_of_before_there_was_a_ledger_in_it_is_passed_over(long: str) -> None:
+    def older(number: int, value: dict[str, Any]) -> None:
+        value["data"].pop("ledger", None)
+
+    rewritten(long, older)
+    _, book = folded(long)
+    assert book.begun == 0
+    same(book, whole(long))
+
+
 def test_no_more_than_three_are_tried(long: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
 
