@@ -1,19 +1,13 @@
-"""What the kernel's tests share: the marker of the slow ones, and hypothesis without a clock (contracts are slow)."""
+"""What the kernel's tests share: the marker of the slow ones, and how many examples are generated."""
 
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
-# The same examples on every machine; DOLPHIN_EXAMPLES=5000 looks further, with fresh ones.
+# Few where contracts are slow; DOLPHIN_EXAMPLES=5000 looks further, with fresh ones (tests/conftest.py).
 _EXAMPLES = os.environ.get("DOLPHIN_EXAMPLES")
-settings.register_profile(
-    "kernel",
-    deadline=None,
-    derandomize=_EXAMPLES is None,
-    max_examples=int(_EXAMPLES or 12),
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
+settings.register_profile("kernel", settings.get_profile("suite"), max_examples=int(_EXAMPLES or 12))
 settings.load_profile("kernel")
 
 
