@@ -18,6 +18,7 @@ from nautilus_trader.model.events import (
     OrderEmulated,
     OrderFilled,
     OrderInitialized,
+    OrderModifyRejected,
     OrderPendingCancel,
     OrderPendingUpdate,
     OrderSubmitted,
@@ -70,6 +71,7 @@ class Oracle:
         self.announced: dict[str, Any] = {}
         self.canceling: dict[str, int] = {}
         self.crossing: set[str] = set()
+        self.changes: dict[str, int] = {}
         self.excused: set[str] = set()
         self.killed_ns = -1
         self.findings: list[Finding] = []
@@ -87,6 +89,7 @@ class Oracle:
         self.pending.clear()
         self.canceling.clear()
         self.crossing.clear()
+        self.changes.clear()
         self.off = False
         engine.kernel.msgbus.subscribe("events.order.*", self._heard, priority=100)
 
@@ -146,12 +149,15 @@ class Oracle:
                 self._exit_was_free(order, 0, event.reason)
         elif kind is OrderPendingUpdate:
             self.pending[name] = (leaves(order), self.killed_ns >= 0)
+            self.changes[name] = self.changes.get(name, 0) + 1
         elif kind is OrderPendingCancel:
             self.canceling[name] = event.ts_event
         elif kind is OrderCancelRejected:
             self.canceling.pop(name, None)
         elif kind is OrderUpdated:
             self._updated(event, order)
+        if kind in (OrderUpdated, OrderModifyRejected):
+            self.changes[name] = max(0, self.changes.get(name, 0) - 1)
         if kind in (OrderSubmitted, OrderEmulated):
             self.working[name] = order
         if order.is_closed:
@@ -262,7 +268,7 @@ class Oracle:
         for other in self.cache.orders(None, order.instrument_id, order.strategy_id):
             if other.is_closed or other is order or self._key(other) != self._key(order) or other.side != order.side:
                 continue
-            if other.status == OrderStatus.PENDING_UPDATE:  # to what size, no event says
+            if self.changes.get(other.client_order_id.value):  # to what size, no event says
                 return math.inf
             if taking and not other.client_order_id.value.startswith(OWN) and not self._arriving(other):
                 continue
