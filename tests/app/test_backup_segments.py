@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from dolphin.app.cli import main
 from dolphin.app.state_dir import JOURNAL
 from dolphin.journal import Journal, read, recover, verify
 from dolphin.journal.folding import folded
+from dolphin.journal.retention import beyond, remove
 from dolphin.journal.segments import name_of
+from dolphin.nautilus.opening import set_aside
+from tests.audit.make_journal import Maker
 from tests.journal.test_segments import turned
 
 Said = pytest.CaptureFixture[str]
@@ -69,3 +73,127 @@ def test_what_came_after_the_backup_is_set_aside(tmp_path: Path, capsys: Said, l
     maker.rotate()
     maker.journal.release()
     assert [record.seq for record in read(str(path))] == [*range(recover(str(path)).head.seq + 1)]
+
+
+def taken_up(maker: Maker) -> None:
+    """The maker goes on with what was restored."""
+    maker.journal = Journal.resume(str(maker.path), ts_ns=maker.now)
+    book = folded(str(maker.path)).book
+    assert book.state is not None
+    maker.state, maker.aside = book.state, book.aside
+
+
+def inodes(folder: Path, names: str = "journal*.jsonl") -> set[int]:
+    return {path.stat().st_ino for path in folder.glob(names)}
+
+
+@pytest.mark.req("DOL-JOURNAL-014", "DOL-STATE-003")
+def test_what_a_restore_set_aside_outlives_a_backtest(tmp_path: Path) -> None:
+    """Both look for free names, and there is no `journal-1.jsonl` where the live file was lost."""
+    path = home(tmp_path) / JOURNAL
+    maker = turned(str(path), 2)
+    kept = tmp_path / "kept"
+    assert main(["backup", "--state", str(path.parent), "--to", str(kept)]) == 0
+    for _ in range(2):
+        maker.rotate()
+        maker.tick(1)
+    maker.journal.release()
+    path.unlink()
+    assert main(["restore", "--from", str(kept), "--state", str(path.parent)]) == 0
+    taken_up(maker)
+    for _ in range(2):
+        maker.rotate()
+        maker.tick(1)
+    maker.journal.release()
+    records = [record.head for record in read(str(path))]
+    before = inodes(path.parent)
+    assert len(before) == 6
+    aside = set_aside(path)
+    assert inodes(path.parent) == before
+    assert aside is not None
+    assert aside.name == "journal-2.jsonl"
+    assert [record.head for record in read(str(aside))] == records
+
+
+@pytest.mark.req("DOL-STATE-003", "DOL-JOURNAL-015")
+def test_a_set_aside_that_died_is_finished_under_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home(tmp_path) / JOURNAL
+    turned(str(path), 4).journal.release()
+    records = [record.head for record in read(str(path))]
+    rename = os.rename
+
+    def dies(source: Path, target: Path) -> None:
+        if source.name == "journal.0002.jsonl":
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", dies)
+        with pytest.raises(KeyboardInterrupt):
+            set_aside(path)
+    assert path.exists()
+    aside = set_aside(path)
+    assert aside is not None
+    assert [record.head for record in read(str(aside))] == records
+    assert not [*path.parent.glob("journal.*")]
+
+
+@pytest.mark.req("DOL-STATE-003", "DOL-JOURNAL-016")
+def test_the_link_of_a_rotation_that_died_is_set_aside_with_it(tmp_path: Path) -> None:
+    """Else the journal after it could never be rotated."""
+    path = home(tmp_path) / JOURNAL
+    maker = turned(str(path), 1)
+    maker.journal.release()
+    os.link(path, name_of(str(path), 1))
+    set_aside(path)
+    assert not [*path.parent.glob("journal.*")]
+    turned(str(path), 2).journal.release()
+
+
+@pytest.mark.req("DOL-JOURNAL-014", "DOL-JOURNAL-015")
+def test_segments_behind_a_hole_are_set_aside_too_and_restores_do_not_mix(tmp_path: Path) -> None:
+    """Retention took the one after the backup: those behind it would be in the way of the rotations to come."""
+    path = home(tmp_path) / JOURNAL
+    maker = turned(str(path), 2)
+    kept = tmp_path / "kept"
+    assert main(["backup", "--state", str(path.parent), "--to", str(kept)]) == 0
+    for turn in (1, 2):
+        for _ in range(3):
+            maker.rotate()
+            maker.tick(1)
+        maker.journal.release()
+        os.unlink(name_of(str(path), 2))
+        if turn == 1:
+            path.unlink()
+        else:
+            path.write_bytes(b"damaged")
+        behind = inodes(path.parent, "journal.000[34].jsonl")
+        assert main(["restore", "--from", str(kept), "--state", str(path.parent)]) == 0
+        assert inodes(path.parent, f"journal-{turn}.000[34].jsonl") == behind
+        assert (path.parent / f"journal-{turn}.jsonl").exists() == (turn == 2)
+        taken_up(maker)
+    for number in (2, 3, 4):
+        maker.rotate()
+        maker.tick(1)
+        assert Path(name_of(str(path), number)).exists()
+    maker.journal.release()
+
+
+@pytest.mark.req("DOL-JOURNAL-017")
+def test_limits_are_shown_when_the_segment_that_said_them_is_gone(tmp_path: Path, capsys: Said) -> None:
+    path = home(tmp_path) / JOURNAL
+    maker = turned(str(path), 1)
+    assert main(["limits", "show", "--state", str(path.parent)]) == 0
+    nothing = capsys.readouterr().out
+    maker.limits(50)
+    assert main(["limits", "show", "--state", str(path.parent)]) == 0
+    said = capsys.readouterr().out
+    assert said != nothing
+    for _ in range(2):
+        maker.rotate()
+        maker.tick(1)
+    remove(str(path), beyond(str(path), 1))
+    maker.journal.release()
+    assert not Path(name_of(str(path), 1)).exists()
+    assert main(["limits", "show", "--state", str(path.parent)]) == 0
+    assert capsys.readouterr().out == said

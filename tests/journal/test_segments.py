@@ -393,13 +393,17 @@ def test_a_process_that_is_killed_at_any_step_of_a_rotation(tmp_path: Path, afte
 
 
 @pytest.mark.req("DOL-JOURNAL-016")
-@pytest.mark.parametrize("call", ["unlink", "open", "flock", "write", "fdatasync", "link", "replace"])
-def test_a_rotation_that_is_refused_changes_nothing(path: str, call: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "durability"),
+    [(call, "power") for call in ("unlink", "open", "flock", "write", "fdatasync", "same", "link", "replace")]
+    + [("fdatasync", "write")],
+)
+def test_a_rotation_that_is_refused_changes_nothing(path: str, call: str, durability: Any) -> None:
     maker = turned(path, 2)
     maker.journal.release()
     faults = Faults(0, only=call)
     faults.on = False
-    journal = maker.journal = Journal.resume(path, ts_ns=maker.now, durability="power", port=faults.port())
+    journal = maker.journal = Journal.resume(path, ts_ns=maker.now, durability=durability, port=faults.port())
     Path(next_of(path)).write_text("left by one that died")
     head = journal.head
     faults.on = True
@@ -483,10 +487,16 @@ def test_nor_of_one_that_was_taken_away(path: str) -> None:
 def test_where_nobody_can_say_which_file_it_is_the_writer_lets_go(path: str) -> None:
     maker = turned(path, 2)
 
+    asked = [0]
+
     def refuse(*args: Any) -> Any:
         raise OSError(errno.EIO, "injected")
 
-    maker.journal._port = PORT._replace(replace=refuse, same=refuse)
+    def same(fd: int, name: str) -> bool:
+        asked[0] += 1
+        return PORT.same(fd, name) if asked[0] == 1 else refuse()
+
+    maker.journal._port = PORT._replace(replace=refuse, same=same)
     with pytest.raises(JournalError, match="EIO"):
         maker.rotate()
     with pytest.raises(JournalWriteError, match="EBADF"):
@@ -558,6 +568,61 @@ def test_what_has_its_name_already_is_not_overwritten(path: str) -> None:
     maker.rotate()
     maker.close()
     assert verify(path).closed
+
+
+@pytest.mark.req("DOL-JOURNAL-016", "DOL-JOURNAL-003")
+def test_who_was_moved_away_does_not_take_the_name_of_another_writer(path: str) -> None:
+    """Whose journal was moved under it goes on in a file that has no name; another has begun one meanwhile."""
+    maker = turned(path, 2)
+    os.rename(path, f"{path}.moved")
+    other = Maker(Path(path))
+    other.hear()
+    there = Path(path).stat().st_ino
+    with pytest.raises(JournalError, match="is another file than the one that is written"):
+        maker.rotate()
+    maker.journal.release()
+    assert Path(path).stat().st_ino == there
+    assert not Path(name_of(path, 2)).exists()
+    assert not Path(next_of(path)).exists()
+    other.tick(1)
+    other.journal.release()
+    with pytest.raises(JournalError, match="is another file"):
+        rotating_gone(path)
+
+
+def rotating_gone(path: str) -> None:
+    """Nothing has the name any more."""
+    journal = Journal.resume(path, ts_ns=T0 + 10**15)
+    os.unlink(path)
+    try:
+        journal.rotate(T0 + 10**15, "{}")
+    finally:
+        journal.release()
+
+
+@pytest.mark.req("DOL-JOURNAL-016", "DOL-JOURNAL-015")
+@pytest.mark.parametrize("durability", ["write", "power"])
+def test_what_was_rotated_away_is_on_the_disk_before_the_new_file_has_the_name(path: str, durability: Any) -> None:
+    """Else a loss of power leaves it short before a sound segment."""
+    maker = turned(path, 2)
+    maker.journal.release()
+    calls: list[str] = []
+    live = os.stat(path).st_ino
+
+    def fdatasync(fd: int) -> None:
+        calls.append("old file" if os.fstat(fd).st_ino == live else "other")
+        PORT.fdatasync(fd)
+
+    def replace(name: str, target: str) -> None:
+        calls.append("replace")
+        PORT.replace(name, target)
+
+    maker.journal = Journal.resume(path, ts_ns=maker.now, durability=durability)
+    maker.tick(1)
+    maker.journal._port = PORT._replace(fdatasync=fdatasync, replace=replace)
+    maker.rotate()
+    maker.journal.release()
+    assert "old file" in calls[: calls.index("replace")]
 
 
 def test_the_last_number_that_there_is(path: str) -> None:

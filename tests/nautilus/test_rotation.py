@@ -19,10 +19,12 @@ from dolphin.journal.chain import header
 from dolphin.journal.files import PORT
 from dolphin.journal.folding import folded
 from dolphin.journal.segments import name_of, opening
+from dolphin.kernel.events import Seen
 from dolphin.kernel.state import Mode, outcome
 from dolphin.nautilus import guard as guarding
 from dolphin.nautilus import opening as beginning
 from dolphin.nautilus.config import ConfigError, PlugConfig
+from tests.audit.make_journal import Maker
 from tests.journal.test_segments import turned
 from tests.nautilus.rig import T0, Rig, S, quotes, replays
 from tests.nautilus.test_checkpoints import EVERY, SCRIPT, WILD, same
@@ -89,6 +91,20 @@ def test_a_backtest_sets_all_of_it_aside(tmp_path):
     assert segments(rig.journal) == 1
     assert pipeline.audit(str(tmp_path / "journal-1.jsonl")).verdict == "conforms"
     assert not Path(name_of(str(rig.journal), 1)).exists()
+
+
+@pytest.mark.req("DOL-STATE-003", "DOL-JOURNAL-015")
+def test_a_live_hosts_journal_with_a_hole_is_spared_by_a_backtest(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    maker = Maker(path, more={"host": "live"})
+    maker.hear()
+    for _ in range(3):
+        maker.rotate()
+        maker.tick(1)
+    maker.journal.release()
+    os.unlink(name_of(str(path), 2))
+    with pytest.raises(beginning.LiveJournal):
+        beginning._spare_the_live(path)
 
 
 @pytest.mark.req("DOL-JOURNAL-016")
@@ -249,6 +265,63 @@ def test_none_goes_before_the_journal_says_so(tmp_path, monkeypatch):
     assert rig.records("GAP")
     assert 1 not in removed
     assert pipeline.audit(str(rig.journal)).findings == ()
+
+
+@pytest.mark.req("DOL-JOURNAL-017", "DOL-JOURNAL-002")
+@pytest.mark.parametrize("refused", [False, True])
+def test_in_mode_power_none_goes_before_the_disk_says_so(tmp_path, monkeypatch, refused):
+    real = guarding.remove
+    removed = []
+
+    def look(path, gone):
+        if gone:
+            journal = rig.guard.parts.guard.journal
+            removed.append(journal._synced == journal.head.seq)
+            real(path, gone)
+
+    def note(path, kept):
+        gone = found(path, kept)
+        if gone:
+            if refused:
+                rig.guard.parts.guard.journal._port = PORT._replace(fdatasync=refuse)
+        return gone
+
+    def refuse(fd):
+        rig.guard.parts.guard.journal._port = PORT
+        raise OSError(errno.EIO, "injected")
+
+    found = guarding.beyond
+    monkeypatch.setattr(guarding, "beyond", note)
+    monkeypatch.setattr(guarding, "remove", look)
+    rig = Rig(tmp_path, segments_kept=1, durability="power")
+
+    def small(strategy):
+        rig.guard.parts.guard._segment_bytes = 1
+
+    rig.add(make({1: small, **SCRIPT})).run(quotes(rig.instrument, WILD))
+    assert removed == [] if refused else removed
+    assert all(removed)
+    assert bool(rig.records("GAP")) == refused
+    assert pipeline.audit(str(rig.journal)).findings == ()
+
+
+@pytest.mark.req("DOL-JOURNAL-017")
+def test_few_go_at_one_rotation(tmp_path):
+    """Where fewer are to be kept than there are: the event loop waits for the removals."""
+    path = str(tmp_path / "journal.jsonl")
+    maker = turned(path, 6)
+    keeper = checkpoint.Keeper(maker.aside, 0, EVERY)
+    guard = guarding.Guard(
+        maker.policy, maker.state, maker.journal, lambda *_: None, True, keeper=keeper, segment_bytes=1, segments_kept=1
+    )
+    left = []
+    for turn in range(3 * EVERY):
+        guard.emit(Seen(maker.now + turn, 0, maker.now + 1000 * S))
+        there = sorted(int(name.name[8:12]) for name in tmp_path.glob("journal.0*"))
+        if there not in left:
+            left.append(there)
+    maker.journal.release()
+    assert left[:4] == [[1, 2, 3, 4, 5], [3, 4, 5, 6], [5, 6, 7], [7, 8]]
 
 
 @pytest.mark.req("DOL-JOURNAL-003", "DOL-JOURNAL-016")

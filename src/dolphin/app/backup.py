@@ -37,6 +37,7 @@ from dolphin.journal.folding import folded
 from dolphin.journal.headfile import write_head
 from dolphin.journal.lock import locked, sign, unlocked
 from dolphin.journal.segments import name_of
+from dolphin.journal.setaside import free, numbers
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
 
@@ -221,9 +222,11 @@ def _replaced(target: Path, part: Path, copy: Copy) -> None:
     try:
         _compare(target, copy.found, claimed)
         _killed(target)
+        later = numbers(str(target), copy.found.segment)
+        aside = free(str(target), later)
         if not claimed:
-            _set_aside(target)
-        _later_aside(target, copy.found.segment)
+            _set_aside(target, Path(aside))
+        _later_aside(target, aside, later)
         os.rename(part, target)
         claimed = False
         _finished(target, copy)
@@ -306,13 +309,10 @@ def _killed(target: Path) -> None:
     LatchFile.create(path, "", latch, 0).release()
 
 
-def _set_aside(target: Path) -> None:
+def _set_aside(target: Path, aside: Path) -> None:
     """A second name for the journal that is there, and another for its head file. The first stays until the copy has
     it. After a restore that died here it may have two of them already; none of them is removed.
     """
-    number = 1
-    while (aside := target.with_name(f"journal-{number}.jsonl")).exists():
-        number += 1
     os.link(target, aside)
     head = target.with_name(f"{target.name}.head")
     if head.exists():
@@ -320,15 +320,12 @@ def _set_aside(target: Path) -> None:
     print(f"set aside: {aside} ({aside.stat().st_size:,} bytes)")
 
 
-def _later_aside(target: Path, segment: int) -> None:
+def _later_aside(target: Path, aside: str, later: list[int]) -> None:
     """Segments from the copy's own number on are of what came after it: the copy will be rotated to that name."""
-    while (later := Path(name_of(str(target), segment))).exists():
-        number = 1
-        while (aside := Path(name_of(str(target.with_name(f"journal-{number}.jsonl")), segment))).exists():
-            number += 1
-        os.rename(later, aside)
-        print(f"set aside: {aside} ({aside.stat().st_size:,} bytes)")
-        segment += 1
+    for segment in later:
+        moved = Path(name_of(aside, segment))
+        os.rename(name_of(str(target), segment), moved)
+        print(f"set aside: {moved} ({moved.stat().st_size:,} bytes)")
 
 
 def _tell(word: str, target: Path, copy: Copy) -> None:

@@ -31,7 +31,7 @@ _AUDIT: Final = "run `trace-audit` on it"
 class Folded:
     """A book as its journal makes it. `waiting`: positions written in ADOPT that nobody has decided on. `kill_texts`:
     the causes that operators gave, by episode, the first of one first. `begun`: the checkpoint from which it was
-    folded, 0: the header.
+    folded, 0: the header. `limits`: the pre-trade limits in force.
     """
 
     header: Mapping[str, Any]
@@ -41,6 +41,7 @@ class Folded:
     gross: int
     kill_texts: dict[int, list[str]]
     begun: int
+    limits: dict[str, Any]
 
 
 def folded(path: Path) -> tuple[Recovery, Folded]:
@@ -54,7 +55,7 @@ def folded(path: Path) -> tuple[Recovery, Folded]:
     assert made.state is not None
     aside = made.aside
     return recovery, Folded(
-        made.header, made.policy, made.state, aside.waiting, aside.gross, aside.kill_texts, made.begun
+        made.header, made.policy, made.state, aside.waiting, aside.gross, aside.kill_texts, made.begun, aside.limits
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dolphin.app import args
+from dolphin.app.book import folded
 from dolphin.app.config import ConfigErrors
 from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
 from dolphin.app.limits_file import load_limits
@@ -63,17 +64,10 @@ def table(limits: Limits) -> str:
 
 
 def said_in_force(state: StateDir) -> dict[str, Any]:
-    """What the journal last said of the limits in force; nothing where it says nothing."""
-    from dolphin.journal import JournalTorn, read
-
-    said: dict[str, Any] = {}
-    try:
-        for record in read(str(state.journal)):
-            if record.kind == "NOTE" and record.data.get("what") == "limits":
-                said = record.data["limits"]
-    except JournalTorn:  # the book runs, and is writing its next line
-        pass
-    return said
+    """What the journal says of the limits in force, by its fold: the segment that said so may be gone. Nothing where it
+    says nothing.
+    """
+    return folded(state.journal)[1].limits
 
 
 def windows(said: Mapping[str, Any]) -> str:

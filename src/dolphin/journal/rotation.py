@@ -59,10 +59,13 @@ def _unwritten(name: str, error: str) -> JournalError:
 
 def numbered(path: str, fd: int, number: int, port: Port) -> None:
     """Step 2: the live file, open as `fd`, gets its number as a second name; it may have that from a rotation which did
-    not come to its end. JournalError: it has none.
+    not come to its end. JournalError: it has none, or another file has the journal's name: who moved this one away
+    may have let another writer begin, whose file must not lose its name.
     """
     name = name_of(path, number)
     try:
+        if not port.same(fd, path):
+            raise JournalError(f"{path}: is another file than the one that is written; somebody has moved that away")
         port.link(path, name)
     except FileExistsError:
         if not port.same(fd, name):

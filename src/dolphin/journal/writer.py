@@ -123,6 +123,8 @@ class Journal(Tape):
         if number >= NUMBER_MAX:
             raise JournalError(f"{self.path}: segment {number} is the last that has a name")
         self.flush()
+        if not self._durable:
+            self._last_sync()
         header = header_of(self._header, number + 1, self.head)
         begun = made(self, header, checkpoint, ts_ns, self._port)
         try:
@@ -134,6 +136,15 @@ class Journal(Tape):
         if self._durable:
             self._named(ts_ns)
         self._mark()
+
+    def _last_sync(self) -> None:
+        """Mode `write`: the new file is synced, so the old one has to be before: a loss of power would else leave it
+        short before a sound one, which is a break of the chain and not a lost end.
+        """
+        try:
+            self._port.fdatasync(self._fd)
+        except OSError as error:
+            raise JournalError(f"{self.path}: cannot be synced ({word(error)}); it is written on") from error
 
     def _whole(self) -> None:
         """JournalError where not every record so far is in the file, whole."""

@@ -37,6 +37,9 @@ type Listener = Callable[[Event, Effects], None]
 WAITING_MAX: Final = 200_000
 """Records kept while the journal cannot be written; after that the newest are lost, and the fold ends at the GAP."""
 
+RETIRED_AT_ONCE: Final = 2
+"""Segments that go at one rotation: to remove a large file takes time, and the event loop waits for it."""
+
 NOT_ROTATED: Final = '{"what":"not rotated","error":%s}'
 NOT_RETIRED: Final = '{"what":"not retired","error":%s}'
 UNWRITABLE: Final = '{"what":"unwritable","kind":"%s"}'
@@ -265,13 +268,15 @@ class Guard:
         return self._retire(ts_ns)
 
     def _retire(self, ts_ns: int) -> bool:
-        """Segments beyond those that are kept go, once the journal says so, each by its last record."""
+        """Segments beyond those kept go, once the journal names their last records (`power`: once the disk has it)."""
         path = self.journal.path
         try:
-            gone = beyond(path, self._segments_kept)
+            gone = beyond(path, self._segments_kept)[:RETIRED_AT_ONCE]
             for one in gone:
                 self._keep(Waiting(ts_ns, NOTE, one.data()))
             written = self.flush()
+            if written:
+                written = self._synced(ts_ns)
             if written:
                 remove(path, gone)
         except JournalError as error:

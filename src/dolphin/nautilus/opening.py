@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from nautilus_trader.common.component import Logger
 
-from dolphin.journal import Head, Journal, JournalError, LatchFile, read, recover
+from dolphin.journal import Head, Journal, JournalError, LatchFile, recover
 from dolphin.journal.aside import Aside
 from dolphin.journal.chain import header as header_record
 from dolphin.journal.checkpoint import Keeper
@@ -29,7 +29,7 @@ from dolphin.journal.latchfile import EXPECTED, Held, take_up
 from dolphin.journal.latchfile import begin as latch_begun
 from dolphin.journal.lock import locked
 from dolphin.journal.segments import name_of
-from dolphin.journal.segments import opening as opening_of
+from dolphin.journal.setaside import free, numbers
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.state import FeedKind, Latch, State
 from dolphin.kernel.units import FULL_MS
@@ -197,12 +197,10 @@ def set_aside(path: Path, latch: bool = True) -> Path | None:
 
 
 def _renamed(path: Path, latch: bool) -> Path:
-    number = 1
-    while path.with_name(f"journal-{number}.jsonl").exists():
-        number += 1
-    target = path.with_name(f"journal-{number}.jsonl")
-    # Its segments first: where this ends in between, the next start finds the journal and goes on.
-    for segment in range(_segment(path) - 1, 0, -1):
+    segments = numbers(str(path))
+    target = Path(free(str(path), segments))
+    # Its segments first: where this ends in between, the next start finds the journal and goes on under the same name.
+    for segment in segments:
         _moved(Path(name_of(str(path), segment)), Path(name_of(str(target), segment)))
     os.rename(path, target)
     endings = ["head"]
@@ -212,14 +210,6 @@ def _renamed(path: Path, latch: bool) -> Path:
         _moved(path.with_name(f"{path.name}.{ending}"), target.with_name(f"{target.name}.{ending}"))
     Logger("Dolphin").warning(f"{path}: an earlier journal was there, it is now {target}")
     return target
-
-
-def _segment(path: Path) -> int:
-    """The number of the live segment of the journal `path`; 1 where that cannot be read."""
-    try:
-        return opening_of(header_record(str(path)).data).number
-    except JournalError:
-        return 1
 
 
 def _moved(path: Path, target: Path) -> None:
@@ -254,10 +244,9 @@ def is_live(header: Mapping[str, Any]) -> bool:
 
 def _live_before(path: Path) -> bool:
     """Whether the journal at `path`, if it is one, is of a live host."""
-    records = read(str(path))
     try:
-        return is_live(next(records).data)
-    except (JournalError, StopIteration):
+        return is_live(header_record(str(path)).data)
+    except JournalError:
         return False
 
 
