@@ -108,3 +108,32 @@ def test_after_a_gap_nothing_is_said_of_caps(tmp_path):
     maker.close()
     orders = [record for record in read(str(tmp_path / "journal.jsonl")) if record.kind == "ORDER"]
     assert [caps.take(record) for record in orders] == [None]
+
+
+@pytest.mark.req("DOL-LIMIT-002")
+def test_a_journal_that_begins_with_a_checkpoint_has_its_limits_and_their_returns(tmp_path):
+    """What retention leaves, or the live file alone: no NOTE says them."""
+    maker = Maker(tmp_path / "journal.jsonl")
+    maker.hear()
+    maker.limits(6)
+    maker.order(1, 7, cap_lots=0, cap=2)
+    maker.close()
+    records = list(read(str(tmp_path / "journal.jsonl")))
+    (order,) = (record for record in records if record.kind == "ORDER")
+    (note,) = (record for record in records if record.data.get("what") == "limits")
+    said = note.data["limits"]
+    caps = Caps("j")
+    caps.begin(said)
+    assert (caps.take(order), caps.checked) == (None, 1)
+    said["rules"]["gap_sigma"] = said["rules"]["order_quantity"] | {"window_ns": "60", "size": "60000"}
+    moves = {"horizon_ns": "60", "interval": 1, "base": {}, "moves": {"EURUSD.SIM": [10_000]}}
+    caps.begin(said | {"returns": moves})
+    found = caps.take(order)
+    assert found is not None
+    assert (found.field, found.expected) == ("x.limits.facts.sigma_ppm", "10000")
+    caps = Caps("j")
+    caps.begin({})
+    assert (caps.take(order), caps.checked) == (None, 0)
+    unread = Caps("j")
+    unread.begin({"rules": {"posit": {}}})
+    assert (unread.take(order), unread.checked) == (None, 0)

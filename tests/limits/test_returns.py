@@ -11,7 +11,7 @@ from dolphin.journal.encoding import LINE_BYTES_MAX, encode
 from dolphin.kernel.units import MICRO
 from dolphin.limits.check import ALL, BREACHED, CHECKS
 from dolphin.limits.codes import Code, Mode
-from dolphin.limits.config import Rule, change, from_object, made, to_object
+from dolphin.limits.config import Rule, change, from_object, horizon_ns, made, to_object
 from dolphin.limits.held import Held
 from dolphin.limits.limiter import Limiter
 from dolphin.limits.returns import INSTRUMENTS_MAX, NOTHING_KNOWN, ROWS, Returns, move, noted, sigma
@@ -212,13 +212,60 @@ def test_rows_are_recorded_only_where_a_bound_does_not_decide():
 
 
 @pytest.mark.req("DOL-LIMIT-003")
-def test_a_longer_horizon_and_a_larger_assumption_tighten_and_one_horizon_holds_for_all():
+def test_a_larger_assumption_tightens_another_horizon_waits_and_one_horizon_holds_for_all():
     day, hour = TAIL._replace(window_ns=24 * HOUR), GAP
     limiter = Limiter(made({Code.CVAR: day, Code.GAP_SIGMA: hour}, {}))
     assert limiter.returns.horizon_ns == 24 * HOUR
     assert limiter.wants_prices
-    wider = made({Code.CVAR: day._replace(assumed=3_000)}, {})
+    wider = made({Code.CVAR: TAIL._replace(assumed=3_000)}, {})
     assert change(made({Code.CVAR: TAIL}, {}), wider).looser == ()
     assert change(wider, made({Code.CVAR: TAIL}, {})).looser == (Code.CVAR,)
+    assert change(wider, made({Code.CVAR: day._replace(assumed=3_000)}, {})) == (wider, (Code.CVAR,), ())
     assert from_object(to_object(wider)) == wider
     assert not Limiter(made({Code.POSITION: Rule(Mode.ON, 1)}, {})).wants_prices
+
+
+def wild_book(code=Code.GAP_SIGMA, rule=GAP):
+    """A book whose limit is exceeded by the returns that it measured, and not by what is assumed of them."""
+    limiter = Limiter(made({code: rule}, {}))
+    limiter.returns = filled(A=lambda i: 100_000 + 9_000 * (i % 2))
+    held = [looked(lots=0, rows=(ROW._replace(held=1_500),))]
+    assert limiter.breached(held) == [code]
+    return limiter, held
+
+
+@pytest.mark.req("DOL-LIMIT-003")
+@pytest.mark.parametrize("code", [Code.GAP_SIGMA, Code.VAR])
+@pytest.mark.parametrize("mode", [Mode.PASSIVE, Mode.ON])
+@pytest.mark.parametrize("hours", [2, 1])
+def test_another_horizon_forgets_no_return_of_a_limit_that_is_exceeded(code, mode, hours):
+    """Whether it is the limit's own, or that of another limit, and whether it comes or goes."""
+    limiter, held = wild_book()
+    other = (GAP if code == Code.GAP_SIGMA else TAIL)._replace(window_ns=hours * HOUR, mode=mode)
+    wanted = made({Code.GAP_SIGMA: GAP} | {code: other}, {})
+    answer = limiter.propose(to_object(wanted), 0, 7, held)
+    assert limiter.breached(held) == [Code.GAP_SIGMA], "not in one step"
+    assert answer.get("ok", True) == (horizon_ns(wanted) == HOUR and limiter.limits == wanted)
+    if horizon_ns(wanted) == HOUR:
+        return
+    assert "gap_sigma" in answer["error"]
+    assert limiter.propose(to_object(wanted), 0, 8, [LOOKED])["nonce"] == 8
+    assert "gap_sigma" in limiter.confirm(8, 60 * 10**9, held)["error"], "nor in two, while it is exceeded"
+    assert limiter.breached(held) == [Code.GAP_SIGMA]
+    assert "gap_sigma" in limiter.confirm(8, 60 * 10**9, [LOOKED])["loosened"]
+    assert limiter.returns.horizon_ns == 2 * HOUR
+    assert "gap_sigma" in limiter.propose(to_object(made({Code.GAP_SIGMA: GAP}, {})), 0, 9, [LOOKED])["looser"]
+    assert limiter.returns.horizon_ns == 2 * HOUR, "a shorter one waits too"
+
+
+@pytest.mark.req("DOL-LIMIT-003", "DOL-LIMIT-036")
+def test_a_restart_with_another_horizon_in_the_file_keeps_the_returns():
+    limiter, held = wild_book()
+    for rules, looser in (
+        ({Code.GAP_SIGMA: GAP._replace(window_ns=2 * HOUR)}, ["gap_sigma"]),
+        ({Code.GAP_SIGMA: GAP, Code.VAR: TAIL._replace(window_ns=2 * HOUR)}, ["var", "gap_sigma"]),
+    ):
+        again = Limiter(made(rules, {}))
+        assert again.take_up(limiter.said()) == looser
+        assert Code.GAP_SIGMA in again.breached(held)
+        assert again.returns.horizon_ns == HOUR

@@ -42,9 +42,15 @@ class Caps:
         self._asked: Asked = ()
 
     def begin(self, limits: Mapping[str, Any]) -> None:
-        """The limits in force at the checkpoint with which the journal begins; empty: none were said."""
+        """The limits in force, and their returns, at the checkpoint with which the journal begins; empty: none were
+        said.
+        """
+        if not limits:
+            return
         with contextlib.suppress(*_BAD):
-            self._limits = from_object(limits) if limits else None
+            self._returns = noted(limits)
+            self._limits = from_object(limits)
+            self._asked = asked(self._limits)
 
     def forget(self) -> None:
         """Records are missing: a change of the limits may be among them."""

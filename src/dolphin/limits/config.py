@@ -64,6 +64,11 @@ class Limits(NamedTuple):
 NOTHING: Final = Limits()
 
 
+def horizon_ns(limits: Limits) -> int:
+    """The longest horizon of the limits that are judged on returns, which holds for all of them; 0: there are none."""
+    return max((rule.window_ns for code, rule in limits.rules if SPECS[code].horizon_ns), default=0)
+
+
 def made(rules: Mapping[Code, Rule], intervals: Mapping[str, int]) -> Limits:
     """Limits of these rules: in the order of their codes, without those that are off."""
     kept = tuple((code, rules[code]) for code in sorted(rules) if rules[code].mode != Mode.OFF)
@@ -108,7 +113,9 @@ def from_object(said: Mapping[str, Any]) -> Limits:
 
 
 def tightest(spec: Spec, old: Rule, new: Rule) -> Rule:
-    """Of each part of a rule the one that binds earlier: what may be in force at once, whoever asks for it."""
+    """Of each part of a rule the one that binds earlier: what may be in force at once, whoever asks for it. A horizon
+    stays: over another one no return is known yet, and what is assumed may be less than what was measured.
+    """
     if old.mode == Mode.OFF:
         return new
     if new.mode == Mode.OFF:
@@ -118,7 +125,7 @@ def tightest(spec: Spec, old: Rule, new: Rule) -> Rule:
     return Rule(
         max(old.mode, new.mode),
         _tighter(spec, old.value, new.value),
-        max(old.window_ns, new.window_ns),
+        old.window_ns if spec.horizon_ns else max(old.window_ns, new.window_ns),
         tuple(sorted(each.items())),
         tuple(sorted({*old.names, *new.names})),
         max(old.size, new.size),
@@ -160,11 +167,20 @@ class Change(NamedTuple):
 
 def change(old: Limits, new: Limits) -> Change:
     """Tightening at once, loosening not yet. Intervals only say how often something is looked at: they change at
-    once.
+    once. Another common horizon forgets every return: until it is confirmed a limit that is new to returns has the one
+    in force, and all that are judged on returns are looser by it.
     """
     codes = sorted({code for code, _ in (*old.rules, *new.rules)})
     now = {code: tightest(SPECS[code], old.rule(code), new.rule(code)) for code in codes}
-    looser = tuple(code for code in codes if now[code] != _plain(now[code], new.rule(code)))
+    forgets: set[Code] = set()
+    common_ns = horizon_ns(old)
+    if common_ns:
+        judged = [code for code in codes if SPECS[code].horizon_ns and now[code].mode != Mode.OFF]
+        for code in judged:
+            now[code] = now[code]._replace(window_ns=min(now[code].window_ns, common_ns))
+        if horizon_ns(new) != common_ns:
+            forgets.update(judged)
+    looser = tuple(code for code in codes if code in forgets or now[code] != _plain(now[code], new.rule(code)))
     tighter = tuple(code for code in codes if now[code] != _plain(now[code], old.rule(code)))
     return Change(made(now, dict(new.intervals)), looser, tighter)
 

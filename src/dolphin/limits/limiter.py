@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from dolphin.kernel.units import ABSENT
 from dolphin.limits.check import CHECKS, asked, binding
 from dolphin.limits.codes import SPECS, Code, Mode
-from dolphin.limits.config import NOTHING, OFF, Limits, Rule, change, from_object, to_object
+from dolphin.limits.config import NOTHING, OFF, Limits, Rule, change, from_object, horizon_ns, to_object
 from dolphin.limits.facts import Facts, Names, Remembered, facts_of, names_of
 from dolphin.limits.facts import said as in_journal
 from dolphin.limits.grouping import Groups, Scenarios
@@ -75,7 +75,7 @@ class Limiter:
         self.wants_margin = Code.FREE_MARGIN in codes
         self._simulates = not codes.isdisjoint(_RETURNS)
         self._simulation = Simulation(self._rules)
-        self._keep(max(self._rule(code).window_ns for code in _RETURNS))
+        self._keep(horizon_ns(limits))
         self._keeps_day = Code.DAILY_LOSS in codes
         self._sectors = Groups(self._rule(Code.SECTOR_EXPOSURE))
         self._groups = Groups(self._rule(Code.GROUP_EXPOSURE))
