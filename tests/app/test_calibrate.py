@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dolphin.app import calibrate
+from dolphin.app import run as run_command
 from dolphin.app.calibrate_change import OFF, Surprise, level_bp, scaled, surprises
 from dolphin.app.calibrate_fold import CURVES, Fall, tape
 from dolphin.app.calibrate_prices import Prices
@@ -22,6 +23,7 @@ from dolphin.app.config import load_policy, load_run
 from dolphin.app.data import index_market
 from dolphin.app.errors import UserError
 from dolphin.app.market_args import day_ns
+from dolphin.app.outdir import MARKER
 from dolphin.app.policy_cli import check
 from dolphin.kernel.policy import DAILY, INTRADAY, Posture, problems
 from dolphin.kernel.survival import r3_depth, r3_latency
@@ -192,7 +194,7 @@ def test_what_makes_no_sense_is_refused(
     out = [] if "--out" in given else ["--out", str(tmp_path / "out")]
     with pytest.raises(Exception, match=said) as caught:
         calibrate.main([*given, *out])
-    assert type(caught.value).__name__ in ("UserError", "JournalUnreadable")
+    assert type(caught.value).__name__ in ("UserError", "JournalMissing")
     assert not (tmp_path / "out").exists()
 
 
@@ -338,3 +340,22 @@ def test_a_folder_that_holds_the_data_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="lies in the folder"):
         calibrate.main([*of_bars(path), "--out", str(tmp_path)])
     assert path.is_file()
+
+
+@pytest.mark.parametrize("command", [calibrate.main, run_command.main])
+@pytest.mark.parametrize("key", ["bars", "catalog", "strategy", "config"])
+def test_what_the_run_file_names_is_not_deleted(command: Any, key: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / MARKER).touch()
+    mine = out / "mine.py"
+    mine.write_text("[run]\n")
+    value = f"{mine}:Mine" if key == "strategy" else "out/mine.py"
+    config = mine if key == "config" else tmp_path / "run.toml"
+    if key != "config":
+        config.write_text(f'[run]\n{key} = "{value}"\n')
+    with pytest.raises(UserError, match="lies in the folder") as caught:
+        command(["--config", str(config), "--out", str(out)])
+    assert caught.value.path is not None
+    assert Path(caught.value.path).resolve() == mine
+    assert mine.is_file()

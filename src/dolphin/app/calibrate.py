@@ -20,7 +20,7 @@ from rich.table import Table
 from dolphin.app import args
 from dolphin.app.config import PROFILES, RunFile, load_policy, load_run, profile_name
 from dolphin.app.errors import EXIT_OK, UserError
-from dolphin.app.market_args import add_source, days, named, user_market
+from dolphin.app.market_args import add_source, days, named, refuse_own_folder, user_market
 from dolphin.app.outdir import prepared
 from dolphin.app.strategies import factory
 from dolphin.kernel.units import NS_PER_S
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
     config = load_run(given.config) if given.config else RunFile()
     # Nautilus calls a pandas function that pandas has deprecated, in every run; not the user's to mend.
     warnings.filterwarnings("ignore", message=".*utcnow.*")
-    _refuse_own_folder(given)
+    refuse_own_folder(given.out, given, config)
     if given.journal is not None:
         _refuse_with_journal(given, config)
         with _progress() as told:
@@ -86,14 +86,6 @@ def main(argv: list[str]) -> int:
     _written(found, folder, config)
     _told(found, folder, json=given.json)
     return EXIT_OK
-
-
-def _refuse_own_folder(given: Any) -> None:
-    """The folder is replaced: what is to be read must not stand in it."""
-    out = given.out.resolve()
-    for path in (given.journal, given.config, given.catalog, *given.bars, *given.quotes, *given.trades, *given.book):
-        if path is not None and path.resolve().is_relative_to(out):
-            raise UserError("lies in the folder that --out would replace", path=path, fix="name another folder")
 
 
 def _refuse_with_journal(given: Any, config: RunFile) -> None:

@@ -1,7 +1,7 @@
 """Which data: the arguments that `dolphin run` and `dolphin calibrate` share, and the `Market` that they name.
 
-What belongs here: arguments, what a run file says in their place, and their contradictions. What a file holds is
-`data`'s. Nautilus is imported late, so that `--help` answers at once.
+What belongs here: arguments, what a run file says in their place, and their contradictions, also with --out. What a
+file holds is `data`'s. Nautilus is imported late, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -46,6 +46,20 @@ def named(given: Any, config: RunFile) -> bool:
     return any((given.bars, given.quotes, given.trades, given.book, given.catalog)) or any(
         key in config.run for key in ("bars", "catalog")
     )
+
+
+def refuse_own_folder(out: Path, given: Any, config: RunFile) -> None:
+    """The folder `out` is replaced: UserError where something lies in it that the command or the run file names."""
+    spec = str(given.strategy or config.run.get("strategy", ""))
+    code = Path(spec.partition(":")[0])
+    paths = [
+        given.config, given.catalog, getattr(given, "journal", None), getattr(given, "faults", None),
+        *given.bars, *given.quotes, *given.trades, *given.book, config.near("bars"), config.near("catalog"),
+        code if code.suffix == ".py" else None,
+    ]  # fmt: skip
+    for path in paths:
+        if path is not None and path.resolve().is_relative_to(out.resolve()):
+            raise UserError("lies in the folder that --out would replace", path=path, fix="name another folder")
 
 
 def day_ns(day: str) -> int:

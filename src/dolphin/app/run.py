@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from dolphin.app import args, outcome, table
 from dolphin.app.config import RunFile, load_run, profile_name
 from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
-from dolphin.app.market_args import add_source, day_ns, days, named, user_market
+from dolphin.app.market_args import add_source, day_ns, days, named, refuse_own_folder, user_market
 from dolphin.app.outdir import prepared
 from dolphin.app.results import RunResult
 from dolphin.app.script import read_script
@@ -89,6 +89,7 @@ def main(argv: list[str]) -> int:
     given = _parser().parse_args(argv)
     config = load_run(given.config) if given.config else RunFile()
     out = given.out or config.near("out") or Path("out")
+    refuse_own_folder(out, given, config)
     # Nautilus calls a pandas function that pandas has deprecated, in every run; not the user's to mend.
     warnings.filterwarnings("ignore", message=".*utcnow.*")
     began = time.perf_counter()
