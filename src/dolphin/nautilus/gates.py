@@ -33,9 +33,9 @@ from dolphin.nautilus.asking import Asked, Asker, Unscaled
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.latency import Latency
-from dolphin.nautilus.limiting import Limiting
+from dolphin.nautilus.limiting import Judged, Limiting
 from dolphin.nautilus.plain import plainly_reduces
-from dolphin.nautilus.ports import Left, Looked
+from dolphin.nautilus.ports import Left
 from dolphin.nautilus.tokens import Tokens, worse
 from dolphin.nautilus.translate import quantity_of
 from dolphin.nautilus.working import OWN_PREFIX
@@ -143,9 +143,10 @@ class Gates:
         position_id = self._position_id(command, order)
         asked = self._asker.submit(order, name, position_id)
         self._book.seen(order, position_id)  # before its verdict: what a kill sends upon that knows it is on its way
-        verdict, reason, entering = self._verdict(asked, gate)
+        verdict, reason, judged = self._verdict(asked, gate)
         state = self._guard.state  # a strategy may answer what follows with what makes it worse
-        counted = self._limiting.left(entering)
+        counted = self._limiting.left(judged, verdict)
+        self._limiting.said([judged], counted)
         if self._guard.report:
             self._tokens.give(name, order, asked.event.ts_ns, counted, state)
             return [command]
@@ -153,7 +154,7 @@ class Gates:
             if self._plain_exit(order, command):
                 return [command]
         if verdict.lots <= 0:
-            self._deny(order, asked, verdict, reason)
+            self._deny(order, asked, verdict, reason, judged)
             return []
         if verdict.lots < asked.event.lots:
             self._host.shrink(order, quantity_of(verdict.lots, asked.scale))
@@ -189,12 +190,12 @@ class Gates:
             position_id = self._cache.position_id(order.client_order_id)
         return position_id
 
-    def _verdict(self, asked: Asked, gate: int) -> tuple[Verdict, Reason, Looked | None]:
+    def _verdict(self, asked: Asked, gate: int) -> tuple[Verdict, Reason, Judged]:
         """Ask, and let an entry part that was not acknowledged go no further: only what reduces is left of it.
 
-        The third is what the limits judged, where an entry may leave: to be counted once it does.
+        The third is the answer of the limits: to be counted and told once the order stands in the book.
         """
-        asked, note = self._limiting.asked(asked, self._note(asked, gate))
+        asked, note, judged = self._limiting.asked(asked, self._note(asked, gate))
         verdict = self._guard.judge(asked.event, note)
         reason = verdict.reason
         if not self._guard.acknowledged:
@@ -205,9 +206,7 @@ class Gates:
                     lots = 0
                 verdict = verdict._replace(lots=lots, reason=reason)
         self._guard.count(_NAMES[reason])
-        if verdict.lots > verdict.exit_lots:
-            return verdict, reason, self._limiting.last
-        return verdict, reason, None
+        return verdict, reason, judged
 
     def _note(self, asked: Asked, gate: int) -> str:
         """Whose order it is and which gate asked; all but the order's name is the same again and again."""
@@ -219,16 +218,16 @@ class Gates:
             self._notes[(asked.strategy, gate)] = rest
         return f'{{"id":{text(asked.name)}{rest}'
 
-    def _deny(self, order: Any, asked: Asked, verdict: Verdict, reason: Reason) -> None:
-        said = self._text(asked, verdict, reason)
+    def _deny(self, order: Any, asked: Asked, verdict: Verdict, reason: Reason, judged: Judged) -> None:
+        said = self._text(asked, verdict, reason, judged)
         self._told("DENIED", f"{order.client_order_id.value} {said}")
         self._host.deny(order, said)
 
-    def _text(self, asked: Asked, verdict: Verdict, reason: Reason) -> str:
+    def _text(self, asked: Asked, verdict: Verdict, reason: Reason, judged: Judged) -> str:
         event = asked.event
         limit = {}
         if reason == Reason.LIMIT:
-            limit = {"limit": self._limiting.words}
+            limit = {"limit": judged.words}
         return text_of(
             reason, **limit, posture=self._guard.state.filter.posture.name, lots=event.lots,
             position=event.position_lots, allowed_bp=verdict.allowed_bp, gross=event.gross, working=event.working,
@@ -258,28 +257,30 @@ class Gates:
         if not _contingent(orders):
             return self._one_by_one(command, gate)
         given = []
-        entering = []
+        answers = []
         whole = True
         questions = self._asker.whole(command)
         self._limiting.together(questions)
         for asked in questions:
-            verdict, reason, looked = self._verdict(asked, gate)
+            verdict, reason, judged = self._verdict(asked, gate)
+            answers.append((judged, verdict))
             if verdict.lots < asked.event.lots:
                 whole = False
                 if not self._guard.report:
+                    self._limiting.said([each for each, _ in answers], ())
                     for order in orders:
-                        self._deny(order, asked, verdict, reason)
+                        self._deny(order, asked, verdict, reason, judged)
                     return []
             given.append((asked, verdict))
-            entering.append(looked)
         if self._guard.report:
             given.clear()
         counted: tuple[Left, ...] = ()
         if whole:
-            for looked in entering:
-                counted += self._limiting.left(looked)
+            for judged, verdict in answers:
+                counted += self._limiting.left(judged, verdict)
         self._displacing(name, given, gate)
         self._passed(orders, command, gate, counted)
+        self._limiting.said([each for each, _ in answers], counted)  # all of them are in the book, and have tokens
         return [command]
 
     def _passed(self, orders: list[Any], command: Any, gate: int, counted: tuple[Left, ...]) -> None:
@@ -330,23 +331,27 @@ class Gates:
                     self._tokens.give(name, order, self._asker.now_ns(), (), self._guard.state)
                 return [command]
         asked = self._asker.modify(command, order)
-        verdict, reason, entering = self._verdict(asked, gate)
-        counted = self._limiting.left(entering)
+        verdict, reason, judged = self._verdict(asked, gate)
+        state = self._guard.state
+        counted = self._limiting.left(judged, verdict)
         if self._guard.report:
             self._asker.crossing(order, asked.event.taking)
-            self._tokens.give(name, order, self._asker.now_ns(), counted, self._guard.state)
+            self._limiting.said([judged], counted)
+            self._tokens.give(name, order, self._asker.now_ns(), counted, state)
             return [command]
         if verdict.lots < asked.event.lots:
-            said = self._text(asked, verdict, reason)
+            self._limiting.said([judged], counted)
+            said = self._text(asked, verdict, reason, judged)
             self._told("DENIED", f"modify {order.client_order_id.value} {said}")
             self._host.reject_modify(command, order, said)
             return []
         if working is not None:
             working.becoming(asked.event.lots)
         self._asker.crossing(order, asked.event.taking)  # one that is refused leaves the order as it was
+        self._limiting.said([judged], counted)  # what is sent upon it is judged beside what the order becomes
         self._displacing(name, [(asked, verdict)], gate)
         if gate == 1:
-            self._tokens.give(name, order, self._asker.now_ns(), counted, self._guard.state)
+            self._tokens.give(name, order, self._asker.now_ns(), counted, state)
         return [command]
 
     def _fallback(self, command: Any, error: Exception) -> list[Any]:

@@ -10,13 +10,13 @@ anybody can compute it again. The limits in force stand in a NOTE at the start a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from nautilus_trader.model.enums import OrderType
 
 from dolphin.journal import encode
 from dolphin.journal.aside import LIMITS
-from dolphin.kernel.events import Order
+from dolphin.kernel.events import Order, Verdict
 from dolphin.kernel.orders import Split, parts
 from dolphin.kernel.units import ABSENT, MICRO, notional
 from dolphin.nautilus.asking import Asked, price_of
@@ -31,8 +31,19 @@ from dolphin.nautilus.values import Values
 from dolphin.nautilus.working import NOTHING, Group, Sums, Working
 
 
+class Judged(NamedTuple):
+    """The answer of the limits to one order: `looked`, what it was judged on where they were asked; `words`, the limit
+    that caps it; `passive`, those that would have held it back.
+    """
+
+    name: str
+    looked: Looked | None = None
+    words: str = ""
+    passive: str = ""
+
+
 class Limiting:
-    """The limits of one book. `words`, `last`: of the last order that was asked about, and what it was judged on."""
+    """The limits of one book."""
 
     def __init__(
         self, actor: Any, file: str, guard: Guard, book: Book, values: Values, scales: Mapping[str, Scale]
@@ -48,10 +59,8 @@ class Limiting:
         self._tell: Callable[[str, str], None] = actor.tell
         self._failed: Callable[[str, BaseException], None] = actor.failed
         self._venues: dict[str, str] = {}
-        self.last: Looked | None = None
         self._margins = Margins(values, actor.cache)
         self.basket: Basket | None = None
-        self.words = ""
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
@@ -76,34 +85,40 @@ class Limiting:
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def asked(self, asked: Asked, note: str) -> tuple[Asked, str]:
-        """The question with the cap in it, and its note with what that was judged on, if anything was held back."""
-        self.words = ""
-        self.last = None
+    def asked(self, asked: Asked, note: str) -> tuple[Asked, str, Judged]:
+        """The question with the cap in it, its note with what that was judged on, if anything was held back, and the
+        answer. Nobody is told yet: a strategy may send another order upon it, and this one is not counted.
+        """
         if not self._limiter.active:
-            return asked, note
+            return asked, note, Judged(asked.name)
         cut = parts(asked.event)
         if cut.entry <= 0:
-            return asked, note
-        self.last = self._looked(asked, cut)
-        capped = self._limiter.cap(self.last)
+            return asked, note, Judged(asked.name)
+        looked = self._looked(asked, cut)
+        capped = self._limiter.cap(looked)
         if not capped.said:
-            return asked, note
-        if capped.passive:
-            self._tell("LIMIT", f"{asked.name}: passive limits would have held it back: {capped.passive}")
-        self.words = capped.words
+            return asked, note, Judged(asked.name, looked)
         event = asked.event._replace(cap_lots=capped.lots, cap=capped.code)
-        return asked._replace(event=event), f'{note[:-1]},"limits":{encode(capped.said)}}}'
+        note = f'{note[:-1]},"limits":{encode(capped.said)}}}'
+        return asked._replace(event=event), note, Judged(asked.name, looked, capped.words, capped.passive)
 
-    def left(self, looked: Looked | None) -> tuple[Left, ...]:
-        """An entry leaves: what was counted of it, which a gate that refuses it later takes `back`."""
-        if looked is None:
+    def left(self, judged: Judged, verdict: Verdict) -> tuple[Left, ...]:
+        """Where an entry leaves, what was counted of it, which a gate that refuses it later takes `back`."""
+        if judged.looked is None:
             return ()
-        left = self._limiter.left(looked)
-        if left.said:
-            self._tell("LIMIT", left.said)
-            self._note()
-        return (left,)
+        if verdict.lots <= verdict.exit_lots:
+            return ()
+        return (self._limiter.left(judged.looked),)
+
+    def said(self, judged: Iterable[Judged], counted: Iterable[Left]) -> None:
+        """Once an order that was judged stands in the book, and in the counts: what is to be heard of it."""
+        for each in judged:
+            if each.passive:
+                self._tell("LIMIT", f"{each.name}: passive limits would have held it back: {each.passive}")
+        for left in counted:
+            if left.said:
+                self._tell("LIMIT", left.said)
+                self._note()
 
     def back(self, counted: Iterable[Left]) -> None:
         """These entries did not leave."""
