@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from dolphin.app.book import tail
 from dolphin.app.cli import main
 from dolphin.app.state_dir import JOURNAL
-from dolphin.journal import Journal, read, recover, verify
+from dolphin.journal import Journal, LatchFile, encode, read, read_latch, recover, verify
+from dolphin.journal.checkpoint import data
 from dolphin.journal.folding import folded
+from dolphin.journal.latchfile import EXPECTED
 from dolphin.journal.retention import beyond, remove
 from dolphin.journal.segments import name_of
+from dolphin.kernel.events import Kill
+from dolphin.kernel.state import Latch, outcome
 from dolphin.nautilus.opening import set_aside
 from tests.audit.make_journal import Maker
 from tests.journal.test_segments import turned
@@ -197,3 +203,54 @@ def test_limits_are_shown_when_the_segment_that_said_them_is_gone(tmp_path: Path
     assert not Path(name_of(str(path), 1)).exists()
     assert main(["limits", "show", "--state", str(path.parent)]) == 0
     assert capsys.readouterr().out == said
+
+
+@pytest.mark.req("DOL-JOURNAL-014", "DOL-JOURNAL-015")
+def test_a_newer_book_is_not_replaced_though_an_old_segment_is_gone(tmp_path: Path, capsys: Said) -> None:
+    """It can be restarted from its live file."""
+    path = home(tmp_path) / JOURNAL
+    maker = turned(str(path), 2)
+    kept = tmp_path / "kept"
+    assert main(["backup", "--state", str(path.parent), "--to", str(kept)]) == 0
+    for _ in range(3):
+        maker.rotate()
+        maker.tick(1)
+    maker.journal.release()
+    os.unlink(name_of(str(path), 2))
+    there = path.read_bytes()
+    assert main(["restore", "--from", str(kept), "--state", str(path.parent)]) == 2
+    assert "is newer than the backup" in capsys.readouterr().err
+    assert path.read_bytes() == there
+
+
+@pytest.mark.req("DOL-STATE-003", "DOL-KILL-005")
+@pytest.mark.parametrize("hole", [False, True])
+def test_a_kill_that_the_journal_alone_has_is_not_set_aside_with_it(tmp_path: Path, hole: bool) -> None:
+    path = home(tmp_path) / JOURNAL
+    maker = Maker(path, more={"host": "live", EXPECTED: 1})
+    maker.hear()
+    for _ in range(3):
+        maker.rotate()
+        maker.tick(1)
+    LatchFile.create(str(path), maker.journal.instance, Latch(), 0).release()
+    maker.event(Kill(maker.now))
+    maker.journal.release()
+    if hole:
+        os.unlink(name_of(str(path), 2))
+    set_aside(path, latch=False)
+    told = read_latch(str(path))
+    assert told is not None
+    assert told.said is not None
+    assert told.said.killed
+
+
+@pytest.mark.req("DOL-JOURNAL-011")
+def test_the_status_passes_over_a_checkpoint_of_another_version(tmp_path: Path) -> None:
+    path = home(tmp_path) / JOURNAL
+    maker = turned(str(path), 1)
+    other = json.loads(data(maker.state, maker.aside))
+    other["aside"].pop("limits")
+    maker.journal.append(maker.now, "CHECKPOINT", encode(other))
+    last = tail(path)
+    assert (last.last_kind, last.outcome) == ("CHECKPOINT", outcome(maker.state))
+    maker.journal.release()

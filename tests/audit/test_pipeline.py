@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 
 from dolphin.audit import pipeline, replay
 from dolphin.audit.finding import Report, Verdict
-from dolphin.journal import read
-from tests.audit.make_journal import mixed, scripted
+from dolphin.journal import encode, read
+from tests.audit.make_journal import Maker, mixed, scripted
 from tests.audit.test_replay import edited, line_of
 
 
@@ -120,6 +121,32 @@ def test_parts_from_checkpoint_to_checkpoint_are_the_whole(long: Path, monkeypat
     assert len(where) == 3
     assert where[0] == "0"
     assert {int(line) + 1 for line in where[1:]} <= {*checkpoints(long)}
+
+
+@pytest.mark.req("DOL-AUDIT-001", "DOL-JOURNAL-015")
+def test_a_journal_that_is_rotated_before_the_parts_open_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They open it by its name, and would judge the new file alone: a wrong decision in the old one must be found."""
+    path = tmp_path / "journal.jsonl"
+    maker = Maker(path)
+    maker.hear()
+    wrong = json.loads([record for record in read(str(path)) if record.kind == "SEEN"][-1].raw)
+    wrong["out"][0] = int(wrong["out"][0]) - 5
+    maker.journal.append(maker.now, "SEEN", encode(wrong))
+    real = pipeline.cuts
+
+    def cuts(*given: Any) -> Any:
+        found = real(*given)
+        maker.rotate()
+        maker.tick(1)
+        return found
+
+    assert pipeline.audit(str(path), jobs=1).findings
+    monkeypatch.setattr(pipeline, "cuts", cuts)
+    found = pipeline.audit(str(path), jobs=2)
+    maker.journal.release()
+    monkeypatch.undo()
+    assert found.findings == replay.audit(str(path)).findings
+    assert found.findings
 
 
 @pytest.mark.parametrize(("parts", "expected"), [(1, 0), (2, 1), (4, 3), (99, 5)])

@@ -14,6 +14,7 @@ from dolphin.journal.files import PORT
 from dolphin.journal.folding import folded
 from dolphin.journal.retention import beyond, remove
 from dolphin.journal.segments import name_of
+from tests.audit.make_journal import Maker
 from tests.journal.test_faults import Faults
 from tests.journal.test_segments import turned
 
@@ -49,6 +50,25 @@ def test_none_goes_below_a_hole(path: str) -> None:
     turned(path, 5).close()
     Path(name_of(path, 2)).unlink()
     assert [one.segment for one in beyond(path, 0)] == [3, 4]
+
+
+@pytest.mark.req("DOL-JOURNAL-017")
+def test_none_of_another_journal_goes(path: str, tmp_path: Path) -> None:
+    """They have the names, since a backup of another book was restored here; no record of this one names them."""
+    turned(path, 5).close()
+    (tmp_path / "other").mkdir()
+    other = str(tmp_path / "other" / "journal.jsonl")
+    maker = Maker(Path(other), more={"run": "another"})
+    maker.hear()
+    for _ in range(3):
+        maker.rotate()
+    maker.close()
+    for number in (1, 2):
+        os.replace(name_of(other, number), name_of(path, number))
+    assert [one.segment for one in beyond(path, 0)] == [3, 4]
+    os.truncate(name_of(path, 3), 10)
+    with pytest.raises(JournalError, match=r"journal.0003.jsonl"):
+        beyond(path, 0)
 
 
 @pytest.mark.req("DOL-JOURNAL-017")

@@ -34,6 +34,7 @@ from dolphin.journal.codec import Malformed
 from dolphin.journal.encoding import GENESIS, Head
 from dolphin.journal.files import PORT, Port
 from dolphin.journal.folding import Folding, folded
+from dolphin.journal.retention import beyond, remove
 from dolphin.journal.segments import FIRST, NUMBER_MAX, name_of, next_of, opening
 from tests.audit.make_journal import T0, Maker, scripted
 from tests.journal.test_faults import Faults
@@ -674,6 +675,19 @@ def test_who_reads_while_it_is_rotated_reads_up_to_there(path: str) -> None:
     maker.close()
     found += [record.seq for record in records]
     assert found == [*range(head + 1)]
+
+
+@pytest.mark.req("DOL-JOURNAL-015", "DOL-JOURNAL-017")
+def test_who_reads_while_retention_takes_files_is_told_to_read_again(path: str) -> None:
+    """It is no break of the chain: an audit must not say that the book violates anything."""
+    maker = turned(path, 4)
+    maker.journal.release()
+    records = read(path)
+    next(records)
+    remove(path, beyond(path, 0))
+    with pytest.raises(JournalUnreadable, match=r"journal.0002.jsonl: went away .*; read again"):
+        list(records)
+    assert verify(path).segment == 4
 
 
 @pytest.mark.req("DOL-JOURNAL-015")

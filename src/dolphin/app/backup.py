@@ -23,6 +23,7 @@ from dolphin.journal import (
     JournalError,
     JournalLocked,
     LatchFile,
+    Recovery,
     Verified,
     head_file,
     read_latch,
@@ -284,10 +285,9 @@ def _refuse_beating(target: Path) -> None:
 
 
 def _refuse_newer(target: Path, found: Verified) -> None:
-    """A journal that is whole and goes further, in records or in time, is not what a backup replaces."""
-    try:
-        there = recover(str(target))
-    except JournalError:
+    """A journal that can be taken up and goes further, in records or in time, is not what a backup replaces."""
+    there = _end(target)
+    if there is None:
         return  # damaged: it is set aside
     if there.head.seq > found.head.seq or there.last_ts_ns > found.last_ts_ns:
         raise UserError(
@@ -296,6 +296,17 @@ def _refuse_newer(target: Path, found: Verified) -> None:
         )  # fmt: skip
     if there.head == found.head:
         raise UserError("is this very book already", path=target, fix="there is nothing to restore")
+
+
+def _end(target: Path) -> Recovery | None:
+    """The end of the journal that is there, if a book can be restarted from it (an old segment may be damaged or gone),
+    or if it is whole.
+    """
+    with contextlib.suppress(JournalError, ValueError):
+        return folded(str(target)).recovery
+    with contextlib.suppress(JournalError):
+        return recover(str(target))
+    return None
 
 
 def _killed(target: Path) -> None:

@@ -126,8 +126,13 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _stood(found: Tail, data: Mapping[str, Any]) -> None:
-    """After a rotation a checkpoint may be all that the end of the journal says of the book."""
-    state, aside, _ = read_checkpoint(data, encode(data).encode())
+    """After a rotation a checkpoint may be all that the end of the journal says of the book. One that another version
+    of Dolphin wrote, in another form, says nothing.
+    """
+    try:
+        state, aside, _ = read_checkpoint(data, encode(data).encode())
+    except codec.Malformed:
+        return
     found.outcome, found.outcome_ns = outcome(state), found.last_ns
     found.equity = {"equity": state.capital.equity, "gross": aside.gross, "flat": state.capital.flat}
 

@@ -216,6 +216,8 @@ def audit(
         for other in others:
             other.kill()
             other.wait()
+    if _segmented(path):  # it was rotated since: the others opened the file by its name, and may have had the new one
+        return replay.audit(path, anchor=anchor, all_=all_, progress=progress)
     if half is None:
         half = decisions(path, all_)
     return _joined(auditor, half, time.perf_counter() - began)

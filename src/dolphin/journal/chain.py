@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Final
 
-from dolphin.journal.errors import SEGMENTS, JournalBroken, JournalTorn, JournalUnreadable
+from dolphin.journal.errors import SEGMENTS, JournalBroken, JournalMissing, JournalTorn, JournalUnreadable
 from dolphin.journal.files import PORT, READ, Port, let_go
 from dolphin.journal.kinds import CLOSE
 from dolphin.journal.reader import Record, Source, opening_of, read_file, walk
@@ -47,7 +47,7 @@ class Chain:
         yield from self.segment(self.live, self.number, self.live.batches())
 
     def rotated(self) -> Iterator[Record]:
-        """Those of the segments that were rotated away."""
+        """Those of the segments that were rotated away. JournalUnreadable: one has gone since this began."""
         for number in range(self.oldest, self.number):
             name = name_of(self.path, number)
             try:
@@ -55,6 +55,8 @@ class Chain:
                     yield from self.segment(source, number, source.batches())
             except JournalTorn as error:
                 raise _unfinished(name, error.line, error.seq, error.actual) from None
+            except JournalMissing:  # it was there when reading began, and a hole is found before
+                raise JournalUnreadable(name, "went away while it was read (retention)", "read again") from None
             except JournalUnreadable as error:
                 raise _unfinished(name, 1, 0, error.found) from None
 

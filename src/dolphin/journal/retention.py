@@ -18,7 +18,7 @@ from dolphin.journal.errors import JournalError
 from dolphin.journal.files import PORT, Port, word
 from dolphin.journal.kinds import CHECKPOINT
 from dolphin.journal.reader import read_file
-from dolphin.journal.segments import name_of, opening
+from dolphin.journal.segments import name_of, opening, without
 
 RETIRED = "retired"
 """What the NOTE of a segment that goes says: `segment`, and `seq` and `hash` of its last record."""
@@ -38,14 +38,18 @@ class Retired(NamedTuple):
 
 def beyond(path: str, kept: int, *, port: Port = PORT) -> list[Retired]:
     """The rotated segments of the journal `path` that are more than `kept`, oldest first; none where the live file does
-    not begin with a checkpoint. JournalError: a header cannot be read.
+    not begin with a checkpoint. One of another journal, by its header, stays, with those before it. JournalError: a
+    header cannot be read.
     """
-    live = opening(header(path, port=port).data).number
+    said = header(path, port=port).data
+    live = opening(said).number
     if not _recoverable(path, port):
         return []
     found: list[Retired] = []
     for number in range(live - kept - 1, 0, -1):
         if not is_there(name_of(path, number), port):
+            break
+        if without(header(name_of(path, number), port=port).data) != without(said):
             break
         follower = path
         if number + 1 < live:

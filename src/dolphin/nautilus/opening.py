@@ -20,7 +20,7 @@ from dolphin.journal import Head, Journal, JournalError, LatchFile, recover
 from dolphin.journal.aside import Aside
 from dolphin.journal.chain import header as header_record
 from dolphin.journal.checkpoint import Keeper
-from dolphin.journal.codec import Malformed, begin, policy_hash, policy_object
+from dolphin.journal.codec import begin, policy_hash, policy_object
 from dolphin.journal.entries import Accounts, unit_of
 from dolphin.journal.files import PORT, RESUME, let_go
 from dolphin.journal.folding import Folding, folded
@@ -219,17 +219,19 @@ def _moved(path: Path, target: Path) -> None:
 
 def _tell_latch_file(path: str) -> None:
     """Under the journal's lock: its latch file says what its fold says, so that a kill which the journal alone knows is
-    not set aside with it. Of a journal that cannot be folded the first part counts, and a latch file is expected: where
-    there is none, nobody knows that no kill stands.
+    not set aside with it. Of a journal that cannot be folded, from a checkpoint neither, the first part counts, and a
+    latch file is expected: where there is none, nobody knows that no kill stands.
     """
-    made = Folding()
     head = Head(0, "")
     expected = True
     try:
-        head = recover(path, each=made.each).head
+        recovery, made = folded(path)
+        head = recovery.head
         expected = EXPECTED in made.header
-    except (JournalError, Malformed):
-        pass
+    except (JournalError, ValueError):
+        made = Folding()
+        with contextlib.suppress(JournalError, ValueError):
+            recover(path, each=made.each)
     latch = Latch()
     if made.state is not None:
         latch = made.state.latch
