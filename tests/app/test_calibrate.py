@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
@@ -14,7 +15,7 @@ import pytest
 from dolphin.app import calibrate
 from dolphin.app import run as run_command
 from dolphin.app.calibrate_change import OFF, Surprise, level_bp, scaled, surprises
-from dolphin.app.calibrate_fold import CURVES, Fall, tape
+from dolphin.app.calibrate_fold import CURVES, DAY_NS, Fall, Hours, Nominal, tape
 from dolphin.app.calibrate_prices import Prices
 from dolphin.app.calibrate_propose import Facts, Said, propose, toml
 from dolphin.app.calibrate_stats import below, chance, days_needed, quantile
@@ -25,10 +26,17 @@ from dolphin.app.errors import UserError
 from dolphin.app.market_args import day_ns
 from dolphin.app.outdir import MARKER
 from dolphin.app.policy_cli import check
+from dolphin.journal import checkpoint, read
+from dolphin.journal.segments import name_of
+from dolphin.kernel import machine
 from dolphin.kernel.policy import DAILY, INTRADAY, Posture, problems
+from dolphin.kernel.state import FeedKind, Mode
 from dolphin.kernel.survival import r3_depth, r3_latency
 from dolphin.kernel.units import NS_PER_S
+from dolphin.nautilus import opening as beginning
 from dolphin.sensors.windows import UNKNOWN, Levels
+from tests.nautilus.test_checkpoints import EVERY, SCRIPT
+from tests.nautilus.test_rotation import rotated_run, segments
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
@@ -105,14 +113,14 @@ def test_known_trips_are_counted_and_a_proposal_does_what_it_says(
     assert rows["0 s"]["ns"] == found["postures"]["ns"]
     # Nothing is looser by itself: what the data want is a comment, and the file gives what was.
     proposed = tmp_path / "as-it-is" / "out" / "proposed.toml"
-    assert "# LOOSER than it was, so it is yours to decide: late_s = 3600" in proposed.read_text()
-    assert load_run(proposed).sensors["late_s"] == 0
+    assert '# LOOSER than it was, so it is yours to decide: late_s = { "COIN.TEST" = 3600 }' in proposed.read_text()
+    assert load_run(proposed).sensors["late_s"] == {"COIN.TEST": 0}
     assert found["proposed_postures"] == found["postures"]
     assert check([str(proposed)]) == 0
     # Asked for, it folds the same readings with no false trip; and the real guard does what the fold foretold.
     loose = run(tmp_path / "loose", *of_bars(path), "--loosen")
     proposed = tmp_path / "loose" / "out" / "proposed.toml"
-    assert load_run(proposed).sensors["late_s"] == 3_600
+    assert load_run(proposed).sensors["late_s"] == {"COIN.TEST": 3_600}
     assert (loose["proposed_postures"]["trips"], loose["proposed_postures"]["false"]) == (1, 0)
     again = run(tmp_path / "again", *of_bars(path), "--config", str(proposed))
     assert again["trips"] == {"R3 silence": {"trips": 1, "false": 0, "judged": 1}}
@@ -209,10 +217,15 @@ def facts(**more: Any) -> Facts:
     move = more.pop("move", 0.1)
     prices = Prices([at * 60 * NS_PER_S for at in range(3_000)], [100 + at % 2 * move for at in range(3_000)])
     given = {
-        "policy": INTRADAY, "days": 30, "step_ns": 60 * NS_PER_S, "worst": prices.worst(), "settings": {}, "sweeps": [],
+        "policy": INTRADAY, "name": "GBP/USD.SIM", "days": 30, "step_ns": 60 * NS_PER_S,
+        "worst": prices.worst(), "settings": {}, "sweeps": [],
         "absent": ["R2 envelope"], "fired": [], **more,
     }  # fmt: skip
     return Facts(**given)
+
+
+def mine(silence_s: int) -> str:
+    return json.dumps({"GBP/USD.SIM": silence_s})
 
 
 def said_of(found: list[Said] | Any, key: str) -> Said:
@@ -238,14 +251,105 @@ def test_a_silence_is_tuned_to_a_false_trip_in_ten_days_and_tightened_at_once(tm
     rows = [row(5, 9, 8), row(10, 4, 4, shipped=True), row(30, 3, 3), row(60, 0, 0)]
     sweep = Sweep("silence", "t", "sensors.max_silence_s", "R3 silence", rows)
     found = propose(facts(sweeps=[sweep]), loosen=False)
-    assert (said_of(found, "max_silence_s").value, said_of(found, "max_silence_s").looser) == ("30", True)
+    assert (said_of(found, "max_silence_s").value, said_of(found, "max_silence_s").looser) == (mine(30), True)
     assert found.settings == {}
-    assert propose(facts(sweeps=[sweep]), loosen=True).settings == {"max_silence_s": 30}
-    assert propose(facts(sweeps=[sweep], days=90), loosen=False).settings == {"max_silence_s": 5}
+    assert propose(facts(sweeps=[sweep]), loosen=True).settings == {"max_silence_s": {"GBP/USD.SIM": 30}}
+    assert propose(facts(sweeps=[sweep], days=90), loosen=False).settings == {"max_silence_s": {"GBP/USD.SIM": 5}}
     assert said_of(propose(facts(sweeps=[sweep], days=4), loosen=True), "max_silence_s").status == "as shipped"
     file = tmp_path / "p.toml"
     file.write_text(toml(found, ["of a test"], {"sessions": {"default": "fx"}, "spans": {}}))
-    assert load_run(file).sensors == {"sessions": {"default": "fx"}, "max_silence_s": 10}
+    assert load_run(file).sensors == {"sessions": {"default": "fx"}, "max_silence_s": {"GBP/USD.SIM": 10}}
+
+
+@pytest.mark.req("DOL-CALIBRATE-002")
+@pytest.mark.parametrize(
+    ("was", "others"),
+    [({"default": 5, "GBP/USD.SIM": 60, "EUR/USD.SIM": 20}, {"default": 5, "EUR/USD.SIM": 20}), (60, {"default": 60})],
+)
+@pytest.mark.parametrize("days", [3, 30])
+def test_a_silence_is_proposed_for_what_was_calibrated_alone(
+    was: Any, others: dict[str, int], days: int, tmp_path: Path
+) -> None:
+    rows = [row(1, 3, 3), row(60, 9, 9, shipped=True), row(120, 0, 0)]
+    sweep = Sweep("silence", "t", "sensors.max_silence_s", "R3 silence", rows[1:] if days == 3 else rows)
+    settings = {"max_silence_s": was}
+    found = propose(facts(sweeps=[sweep], settings=settings, days=days), loosen=False)
+    file = tmp_path / "p.toml"
+    file.write_text(toml(found, ["of a test"], settings))
+    assert load_run(file).sensors == {"max_silence_s": {**others, "GBP/USD.SIM": 60 if days == 3 else 1}}
+
+
+@pytest.mark.req("DOL-CALIBRATE-002")
+def test_a_silence_is_not_tuned_by_trips_that_nobody_could_judge() -> None:
+    unknown = [row(1, 3, 0)._replace(judged=0), row(60, 3, 0, shipped=True)._replace(judged=0), row(120, 0, 0)]
+    sweep = Sweep("silence", "t", "sensors.max_silence_s", "R3 silence", unknown)
+    one = said_of(propose(facts(sweeps=[sweep]), loosen=True), "max_silence_s")
+    assert (one.value, one.status) == (mine(60), "as shipped")
+    assert "0 false of 3 trips, 3 not judged now" in one.why
+    known = sweep._replace(rows=[unknown[0], row(30, 2, 1), *unknown[1:]])
+    one = said_of(propose(facts(sweeps=[known]), loosen=False), "max_silence_s")
+    assert (one.value, one.status, one.looser) == (mine(30), "tuned", False)
+
+
+@pytest.mark.req("DOL-CALIBRATE-002")
+def test_a_policy_that_becomes_daily_rebases_no_sooner_than_the_daily_one(tmp_path: Path) -> None:
+    daily = 86_400 * NS_PER_S
+    found = propose(facts(step_ns=daily), loosen=False)
+    assert (found.policy.rebase_trapped_ns, found.policy.rebase_gap_ns) == (365 * daily, 365 * daily)
+    file = tmp_path / "p.toml"
+    file.write_text(toml(found, ["of a test"], {}))
+    assert load_policy(file) == found.policy
+    assert '(was "30 d")' in file.read_text()
+    # Longer than shipped stays; and who was daily before has what was chosen.
+    patient = propose(facts(policy=INTRADAY._replace(rebase_gap_ns=400 * daily), step_ns=daily), loosen=False).policy
+    assert (patient.rebase_trapped_ns, patient.rebase_gap_ns) == (365 * daily, 400 * daily)
+    chosen = DAILY._replace(rebase_trapped_ns=30 * daily)
+    assert propose(facts(policy=chosen, step_ns=daily), loosen=False).policy == chosen
+    assert propose(facts(policy=DAILY), loosen=True).policy.rebase_gap_ns == 365 * daily
+
+
+def test_a_weekend_has_no_nominal_day() -> None:
+    first_ns = day_ns("2024-01-05")  # a Friday
+    hour = 3_600 * NS_PER_S
+
+    class Open:
+        def open_at(self, ts_ns: int) -> bool:
+            return ts_ns < first_ns + 21 * hour or ts_ns >= first_ns + 71 * hour
+
+    state = machine.start(INTRADAY, first_ns, (FeedKind.DATA,))
+    feed = state.feeds[0]._replace(heard=1, due_ns=first_ns + 90 * hour)
+    hours = Hours(INTRADAY.profile, Open())  # type: ignore[arg-type]
+    nominal = Nominal(0, hours)
+    nominal.passed(state._replace(feeds=(feed,)), first_ns + 80 * hour)
+    assert sorted(day - first_ns // DAY_NS for day in nominal.worst) == [0, 2, 3]
+
+
+def test_a_journal_that_begins_with_a_later_segment_is_folded_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(beginning, "Keeper", functools.partial(checkpoint.Keeper, every=EVERY))
+    journal = Path(rotated_run(tmp_path / "book", SCRIPT).journal)
+    whole = tape(journal)
+    assert whole.later is False
+    for number in range(1, segments(journal)):
+        Path(name_of(str(journal), number)).unlink()
+    held = next(record for record in read(str(journal)) if record.kind == "CHECKPOINT")
+    part = tape(journal)
+    assert part.later is True
+    assert part.state.clock.t_ns > whole.state.clock.t_ns
+    assert part.events == whole.events[-len(part.events) :]
+    now, then = (Bench(one, None, Prices([], [])).course() for one in (part, whole))
+    assert now.moves == [move for move in then.moves if move.ts_ns > held.ts_ns]
+    assert part.state.latch.mode == Mode.KILLED
+    assert sum(now.ns.values()) == part.last_ns - part.state.clock.t_ns
+    other = Bench(part, None, Prices([], [])).course(policy=lowered(part.policy, 10_000))
+    assert sum(other.ns.values()) == sum(now.ns.values())
+    run(tmp_path, "--journal", str(journal))
+    assert "begins with a later segment: calibrated from the checkpoint" in capsys.readouterr().out
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(lines[0])
+    with pytest.raises(UserError, match="its checkpoint cannot be read"):
+        tape(journal)
 
 
 @pytest.mark.req("DOL-CALIBRATE-002")

@@ -15,9 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from dolphin.app.errors import UserError
 from dolphin.audit.fold import MAKERS
-from dolphin.journal import JournalTorn, read
-from dolphin.journal.codec import begin, decode
+from dolphin.journal import JournalTorn, Record, read
+from dolphin.journal.checkpoint import read_checkpoint
+from dolphin.journal.codec import Malformed, begin, decode
+from dolphin.journal.kinds import CHECKPOINT
+from dolphin.journal.segments import FIRST, opening
 from dolphin.kernel import handlers, machine
 from dolphin.kernel.events import EVENTS, Effect, Event, Moved, Shock, Tick, Tripped, Verdict
 from dolphin.kernel.killswitch import running
@@ -51,7 +55,10 @@ SENSORS: Final = (
 
 
 class Tape(NamedTuple):
-    """A journal as the kernel sees it. `feeds`: names; `traded`: index of the feed that is looked at, -1 for none."""
+    """A journal as the kernel sees it. `feeds`: names; `traded`: index of the feed that is looked at, -1 for none.
+
+    `later`: its first segments are not here, and `state` is that of the checkpoint with which the others begin.
+    """
 
     header: Mapping[str, Any]
     policy: Policy
@@ -61,18 +68,25 @@ class Tape(NamedTuple):
     feeds: tuple[str, ...]
     traded: int
     torn: bool
+    later: bool
 
 
 def tape(path: Path) -> Tape:
-    """The events of the journal at `path`, without the mere passing of time. JournalError where it is none."""
+    """The events of the journal at `path`, without the mere passing of time. JournalError where it is none; UserError
+    where it begins with a later segment, and not with a checkpoint that can be read.
+    """
     events: list[Event] = []
     header: Mapping[str, Any] = {}
+    held: Record | None = None
     torn, last_ns = False, 0
     try:
         for record in read(str(path)):
             last_ns = max(last_ns, record.ts_ns)
             if record.kind == "HEADER":
-                header = record.data
+                header = header or record.data
+            elif record.kind == CHECKPOINT:
+                if held is None and not events:
+                    held = record
             elif record.kind in EVENTS and record.kind != "TICK":
                 maker = MAKERS.get(record.kind)
                 if maker is None:
@@ -82,9 +96,25 @@ def tape(path: Path) -> Tape:
     except JournalTorn:
         torn = True
     policy, state = begin(header)
+    later = opening(header) != FIRST
+    if later:
+        state = _goes_on(path, held)
     feeds = header["feeds"]
     traded = next((at for at, feed in enumerate(feeds) if feed["kind"] == "DATA"), -1)
-    return Tape(header, policy, state, events, last_ns, tuple(feed["name"] for feed in feeds), traded, torn)
+    return Tape(header, policy, state, events, last_ns, tuple(feed["name"] for feed in feeds), traded, torn, later)
+
+
+def _goes_on(path: Path, held: Record | None) -> State:
+    """What the checkpoint holds with which a later segment begins: its header has the run's first moment."""
+    try:
+        if held is None:
+            raise Malformed("kind", CHECKPOINT, "none")
+        return read_checkpoint(held.data, held.raw).state
+    except Malformed as error:
+        raise UserError(
+            f"begins with a later segment, and its checkpoint cannot be read ({error})", path=path,
+            fix="put the segments before it beside it, or run trace-audit on it",
+        ) from error  # fmt: skip
 
 
 class Fall(NamedTuple):
@@ -263,7 +293,9 @@ class Nominal:
             self.dips += 1
         self._low = low
         for day in range(from_ns // DAY_NS, (until_ns - 1) // DAY_NS + 1):
-            self.worst[day] = min(self.worst.get(day, 10_000), total_bp)
+            # A feed that is not late over a weekend makes no nominal day of a Saturday.
+            if self._hours.between(max(from_ns, day * DAY_NS), min(until_ns, (day + 1) * DAY_NS)) > 0:
+                self.worst[day] = min(self.worst.get(day, 10_000), total_bp)
 
     def _in_time(self, state: State, until_ns: int) -> int:
         if not running(state.latch):

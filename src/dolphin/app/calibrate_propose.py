@@ -20,7 +20,7 @@ from dolphin.app.calibrate_sweep import Row, Sweep, lowered
 from dolphin.app.calibrate_watch import Fired
 from dolphin.app.policy_table import leverage, percent, real
 from dolphin.app.report_charts import r5_falls
-from dolphin.kernel.policy import LEVERAGE_MAX_BP, Hibernate, Policy, Posture, Profile
+from dolphin.kernel.policy import DAILY, LEVERAGE_MAX_BP, Hibernate, Policy, Posture, Profile
 from dolphin.kernel.units import NS_PER_S
 from dolphin.sensors.source import VIX
 
@@ -38,7 +38,7 @@ TUNED, SHIPPED, SWITCHED_OFF, FIXED = "tuned", "as shipped", "off", "fixed"
 
 
 class Said(NamedTuple):
-    """One threshold of the proposal. `value`, `shipped`: as TOML writes them. `looser`: than it was, and only a comment
+    """One threshold of the proposal. `value`, `shipped`: as JSON writes them. `looser`: than it was, and only a comment
     in the file unless it is asked for.
     """
 
@@ -52,12 +52,14 @@ class Said(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the rules look at. `days`: nominal ones. `step_ns`: median time between rows, 0 where that is not known.
+    """What the rules look at. `name`: of the traded feed. `days`: nominal ones. `step_ns`: median time between rows, 0
+    where that is not known.
 
     `settings`: the sensors' as the user has them. `absent`: sensors without a reading.
     """
 
     policy: Policy
+    name: str
     days: int
     step_ns: int
     worst: Worst
@@ -83,13 +85,24 @@ def propose(facts: Facts, loosen: bool) -> Proposal:
     taken = {one.key: json.loads(one.value) for one in said if one.table == "sensors" and (loosen or not one.looser)}
     settings = {key: value for key, value in taken.items() if key in ("late_s", "max_silence_s", "shocks")}
     given = {one.key: one.shipped if one.looser and not loosen else one.value for one in said if one.table == "policy"}
-    policy = facts.policy._replace(profile=Profile[json.loads(given["profile"]).upper()])
-    policy = lowered(policy, int(given["apex_entry_bp"]))
+    policy = lowered(_under(facts.policy, json.loads(given["profile"])), int(given["apex_entry_bp"]))
     fired: Sequence[Fired] = facts.fired
     if settings.get("shocks") == "none":
         fired = [one for one in fired if one.feed == VIX]
     sensors = {key: value for key, value in settings.items() if key != "shocks"}
     return Proposal(said, policy, settings, Change(sensors=sensors, fired=fired), loosen)
+
+
+def _under(policy: Policy, word: str) -> Policy:
+    """The policy under this profile. One that becomes daily re-bases no sooner than the shipped daily one does."""
+    profile = Profile[word.upper()]
+    if profile == policy.profile or profile != Profile.DAILY:
+        return policy._replace(profile=profile)
+    return policy._replace(
+        profile=profile,
+        rebase_trapped_ns=max(policy.rebase_trapped_ns, DAILY.rebase_trapped_ns),
+        rebase_gap_ns=max(policy.rebase_gap_ns, DAILY.rebase_gap_ns),
+    )
 
 
 def _policy(facts: Facts) -> list[Said]:
@@ -110,11 +123,15 @@ def _policy(facts: Facts) -> list[Said]:
         ("trim_band_bp", str(policy.trim_band_bp)),
         ("l_raw_bp", str(policy.l_raw_bp)),
         ("kappa_bp", str(policy.kappa_bp)),
-        ("rebase_trapped_ns", json.dumps(real(policy.rebase_trapped_ns))),
-        ("rebase_gap_ns", json.dumps(real(policy.rebase_gap_ns))),
     )
     why = "a choice, no measurement: these data do not speak to it"
-    return [*found, *(Said("policy", key, value, value, SHIPPED, why) for key, value in kept)]
+    found += [Said("policy", key, value, value, SHIPPED, why) for key, value in kept]
+    made = _under(policy, word)
+    for key in ("rebase_trapped_ns", "rebase_gap_ns"):
+        value, shipped = (json.dumps(real(getattr(one, key))) for one in (made, policy))
+        because = why if value == shipped else "the daily profile's own: less would be looser than it is shipped"
+        found.append(Said("policy", key, value, shipped, SHIPPED, because))
+    return found
 
 
 def _span(ns: int) -> str:
@@ -151,26 +168,39 @@ def _ceilings(facts: Facts) -> list[Said]:
 
 
 def _silence(facts: Facts) -> list[Said]:
-    """The shortest silence that brings one false trip in ten nominal days at most."""
+    """The shortest silence that brings one false trip in ten nominal days at most, where all trips can be judged."""
     sweep = next((sweep for sweep in facts.sweeps if sweep.key == "silence"), None)
     if sweep is None:
         return []
     key = sweep.setting.partition(".")[2]
     now = next(row for row in sweep.rows if row.shipped)
-    shown = str(int(now.value))
+    shown = _mine(facts, key, now)
     if facts.days < DAYS_MIN:
         return [Said("sensors", key, shown, shown, SHIPPED, f"{facts.days} nominal days; the rule wants {DAYS_MIN}")]
     allowed = facts.days // FALSE_DAYS
-    best = next((row for row in sweep.rows if row.false <= allowed), None)
+    if now.judged < now.trips and now.false <= allowed:
+        # What cannot be judged speaks for no more patience either.
+        usable = [row for row in sweep.rows if row.value <= now.value]
+    else:
+        usable = list(sweep.rows)
+    best = next((row for row in usable if row.judged == row.trips and row.false <= allowed), None)
     if best is None:
-        why = f"no value tried keeps false trips to {allowed} in {facts.days} nominal days; {_trips(now)} now"
+        why = f"no value is shown to keep false trips to {allowed} in {facts.days} nominal days; {_trips(now)} now"
         return [Said("sensors", key, shown, shown, SHIPPED, why)]
-    why = f"{_trips(best)} in {facts.days} nominal days (allowed: {allowed}); at {shown} s {_trips(now)}"
-    return [Said("sensors", key, str(int(best.value)), shown, TUNED, why, best.value > now.value)]
+    why = f"{_trips(best)} in {facts.days} nominal days (allowed: {allowed}); at {now.label} {_trips(now)}"
+    return [Said("sensors", key, _mine(facts, key, best), shown, TUNED, why, best.value > now.value)]
+
+
+def _mine(facts: Facts, key: str, row: Row) -> str:
+    """The setting with this value for what was calibrated; every other feed keeps what it has."""
+    was = facts.settings.get(key, {})
+    others = was if isinstance(was, Mapping) else {"default": was}
+    return json.dumps({**others, facts.name: int(row.value)})
 
 
 def _trips(row: Row) -> str:
-    return f"{row.false} false of {row.trips} trips"
+    unknown = f", {row.trips - row.judged} not judged" if row.judged < row.trips else ""
+    return f"{row.false} false of {row.trips} trips{unknown}"
 
 
 def _knows(row: Row | None) -> bool | None:
@@ -245,15 +275,16 @@ def toml(proposal: Proposal, heading: Sequence[str], kept: Mapping[str, Any]) ->
 
 
 def _lines(one: Said, loosened: bool) -> list[str]:
-    about = f"# {one.status}: {one.why}" + (f" (was {one.shipped})" if one.value != one.shipped else "")
+    value, shipped = (_toml(json.loads(text)) for text in (one.value, one.shipped))
+    about = f"# {one.status}: {one.why}" + (f" (was {shipped})" if value != shipped else "")
     if not one.looser:
-        return [about, f"{one.key} = {one.value}"]
+        return [about, f"{one.key} = {value}"]
     if loosened:
-        return [about, "# LOOSER than it was, as asked for with --loosen:", f"{one.key} = {one.value}"]
+        return [about, "# LOOSER than it was, as asked for with --loosen:", f"{one.key} = {value}"]
     return [
         about,
-        f"# LOOSER than it was, so it is yours to decide: {one.key} = {one.value}",
-        f"{one.key} = {one.shipped}",
+        f"# LOOSER than it was, so it is yours to decide: {one.key} = {value}",
+        f"{one.key} = {shipped}",
     ]
 
 

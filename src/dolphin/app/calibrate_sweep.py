@@ -104,7 +104,7 @@ class Bench:
             says = self.replay.says(change or Change())
             if change is not None:
                 events = self.replay.events(change)
-        if policy is not None:
+        if policy is not None and not tape.later:
             tape = tape._replace(state=begin({**tape.header, "policy": policy_object(policy)}).state)
         return fold(policy or tape.policy, tape, events, says, self.hours)
 

@@ -99,6 +99,7 @@ def calibrated(
     found = sweeps(bench)
     facts = Facts(
         policy=tape.policy,
+        name=replay.name if replay is not None else "",
         days=len(nominal.worst),
         step_ns=_step_ns(replay),
         worst=bench.worst,
@@ -182,6 +183,8 @@ def _notes(tape: Tape, replay: Replay | None, exact: bool) -> list[str]:
     found = list(replay.market.notes) if replay is not None else []
     if tape.torn:
         found.append("the journal's last line is torn: calibrated as far as it goes")
+    if tape.later:
+        found.append("the journal begins with a later segment: calibrated from the checkpoint in it, under any policy")
     if not exact:
         found.append("the readings, put together anew, do not give the journal's own moves: the sweeps are estimates")
     if replay is None:
