@@ -60,7 +60,7 @@ def test_rows_are_of_one_moment_and_begin_with_a_whole_interval():
     assert window.lasting()["returns"]["moves"] == {"A.X": [100_000], "B.X": [-100_000]}
 
 
-def test_no_row_where_no_price_changed_and_anew_without_a_price():
+def test_no_row_where_no_price_changed_and_the_price_before_it_without_one():
     window = Returns(HOUR)
     for i, a in enumerate((100, 110, 110, 110, 121, 121)):
         window.look(*at(i, A=a, B=50))
@@ -68,8 +68,31 @@ def test_no_row_where_no_price_changed_and_anew_without_a_price():
     for i, b in enumerate((0, 60, 66, 66), start=6):
         window.look(*at(i, A=121 + i, B=b))
     moves = window.lasting()["returns"]["moves"]
-    assert moves["B.X"] == [100_000], "its price before the gap is none"
-    assert len(moves["A.X"]) == 5
+    assert moves["B.X"][2:] == [0, 200_000, 100_000], "the gap is in the return after it"
+    assert len(moves["A.X"]) == len(moves["B.X"]) == 5
+
+
+@pytest.mark.req("DOL-LIMIT-036")
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_full_window_outlives_an_hour_without_a_price(restarts):
+    """One side of the quote is missing when the row is closed, or nothing was heard of it since the restart."""
+    window = filled(A=falls, B=lambda i: 50 + i % 3)
+    if restarts:
+        window = noted(json.loads(json.dumps(window.lasting())))
+    for hour, b in ((ROWS + 1.5, 60), (ROWS + 2, 61), (ROWS + 3, 62)):
+        window.look(*at(hour, A=0, B=b))
+    assert len(window.of("A.X").moves) == len(window.of("B.X").moves) == ROWS
+    assert window.of("A.X").worst == 108_911
+
+
+def test_of_what_is_heard_no_more_only_so_many_are_kept():
+    window = Returns(HOUR)
+    for i in range(4):
+        window.look(i * HOUR, [Priced(f"{i % 3}-{n}.X", 100 + i, 0) for n in range(40)])
+    window.look(4 * HOUR, [])
+    names = list(window.lasting()["returns"]["base"])
+    assert len(names) == INSTRUMENTS_MAX
+    assert sum(name.startswith("0-") for name in names) == 40, "those that are heard of stay"
 
 
 @given(st.lists(st.integers(-500_000, 500_000), min_size=1, max_size=250))

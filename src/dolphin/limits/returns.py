@@ -4,7 +4,8 @@ What belongs here: the window of rows, what it says of one instrument, and its f
 
 Rules. A row is closed by the first look in a later interval, with the last prices seen in the one before, so that all
 of it is of one moment. Returns in millionths, rounded away from zero. A row in which no price changed is none. An
-instrument without a price at the end of a row begins anew, so that full windows are always of the same rows.
+instrument without a price at the end of a row keeps the one that it had, also over a restart: its next return has the
+gap in it. So full windows are always of the same rows.
 """
 
 from __future__ import annotations
@@ -99,13 +100,17 @@ class Returns:
         if interval > self._interval:
             self._interval = interval
             closed = self._close()
-        self._last = {each.instrument: each for each in prices[:INSTRUMENTS_MAX] if each.price != 0}
+        seen = {each.instrument: each for each in prices[:INSTRUMENTS_MAX] if each.price != 0}
+        for name, before in self._last.items():
+            if len(seen) < INSTRUMENTS_MAX:  # those of which nothing is heard go first
+                seen.setdefault(name, before)
+        self._last = seen
         return closed
 
     def _close(self) -> bool:
-        """A row of what was seen last; none where nothing was seen since the start, or no price changed."""
+        """A row of what was seen last; none where nothing was ever seen, or no price changed."""
         last = self._last
-        if not last:
+        if {name: now.price for name, now in last.items()} == self._base:
             return False
         row = {
             name: move(self._base[name], now.price, now.inverse) for name, now in last.items() if self._base.get(name)
@@ -147,6 +152,7 @@ class Returns:
             return
         self._interval = int(before["interval"])
         self._base = {str(name): int(price) for name, price in before["base"].items()}
+        self._last = {name: Priced(name, price, 0) for name, price in self._base.items()}  # no move, inverse or not
         self._moves = {str(name): tuple(map(int, moves))[-ROWS:] for name, moves in before["moves"].items()}
         self._learn()
 
