@@ -7,7 +7,7 @@ a new limit has its keys at once. docs/guide/limits.md is this file in prose.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,9 @@ BOOK: Final = "book"
 TABLES: Final = (BOOK, *NAMES)
 ASSUMED: Final = "assumed"
 LEAST_HORIZON_NS: Final = 60 * NS_PER_S
+MILLIONTHS_MAX: Final = 10**28
+"""So many places a decimal keeps exactly."""
+
 MODES: Final = ("off", "passive", "on")
 _ACCEPTED: Final = {
     Unit.QUANTITY: 'a number of the instrument\'s units, 100000 or "0.5"',
@@ -45,15 +48,17 @@ _ACCEPTED: Final = {
 def millionths(value: Any) -> int:
     """A whole number, or a decimal in quotes, in millionths: exactly, or not at all."""
     accepted = 'a whole number, or a decimal in quotes like "0.5", to six places'
-    if type(value) is int:
-        return value * MICRO
-    if not isinstance(value, str):
+    if type(value) is not int and not isinstance(value, str):
         raise ValueError(accepted)
     try:
         exact = Decimal(value) * MICRO
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one beyond what a decimal can be
         raise ValueError(accepted) from None
-    if not exact.is_finite() or exact != int(exact):
+    if not exact.is_finite():
+        raise ValueError(accepted)
+    if abs(exact) >= MILLIONTHS_MAX:
+        raise ValueError(f"less than {MILLIONTHS_MAX // MICRO:.0e}")
+    if exact != int(exact):
         raise ValueError(accepted)
     return int(exact)
 
