@@ -137,3 +137,17 @@ def test_a_cancel_rate_is_said_once_a_window():
         False, False, True, False, False, False, True, False, False,
     ]  # fmt: skip
     assert Limiter().canceled(0) == ""
+
+
+@pytest.mark.req("DOL-LIMIT-003")
+def test_limits_that_no_line_of_the_journal_holds_are_not_taken_over():
+    """Nor those that are too long beside the ones in force, since the names of both hold until the second step."""
+    several, others, many = (
+        tuple(f"{n:020}.{ven}" for n in range(size)) for ven, size in (("X", 6_000), ("Y", 6_000), ("Z", 11_000))
+    )
+    limiter = Limiter(limits(Rule(Mode.ON, names=several), Code.RESTRICTED))
+    before = limiter.limits
+    for names in (many, others):
+        answer = limiter.propose(to_object(limits(Rule(Mode.ON, names=names), Code.RESTRICTED)), 0, 7, [LOOKED])
+        assert "bytes in the journal" in answer["error"]
+        assert limiter.limits == before

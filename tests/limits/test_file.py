@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dolphin.app.actor import DolphinGuardConfig
+from dolphin.app.config import ConfigErrors
 from dolphin.app.errors import UserError
 from dolphin.app.limits_cli import main, shown, table, windows
 from dolphin.app.limits_file import keys_of, load_limits
@@ -100,8 +101,10 @@ def test_the_benchmark_measures_with_every_limit():
         ('[position]\nmode = "on"\nvalue = 0.5', "value: wrong value: expected a whole number, or a decimal in quotes"),
         ('[position]\nmode = "on"\nvalue = "1e-9"', "value: wrong value: expected a whole number, or a decimal in quo"),
         ('[position]\nmode = "on"\nvalue = "1e999999"', "value: wrong value: expected a whole number, or a decimal in"),
-        ('[position]\nmode = "on"\nvalue = "1e400"', "value: wrong value: expected less than 1e+22"),
-        ('[position]\nmode = "on"\nvalue = 1' + "0" * 400, "value: wrong value: expected less than 1e+22"),
+        ('[position]\nmode = "on"\nvalue = "1e400"', "value: wrong value: expected less than 1e22"),
+        ('[position]\nmode = "on"\nvalue = 1' + "0" * 400, "value: wrong value: expected less than 1e22"),
+        ('[gross_leverage]\nmode = "on"\nvalue = "1e999 %"', "value: wrong value: expected less than 1e22"),
+        ('[order_rate]\nmode = "on"\nvalue = 1' + "0" * 400, "value: wrong value: expected less than 1e22"),
         ('[position]\nmode = "on"\nvalue = "nan"', "value: wrong value: expected a whole number, or a decimal in quot"),
         ('[position]\nmode = "on"\nvalue = "x"', "value: wrong value: expected a whole number, or a decimal in quotes"),
         ('[position]\nmode = "on"\neach = 3', "each: wrong value: expected a table"),
@@ -212,3 +215,11 @@ def test_the_two_steps_from_the_command_line_of_a_running_book(file, tmp_path, c
     assert "9,000" in capsys.readouterr().out
     with pytest.raises(UserError, match="this book is stopped"):
         main(["propose", str(low), "--state", str(book)])
+
+
+@pytest.mark.req("DOL-LIMIT-006")
+def test_limits_that_no_line_of_the_journal_holds_are_refused(file):
+    names = ", ".join(f'"SYMBOL{n:07}-OPTION.VENUE"' for n in range(10_000))
+    with pytest.raises(ConfigErrors) as refused:
+        load_limits(file(f'[restricted]\nmode = "on"\ninstruments = [{names}]'))
+    assert "limits.toml: they take" in str(refused.value.errors[0])

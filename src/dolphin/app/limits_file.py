@@ -25,7 +25,7 @@ from dolphin.app.toml_file import (
 )
 from dolphin.kernel.units import MICRO, NS_PER_S
 from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Spec, Unit
-from dolphin.limits.config import INTERVALS, NOTHING, Limits, Rule, grouped, made
+from dolphin.limits.config import INTERVALS, NOTHING, Limits, Rule, grouped, made, too_long
 from dolphin.limits.limiter import Limiter
 
 BOOK: Final = "book"
@@ -33,7 +33,9 @@ TABLES: Final = (BOOK, *NAMES)
 ASSUMED: Final = "assumed"
 LEAST_HORIZON_NS: Final = 60 * NS_PER_S
 MILLIONTHS_MAX: Final = 10**28
-"""So many places a decimal keeps exactly."""
+"""So many places a decimal keeps exactly. Of a share in bp, a count or a time in ns it is beyond all sense."""
+
+BEYOND: Final = "less than 1e22"
 
 MODES: Final = ("off", "passive", "on")
 _ACCEPTED: Final = {
@@ -57,7 +59,7 @@ def millionths(value: Any) -> int:
     if not exact.is_finite():
         raise ValueError(accepted)
     if abs(exact) >= MILLIONTHS_MAX:
-        raise ValueError(f"less than {MILLIONTHS_MAX // MICRO:.0e}")
+        raise ValueError(BEYOND)
     if exact != int(exact):
         raise ValueError(accepted)
     return int(exact)
@@ -77,6 +79,8 @@ def _at_least_nothing(read: Callable[[Any], int]) -> Callable[[Any], int]:
         found = read(value)
         if found < 0:
             raise ValueError("nothing below zero")
+        if found >= MILLIONTHS_MAX:
+            raise ValueError(BEYOND)
         return found
 
     return checked
@@ -186,7 +190,11 @@ def load_limits(path: str | Path) -> Limits:
             rules[code] = rule
     if errors:
         raise ConfigErrors(errors)
-    return made(rules, intervals)
+    limits = made(rules, intervals)
+    said = too_long(limits)
+    if said:
+        raise ConfigErrors((UserError(said, path=document.path),))
+    return limits
 
 
 def _rule(document: Document, spec: Spec) -> tuple[Rule | None, tuple[UserError, ...]]:

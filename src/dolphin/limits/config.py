@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from dolphin.journal.encoding import LINE_BYTES_MAX, encode
 from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Spec
+
+BYTES_MAX: Final = LINE_BYTES_MAX // 4
+"""All limits stand in one line of the journal, beside their returns and what they remember."""
 
 INTERVALS: Final = ("risk_check_interval", "position_sync_interval", "health_check_interval")
 
@@ -92,6 +96,14 @@ def to_object(limits: Limits) -> dict[str, Any]:
         if rule.assumed:
             said["assumed"] = str(rule.assumed)
     return {"rules": found, "intervals_ns": {name: str(value) for name, value in limits.intervals}}
+
+
+def too_long(limits: Limits) -> str:
+    """What is wrong with limits that a line of the journal may not hold; empty: it holds them."""
+    found = len(encode(to_object(limits)))
+    if found <= BYTES_MAX:
+        return ""
+    return f"they take {found} bytes in the journal, more than {BYTES_MAX}: name fewer instruments"
 
 
 def from_object(said: Mapping[str, Any]) -> Limits:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from dolphin.kernel.units import ABSENT
 from dolphin.limits.check import CHECKS, asked, binding
 from dolphin.limits.codes import SPECS, Code, Mode
-from dolphin.limits.config import NOTHING, OFF, Limits, Rule, change, from_object, horizon_ns, to_object
+from dolphin.limits.config import NOTHING, OFF, Limits, Rule, change, from_object, horizon_ns, to_object, too_long
 from dolphin.limits.facts import Facts, Names, Remembered, facts_of, names_of
 from dolphin.limits.facts import said as in_journal
 from dolphin.limits.grouping import Groups, Scenarios
@@ -274,6 +274,9 @@ class Limiter:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return {"ok": False, "error": f"these are no limits: {type(error).__name__}: {error}"}
         made = change(self.limits, wanted)
+        wrong = too_long(wanted) or too_long(made.now)  # both lists of names hold until the second step
+        if wrong:
+            return {"ok": False, "error": wrong}
         breached = set(self.breached(held)) & set(made.looser)
         self._use(made.now)
         self._proposal = None
