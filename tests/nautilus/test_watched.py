@@ -20,6 +20,7 @@ from dolphin.journal.folding import folded
 from dolphin.kernel.state import Mode
 from dolphin.nautilus import commands, parts
 from dolphin.nautilus.beating import Beating
+from dolphin.nautilus.commands import left
 from tests.nautilus.rig import T0, Rig, S, audusd, quotes, replays
 from tests.nautilus.test_gates import BUY, X1, limit, market
 from tests.nautilus.test_kill import chain, command, make
@@ -336,7 +337,18 @@ def test_a_signal_while_it_stops_and_after_ends_no_process(tmp_path):
     assert done.stdout.split("\n")[:3] == ["stopping", "stopped", "disposed True"], (done.returncode, done.stderr)
     assert done.returncode == 0
     assert [record.kind for record in read(str(tmp_path / "journal.jsonl"))][-1] == "CLOSE"
+    assert killfile.cause_of(str(tmp_path / "KILL")) == "signal SIGUSR1 after the run had ended"  # kills the next start
     replays(tmp_path / "journal.jsonl")
+
+
+@pytest.mark.req("DOL-WATCH-005")
+def test_a_signal_that_cannot_be_left_for_the_next_start_is_said(tmp_path):
+    said = []
+    left(str(tmp_path / "gone"), "SIGUSR1", lambda what, text: said.append(text))
+    assert len(said) == 1
+    assert "cannot be left for the next start" in said[0]
+    left(str(tmp_path), "SIGUSR1", lambda what, text: said.append(text))
+    assert said[1].endswith("KILL kills the next start [DOL-WATCH-005]")
 
 
 # --- what cannot be had -------------------------------------------------------------------------------------------

@@ -127,6 +127,18 @@ def listen(loop: asyncio.AbstractEventLoop, name: str, handler: Callable[[], Non
     return ""
 
 
+def left(state_dir: str, name: str, tell: Callable[[str, str], None]) -> None:
+    """The signal came when nothing is written any more: KILL lies there for the next start, or it is said that not."""
+    path = os.path.join(state_dir, killfile.NAME)
+    try:
+        killfile.put(path, f"signal {name} after the run had ended")
+        killfile.keep(path)
+    except OSError as error:
+        tell("KILL", f"{path} [DOL-WATCH-005]: cannot be left for the next start: {error}")
+    else:
+        tell("KILL", f"signal {name}: the run has ended; {path} kills the next start [DOL-WATCH-005]")
+
+
 def deaf(loop: asyncio.AbstractEventLoop, name: str) -> None:
     """Listen no more: the signal does again what it does by default, and another node may listen to it."""
     number = signal.Signals[name]

@@ -21,7 +21,7 @@ from nautilus_trader.common.enums import LogColor
 
 from dolphin.journal import writable
 from dolphin.nautilus.action import Host
-from dolphin.nautilus.commands import deaf, listen
+from dolphin.nautilus.commands import deaf, left, listen
 from dolphin.nautilus.config import ConfigError, PlugConfig
 from dolphin.nautilus.hook import COMMAND, PRIORITY, Hook
 from dolphin.nautilus.parts import Parts
@@ -242,7 +242,10 @@ class Plug(Actor):
         self._hear("command", lambda parts, message: parts.flow.command(message), message)
 
     def hear_signal(self) -> None:
-        """The signal that kills came; the loop calls this in its turn."""
+        """The signal that kills came; the loop calls this in its turn. After CLOSE it is left for the next start."""
+        if self._over():
+            left(self.settings.state_dir, self._signal, self.tell)
+            return
         self._hear("signal", lambda parts, name: parts.flow.signal(name), self._signal)
 
     def _hear(self, where: str, handle: Callable[[Parts, Any], None], message: Any) -> None:

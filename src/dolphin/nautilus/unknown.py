@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from dolphin.nautilus.parts import Parts
 
 DOUBT: Final = re.compile(
-    r"unknown|time.?out|timed out|connect|network|transport|internal|unavailable|unexpected|gateway|duplicat"
-    r"|(?:http|status)\D{0,8}5\d\d\b"
+    r"unknown|time.?out|timed.out|deadline|connect|network|transport|internal|unavailable|unexpected|gateway|duplicat"
+    r"|(?:http|status)\D{0,8}5\d\d\b|code\D{0,4}5\d\d\b|retr\w* .*exceed|pars(?:e|ing)|serializ|decod|json|chunk"
 )
-"""Words of an answer behind which an order may live. "Duplicate" is the answer to a second try: the first one came."""
+"""Words of an answer behind which an order may live. "Duplicate" is the answer to a second try: the first one came. A
+code of 5xx is of what stands before the venue, and an answer that cannot be read says nothing of the order.
+"""
 
 CODE: Final = re.compile(r"code[^\w-]{0,4}(-?\d+)")
 DOUBTFUL_CODES: Final = frozenset(("-1000", "-1001", "-1006", "-1007"))
