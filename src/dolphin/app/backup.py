@@ -244,18 +244,11 @@ def _held(target: Path) -> tuple[int, bool]:
     path = str(target)
     claimed = not target.exists()
     fd = locked(path, CREATE if claimed else RESUME, PORT)
-    if not _same(fd, target):
+    if not PORT.same(fd, path):
         let_go(PORT, fd)
         raise JournalLocked(path, "another process, which has put another journal there just now")
     sign(path, fresh_instance(), PORT)
     return fd, claimed
-
-
-def _same(fd: int, target: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(target))
-    except FileNotFoundError:
-        return False
 
 
 def _compare(target: Path, found: Verified, claimed: bool) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from dolphin.app.calibrate_fold import CURVES, Says, Tape
 from dolphin.app.calibrate_watch import Fired, Heard, Observed
+from dolphin.app.gaps import row_times
 from dolphin.kernel.events import Event, Seen, Shock
 from dolphin.kernel.policy import STALE_NS
 from dolphin.kernel.units import BP, NEVER_NS
@@ -135,19 +136,6 @@ class Replay:
 def _order(event: Event) -> tuple[int, int]:
     kind = type(event)
     return event.ts_ns, 0 if kind is Seen else 1 if kind is Shock else 2
-
-
-def row_times(market: Market) -> tuple[list[int], bool]:
-    """When the rows of the traded instrument came: of its ticks if it has any, else of its bars (true)."""
-    ticks: list[int] = []
-    bars: list[int] = []
-    for row in market.rows:
-        made = getattr(row, "bar_type", None)
-        if made is None:
-            ticks.append(row.ts_init)
-        elif made.instrument_id == market.traded:
-            bars.append(row.ts_init)
-    return (ticks, False) if ticks else (bars, True)
 
 
 def scaled(levels: Levels, tolerance: Mapping[str, float]) -> Levels:

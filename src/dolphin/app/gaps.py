@@ -37,6 +37,13 @@ def stalls(market: Market) -> list[Mark]:
     """The stalls of the traded instrument: of its ticks if it has any, else of its bars."""
     name = market.traded.value
     source = Source(market.sensors)
+    times, bars = row_times(market)
+    every_ns = interval_ns(str(market.bar_type)) if bars else source.silence_ns(name)
+    return late_rows(_unique(times), source, name, every_ns)
+
+
+def row_times(market: Market) -> tuple[list[int], bool]:
+    """When the rows of the traded instrument came: of its ticks if it has any, else of its bars (true)."""
     ticks: list[int] = []
     bars: list[int] = []
     for row in market.rows:
@@ -45,9 +52,7 @@ def stalls(market: Market) -> list[Mark]:
             ticks.append(row.ts_init)
         elif made.instrument_id == market.traded:
             bars.append(row.ts_init)
-    if ticks:
-        return late_rows(_unique(ticks), source, name, source.silence_ns(name))
-    return late_rows(_unique(bars), source, name, interval_ns(str(market.bar_type)))
+    return (ticks, False) if ticks else (bars, True)
 
 
 def _unique(times: Sequence[int]) -> np.ndarray:

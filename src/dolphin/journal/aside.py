@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dolphin.journal.codec import Malformed, integer
+from dolphin.journal.codec import Malformed, integer, listed, texts
 from dolphin.journal.entries import Accounts
 
 WAITING: Final = 0
@@ -170,29 +170,16 @@ def restored(value: object) -> Aside:
     if flat_before not in (0, 1):
         raise Malformed("aside.flat_before", "0 or 1", flat_before)
     found.flat_before = flat_before == 1
-    found.waiting = dict.fromkeys(_texts("aside.waiting", value["waiting"]))
+    found.waiting = dict.fromkeys(texts("aside.waiting", value["waiting"]))
     found.gross = integer("aside.gross", value["gross"])
-    for pair in _list("aside.kill_texts", value["kill_texts"]):
-        if len(_list("aside.kill_texts", pair)) != 2:
+    for pair in listed("aside.kill_texts", value["kill_texts"]):
+        if len(listed("aside.kill_texts", pair)) != 2:
             raise Malformed("aside.kill_texts", "pairs of episode and causes", pair)
-        found.kill_texts[integer("aside.kill_texts", pair[0])] = _texts("aside.kill_texts", pair[1])
+        found.kill_texts[integer("aside.kill_texts", pair[0])] = texts("aside.kill_texts", pair[1])
     if type(value["limits"]) is not dict:
         raise Malformed("aside.limits", "an object", value["limits"])
     found.limits = value["limits"]
     return found
-
-
-def _list(field: str, value: object) -> list[Any]:
-    if type(value) is not list:
-        raise Malformed(field, "a list", value)
-    return value
-
-
-def _texts(field: str, value: object) -> list[str]:
-    for text in _list(field, value):
-        if type(text) is not str:
-            raise Malformed(field, "texts", text)
-    return list(_list(field, value))
 
 
 def _numbers(field: str, value: object) -> dict[str, int]:

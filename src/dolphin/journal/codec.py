@@ -158,6 +158,22 @@ def integer(field: str, value: object) -> int:
     return int(value)
 
 
+def listed(field: str, value: object) -> list[Any]:
+    """The list that it is; anything else is Malformed."""
+    if type(value) is not list:
+        raise Malformed(field, "a list", value)
+    return value
+
+
+def texts(field: str, value: object) -> list[str]:
+    """A copy of the list of texts that it is; anything else is Malformed."""
+    found = listed(field, value)
+    for text in found:
+        if type(text) is not str:
+            raise Malformed(field, "texts", text)
+    return list(found)
+
+
 def _member(field: str, value: int) -> int:
     enumeration = _TYPES.get(field)
     if enumeration is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dolphin.journal.codec import Malformed, integer
+from dolphin.journal.codec import Malformed, integer, listed, texts
 from dolphin.journal.entries import Accounts, Unit
 from dolphin.kernel.ledger import Position
 from dolphin.kernel.ledger_books import Books
@@ -50,7 +50,7 @@ def restored(value: object) -> Accounts:
     if simulated not in (0, 1):
         raise Malformed("ledger.simulated", "0 or 1", simulated)
     made.simulated = simulated == 1
-    opened = _row("ledger.opened", said["opened"])
+    opened = listed("ledger.opened", said["opened"])
     if len(opened) > 1:
         raise Malformed("ledger.opened", "one balance, or none", opened)
     for balance in opened:
@@ -63,7 +63,7 @@ def restored(value: object) -> Accounts:
     ended = {}
     for name, row in _object("ledger.ended", said["ended"]).items():
         field = f"ledger.ended.{name}"
-        numbers, _ = _numbers(field, [*_row(field, row), ""], 4)
+        numbers, _ = _numbers(field, [*listed(field, row), ""], 4)
         ended[name] = Position(*numbers)
     for name, row in _object("ledger.units", said["units"]).items():
         numbers, currency = _numbers(f"ledger.units.{name}", row, 6)
@@ -71,10 +71,10 @@ def restored(value: object) -> Accounts:
     fees = {name: integer(f"ledger.fees.{name}", fee) for name, fee in _object("ledger.fees", said["fees"]).items()}
     capital = integer("ledger.capital", said["capital"])
     made.books = Books(held, ended, fees, capital, integer("ledger.fills", said["fills"]))
-    made.inexact = set(_texts("ledger.inexact", said["inexact"]))
-    made.found = set(_texts("ledger.found", said["found"]))
-    for pair in _row("ledger.known", said["known"]):
-        names = _texts("ledger.known", pair)
+    made.inexact = set(texts("ledger.inexact", said["inexact"]))
+    made.found = set(texts("ledger.found", said["found"]))
+    for pair in listed("ledger.known", said["known"]):
+        names = texts("ledger.known", pair)
         if len(names) != 2:
             raise Malformed("ledger.known", "pairs of order and trade id", pair)
         made.known[(names[0], names[1])] = None
@@ -87,23 +87,10 @@ def _object(field: str, value: object) -> dict[str, Any]:
     return value
 
 
-def _row(field: str, value: object) -> list[Any]:
-    if type(value) is not list:
-        raise Malformed(field, "a list", value)
-    return value
-
-
-def _texts(field: str, value: object) -> list[str]:
-    for text in _row(field, value):
-        if type(text) is not str:
-            raise Malformed(field, "texts", text)
-    return list(_row(field, value))
-
-
 def _numbers(field: str, value: object, count: int) -> tuple[list[int], str]:
     """So many integers, and the name after them."""
-    row = _row(field, value)
+    row = listed(field, value)
     if len(row) != count + 1:
         raise Malformed(field, f"{count} numbers and a name", value)
-    (name,) = _texts(field, row[count:])
+    (name,) = texts(field, row[count:])
     return [integer(field, number) for number in row[:count]], name
