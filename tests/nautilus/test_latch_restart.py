@@ -106,7 +106,7 @@ def test_a_kill_on_a_full_disk_survives_the_restart(tmp_path, capsys):
     kinds = [record.kind for record in rig.records()]
     at = kinds.index("RESUME")
     assert kinds[at : at + 3] == ["RESUME", "NOTE", "FAULT"]
-    note = rig.records("NOTE")[-1].data
+    note = rig.records()[at + 1].data
     assert (note["what"], note["cause"]) == ("latch", "OPERATOR")
     conforms(tmp_path)
     assert of(checked(tmp_path), None)["mode"] == "KILLED"

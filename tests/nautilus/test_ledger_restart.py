@@ -23,7 +23,7 @@ from tests.nautilus.test_checkpoints import whole
 from tests.nautilus.test_gates import BUY, SELL, market
 from tests.nautilus.test_kill import make
 from tests.nautilus.test_live import run
-from tests.nautilus.test_reconcile import looked
+from tests.nautilus.test_reconcile import looked, unheard
 
 FLAT = [65_000, 65_010] * 20
 
@@ -52,18 +52,19 @@ def closes(path):
 
 @pytest.mark.req("DOL-LEDGER-003", "DOL-LEDGER-005")
 def test_a_restart_from_a_checkpoint_goes_on_with_the_ledger_of_all_runs(tmp_path, often):
-    first = again(tmp_path, {2: market(BUY, 9_000), 4: market(SELL, 3_000)})
+    first = again(tmp_path, {2: market(BUY, 9_000), 4: market(SELL, 3_000), 6: market(SELL, 6_000)})
     assert first.records("CHECKPOINT")
-    second = again(tmp_path, {2: market(SELL, 2_000)})
+    second = again(tmp_path, {2: market(SELL, 2_000), 4: market(BUY, 2_000)})
     begun = folded(str(second.journal)).book
     assert begun.begun > 0
     assert begun.aside.accounts.books == whole(second.journal).aside.accounts.books
     third = again(tmp_path, {2: market(SELL, 1_000)})
-    assert third.guard.parts.guard.accounts.lots("AUD/USD.SIM-S-001-001") == 3_000
+    assert third.guard.parts.guard.accounts.lots("AUD/USD.SIM-S-001-001") == -1_000
     for jobs in (1, 2):
         found = pipeline.audit(str(third.journal), jobs=jobs)
         assert found.findings == ()
-    assert found.ledger["fills"] == 4
+    assert found.ledger["fills"] == 6
+    assert not [note for note in third.records("NOTE") if note.data["what"] == "opening"]  # each run ended flat
     assert closes(third.journal)[-1] == found.ledger["checksum"]
     assert len(set(closes(third.journal))) == 3
 
@@ -99,7 +100,7 @@ def coarser():
 
 @pytest.mark.req("DOL-LEDGER-005")
 def test_a_restart_with_other_scales_says_so_and_the_audit_counts_in_them(tmp_path):
-    again(tmp_path, {2: market(BUY, 9_000), 4: market(SELL, 3_000)})
+    again(tmp_path, {2: market(BUY, 9_000), 4: market(SELL, 9_000)})
     rig = again(tmp_path, {2: market(SELL, 2_000)}, coarser())
     notes = [record.data for record in rig.records("NOTE") if record.data["what"] == "scales"]
     ((said,),) = [note["instruments"] for note in notes]
@@ -107,7 +108,7 @@ def test_a_restart_with_other_scales_says_so_and_the_audit_counts_in_them(tmp_pa
     found = pipeline.audit(str(rig.journal))
     assert found.findings == ()
     (line,) = found.ledger["instruments"]
-    assert line["lots"] == "4"
+    assert line["lots"] == "-2"
     assert int(line["realised"]) != 0
     same = again(tmp_path, {2: market(BUY, 1_000)}, coarser())
     assert len([record for record in same.records("NOTE") if record.data["what"] == "scales"]) == 1
@@ -171,24 +172,59 @@ def test_what_nautilus_shows_at_a_first_start_is_the_opening_entry(tmp_path):
         for scales in (parts.scales, {}):
             seen.append(ledger_start.shown_in(parts.cache, scales))
         kept = parts.guard.accounts.books
-        for resumed in (False, True):
-            parts.guard.accounts.books = kept._replace(held={})
-            parts.resumed = resumed
+        for live, resumed, fills in ((True, False, 0), (True, True, 0), (True, True, 2), (False, False, 0)):
+            parts.guard.accounts.books = kept._replace(held={}, fills=fills)
+            parts.guard.accounts.opened = None
+            parts.live, parts.resumed = live, resumed
             ledger_start.opening_entry(parts, s.clock.timestamp_ns())
+        parts.live, parts.guard.accounts.opened = True, None
+        parts.guard.accounts.books = kept._replace(fills=0)
         parts.flow.balance.held = None
         ledger_start.opening_entry(parts, s.clock.timestamp_ns())
+        parts.live, parts.resumed = False, False
 
     rig.add(make({2: market(SELL, 9_000), 6: market(SELL, 1_000), 8: scene})).run(quotes(audusd(), FLAT))
     assert rig.guard.failures == []
     row = {"position": "AUD/USD.SIM-S-001-001", "instrument": "AUD/USD.SIM", "lots": -10_000, "price": "0.64999"}
     notes = [record.data for record in rig.records("NOTE") if record.data["what"] == "opening"]
     said = {"what": "opening", "instruments": ["AUD/USD.SIM"], "positions": [row]}
-    assert [note | {"balance": 0} for note in notes] == [said | {"balance": 0}] * 2
-    assert ["balance" in note for note in notes] == [True, False]
+    assert [note | {"balance": 0} for note in notes] == [said | {"balance": 0}] * 3
+    assert ["balance" in note for note in notes] == [True, True, False]  # what fills have changed is no beginning
     assert seen == [{"AUD/USD.SIM": {"AUD/USD.SIM-S-001-001": (-10_000, "0.64999")}}, {}]
-    ((what, text),) = told
-    assert what == "LEDGER"
+    assert [what for what, _ in told] == ["LEDGER"] * 2
+    (text,) = {text for _, text in told}
     assert text == "AUD/USD.SIM: -10000 lots more are held than the journal knows of [DOL-LEDGER-005]"
+
+
+@pytest.mark.req("DOL-LEDGER-005")
+def test_a_backtest_that_takes_a_journal_up_begins_flat_is_told_and_accuses_nobody(tmp_path):
+    """Its venue is simulated and empty. What differs inside the run is a desync as ever."""
+    again(tmp_path, {2: market(BUY, 9_000)})
+    modes = []
+
+    def ask(s):
+        assert s.command("reconcile")["ok"]
+        modes.append(rig.guard.parts.guard.state.latch.mode)
+
+    def lost(s):
+        unheard(s.cache.positions_open()[0])
+
+    *_, last = read(str(tmp_path / "journal.jsonl"))
+    told = []
+    script = {2: ask, 3: ask, 5: market(SELL, 2_000), 7: ask, 8: ask, 10: lost, 12: ask, 13: ask}
+    rig = Rig(tmp_path, audusd(), resume="always", mode="report").add(make(script))
+    rig.guard.on_change.append(lambda what, text: told.append((what, text)))
+    rig.run(quotes(rig.instrument, FLAT, start_ns=last.ts_ns + S))
+    assert rig.guard.failures == []
+    assert modes == [Mode.RUNNING] * 5 + [Mode.KILLED]
+    assert [text for what, text in told if what == "LEDGER"] == [
+        "AUD/USD.SIM: -9000 lots more are held than the journal knows of [DOL-LEDGER-005]"
+    ]
+    (said,) = [record.data for record in rig.records("NOTE") if record.data["what"] == "opening"]
+    assert said == {"what": "opening", "instruments": ["AUD/USD.SIM"], "positions": []}
+    (fault,) = [record.data["x"] for record in rig.records("FAULT")]
+    assert fault["what"] == "positions and fills differ"
+    assert pipeline.audit(str(rig.journal)).findings == ()
 
 
 def test_an_average_that_is_no_number_has_no_price(tmp_path):

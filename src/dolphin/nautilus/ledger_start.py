@@ -1,9 +1,10 @@
 """What the ledger is told at a start: scales that have changed, and what is held that no fill has brought.
 
 What belongs here: the two NOTEs, and when they are written. Nautilus has reconciled itself with the venue before any
-actor starts, and what that brought nobody has heard. So live the positions that it shows are held against the ledger of
-all earlier runs, by name, and where an instrument differs they are its opening entry, at Nautilus' average price. It
-accuses nobody: what was on the wire at a crash fills while nobody listens. It is told, and the journal has it.
+actor starts, and what that brought nobody has heard. So the positions that it shows are held against the ledger of all
+earlier runs, by name, and where an instrument differs they are its opening entry, at Nautilus' average price. It
+accuses nobody: what was on the wire at a crash fills while nobody listens. It is told, and the journal has it. So is a
+backtest that takes a journal up: its venue is simulated, begins flat, and has another account than the run before had.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ def rescaled(guard: Guard, scales: Sequence[Mapping[str, Any]], now_ns: int) -> 
 
 
 def opening_entry(parts: Parts, now_ns: int) -> None:
-    """The opening entry of a live start, with the balance where no earlier one has it. What a journal that was taken up
-    has otherwise is told. Nothing is written where nothing is new.
+    """The opening entry of a start, with the balance where no earlier one has it. What a journal that was taken up has
+    otherwise is told. Nothing is written where nothing is new, and at the first start of a backtest, which is flat.
     """
     guard, scales = parts.guard, parts.scales
+    if not parts.live:
+        if not parts.resumed:
+            return
     shown = shown_in(parts.cache, scales)
     counted: dict[str, dict[str, int]] = {}
     for name, (instrument, position) in guard.accounts.books.held.items():
@@ -59,14 +63,25 @@ def opening_entry(parts: Parts, now_ns: int) -> None:
                     "LEDGER", f"{instrument}: {more} lots more are held than the journal knows of [DOL-LEDGER-005]"
                 )
     said: dict[str, Any] = {"what": OPENING, "instruments": differing, "positions": rows}
-    balance = parts.flow.balance.held
+    balance = _first_balance(parts)
     if balance is not None:
-        if guard.accounts.opened is None:
-            said["balance"] = balance
+        said["balance"] = balance
     if differing:
         guard.write(now_ns, "NOTE", encode(said))
     elif "balance" in said:
         guard.write(now_ns, "NOTE", encode(said))
+
+
+def _first_balance(parts: Parts) -> int | None:
+    """The balance of a live account in minor units, where the journal has nothing yet that has changed it."""
+    accounts = parts.guard.accounts
+    if not parts.live:
+        return None
+    if accounts.opened is not None:
+        return None
+    if accounts.books.fills > 0:
+        return None
+    return parts.flow.balance.held
 
 
 def shown_in(cache: Any, scales: Mapping[str, Scale]) -> Rows:

@@ -190,9 +190,9 @@ class Parts:
     def _adopt(self, now_ns: int) -> None:
         """Positions that a first live start finds wait for the operator; those of an earlier run are known."""
         take_up(self.decided, self.own, self.book, self.guard, self.actor.tell, now_ns)
+        ledger_start.opening_entry(self, now_ns)
         if not self.live:
             return
-        ledger_start.opening_entry(self, now_ns)
         if self.resumed:
             return
         held = self.own.positions()
