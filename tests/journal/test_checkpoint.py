@@ -178,6 +178,9 @@ def put(new: object, *path: Any) -> Callable[[Any], None]:
         (put([["O"]], "ledger", "known"), "ledger.known"),
         (put([["O", 1]], "ledger", "known"), "ledger.known"),
         (put(["b", "a"], "ledger", "inexact"), "data"),
+        (put([], "ledger", "apart"), "ledger.apart"),
+        (put({"I": 1.5}, "ledger", "apart"), "ledger.apart.I"),
+        (put({}, "ledger", "apart"), "data"),
     ],
 )
 def test_it_is_read_strictly(book: Folding, change: Callable[[Any], None], field: str) -> None:
@@ -211,10 +214,12 @@ def test_the_ledger_comes_back_with_all_that_it_goes_on_from() -> None:
         aside.each("FILL", fill(position, side, lots, str(number)))
     aside.each("FILL", fill("P", 1, 5, "0"))
     aside.each("FLOW", {"flow": "9007199254740993"})
+    aside.each("NOTE", {"what": "third book apart", "lots": {"I": "-9007199254740993"}})
     found = back(data(STATE, aside)).aside.accounts
     was = aside.accounts
     assert (found.books, found.units, found.known, found.again) == (was.books, was.units, was.known, 1)
     assert (found.inexact, found.found, found.opened, found.simulated) == ({"I"}, {"F"}, 77, False)
+    assert found.apart == {"I": -9007199254740993}
     for accounts in (found, was):
         accounts.each("FILL", fill("P", -1, 5, "9", "1.75"))
         accounts.each("FILL", fill("P", -1, 5, "0"))

@@ -206,9 +206,11 @@ def test_other_scales_do_not_change_what_was_made() -> None:
     made.each("FILL", fill("1"))
     made.each("FILL", fill("2", -1, 5, "18.73"))
     assert made.lines() == [Line("CL", 5, 500_000, "USD", 1)]
+    made.each("NOTE", {"what": "third book apart", "lots": {"CL": 5, "NG": 1}})
     finer = {"tick": "1/1000", "lot": "5/10", "value_num": "1000000000", "value_den": "20"}
     made.each("NOTE", scale(**finer))
     assert made.lines() == [Line("CL", 10, 500_000, "USD", 1)]
+    assert made.apart == {"NG": 1}  # five lots of before are no lots of now
     made.each("FILL", fill("3", -1, 10, "18.730"))
     assert made.lines() == [Line("CL", 0, 1_000_000, "USD", 1)]
     made.each("NOTE", {"what": "scales", "instruments": [{"id": "NEW"}]})

@@ -115,12 +115,14 @@ def test_what_cannot_be_read_is_told_once_and_accuses_nobody(tmp_path, capsys):
     _, _, (code, told, mode) = run(tmp_path, act, trader=Still, **settings)
     assert (code, mode) == (0, Mode.RUNNING)
     # The first was told before or after somebody listened; each is told once, and the journal has both.
-    assert told[-1] == "says nothing: it is of 1577836800000000000 and older than 60000 ms"
+    assert told[-1] == "says nothing: it is older than 60000 ms (as_of 1577836800000000000)"
     assert len(told) == len(set(told))
     problems = [note["problem"] for note in said(tmp_path, "NOTE") if note["what"] == "third book"]
     assert len(problems) == 2
     assert problems[0].startswith(f"{path}: cannot be read (No such file or directory)")
-    assert "the third book says nothing: it is of 1577836800000000000" in capsys.readouterr().out
+    assert (
+        "the third book says nothing: it is older than 60000 ms (as_of 1577836800000000000)" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.req("DOL-LEDGER-006")
@@ -155,13 +157,14 @@ def test_a_backtest_compares_when_it_is_asked(tmp_path):
         "rows": [],
         "inflight": 0,
         "third": "",
+        "unknown": [],
         "same": True,
         **NO_MONEY,
     }
     assert found[1]["rows"] == [[NAME, 9_000, 9_000, None]]
     assert found[2] == {
-        "ok": True, "verb": "reconcile", "rows": [], "inflight": 2, "third": "", "same": True,
-        "money": [None, 99_999_988], "fills": 1,
+        "ok": True, "verb": "reconcile", "rows": [], "inflight": 2, "third": "", "unknown": [],
+        "same": True, "money": [None, 99_999_988], "fills": 1,
     }  # fmt: skip
     assert found[3]["ok"] is False
     assert cli.told(found[0]) == ["nothing is held in any book", "in lots; the same"]
@@ -184,7 +187,7 @@ UNEXPLAINED = "which no record explains (funding, interest, what was not announc
     ],
 )
 def test_the_balance_is_shown_where_both_know_it(money, says):
-    answer = {"rows": [], "inflight": 0, "third": "", "same": True, "money": money, "fills": 3}
+    answer = {"rows": [], "inflight": 0, "third": "", "unknown": [], "same": True, "money": money, "fills": 3}
     assert cli.told(answer) == ["nothing is held in any book", *says, "in lots; the same"]
 
 
@@ -206,16 +209,120 @@ class Scale:
     [
         (None, None, ""),
         (Says(0, "torn"), None, "torn"),
-        (Says(100 * S - 1_000_001, X="1"), None, f"it is of {100 * S - 1_000_001} and older than 1 ms"),
-        (Says(100 * S + AHEAD_NS + 1, X="1"), None, f"it is of {105 * S + 1}, which has not come yet"),
+        (Says(100 * S - 1_000_001, X="1"), None, "it is older than 1 ms"),
+        (Says(100 * S + AHEAD_NS + 1, X="1"), None, "its time has not come yet"),
         (Says(100 * S - 11, X="1"), None, "it is older than the last fill, or than this run"),
-        (Says(100 * S - 10, X="1", Y="-2.5"), {"X": 20, "Y": -3}, ""),
+        (Says(100 * S - 10, X="1"), {"X": 20}, ""),
         (Says(100 * S, X="-0.01"), {"X": -1}, ""),
     ],
 )
 def test_when_it_says_something(book, lots, problem):
     found = Third(book, {"X": Scale}, 1).read(100 * S, 100 * S - 10)
     assert (found.lots, found.problem) == (lots, problem)
+
+
+def test_of_what_is_not_loaded_nobody_knows_what_a_lot_is():
+    many = {f"Y{i:02}": "1" for i in range(30)}
+    found = Third(Says(9, X="-1.02", Z="0", **{"Y" * 300: "-2.5"}, **many), {"X": Scale}, 1).read(9, 9)
+    assert found.lots == {"X": -21}
+    assert found.unknown == (*sorted(many)[:20],)
+    found = Third(Says(9, **{"Y" * 300: "-2.5"}), {"X": Scale}, 1).read(9, 9)
+    assert (found.lots, found.unknown, found.said()) == ({}, ("Y" * 100,), "")
+
+
+def when(ns):
+    return datetime.fromtimestamp(ns // 10**9, UTC).isoformat()
+
+
+def state(path, ns, quantity, **more):
+    """What the file of a third book says at this simulated time."""
+    path.write_text(json.dumps({"as_of": when(ns), "positions": {NAME: quantity, **more}}))
+
+
+class Stating:
+    """A backtest over one journal whose third book says a thing at each look."""
+
+    def __init__(self, tmp_path, script):
+        self.told, self.modes, self.path = [], [], tmp_path / "third.json"
+        again = {}
+        if (tmp_path / "journal.jsonl").exists():
+            *_, last = read(str(tmp_path / "journal.jsonl"))
+            again = {"start_ns": last.ts_ns // S * S + 2 * S}
+        self.rig = Rig(
+            tmp_path, audusd(), resume="always", mode="report", third_book=str(self.path), third_book_stale_ms=500
+        )
+        self.rig.guard.on_change.append(lambda what, text: self.told.append((what, text)))
+        self.rig.add(make({at: self.step(act) for at, act in script.items()}))
+        self.rig.run(quotes(audusd(), [65_000] * 110, **again))
+        assert self.rig.guard.failures == []
+        assert pipeline.audit(str(tmp_path / "journal.jsonl")).findings == ()
+
+    def step(self, act):
+        def inner(s):
+            if not isinstance(act, str | dict):
+                act(s)
+                return
+            more = act if isinstance(act, dict) else {NAME: act}
+            state(self.path, s.clock.timestamp_ns(), "0", **more)
+            self.answer = s.command("reconcile")
+            self.modes.append(self.rig.guard.parts.guard.state.latch.mode)
+
+        return inner
+
+    def notes(self, what):
+        return [record.data for record in self.rig.records("NOTE") if record.data["what"] == what]
+
+
+def rearm_of(at, episode):
+    """Arm at this quote, confirm a minute after it."""
+    kept = []
+    return {
+        at: lambda s: kept.append(s.command("arm", episode=episode, observed_flat=1)),
+        at + 65: lambda s: kept.append(s.command("confirm", nonce=kept[0]["nonce"])),
+    }
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+def test_a_difference_that_was_re_armed_over_is_known_after_a_restart_and_one_that_changes_is_not(tmp_path):
+    first = Stating(tmp_path, {2: "5", 3: "5", **rearm_of(5, 1), 80: "5", 82: "5"})
+    assert first.modes == [Mode.RUNNING, Mode.KILLED, Mode.RUNNING, Mode.RUNNING]
+    apart = {"what": "third book apart", "lots": {NAME: 5}}
+    assert first.notes("third book apart") == [apart]
+    second = Stating(
+        tmp_path, {2: "5", 3: "5", 4: "5", 6: "8", 7: "5", 8: "8", 9: "8", **rearm_of(11, 2), 90: "8", 91: "8"}
+    )
+    assert second.modes == [Mode.RUNNING] * 6 + [Mode.KILLED] + [Mode.RUNNING] * 2
+    assert [fault["x"]["lots"] for fault in said(tmp_path, "FAULT")] == [5, 3]
+    third = Stating(tmp_path, {2: "8", 3: "8", 4: "0", 5: "0", 6: "8", 7: "8"})
+    assert third.modes == [Mode.RUNNING] * 5 + [Mode.KILLED]  # it had gone, and came back
+    assert third.notes("third book apart") == [apart, {**apart, "lots": {NAME: 8}}, {**apart, "lots": {}}]
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+def test_what_is_not_loaded_is_told_once_and_accuses_nobody(tmp_path):
+    found = Stating(tmp_path, {2: {"ZZZ.SIM": "2.5"}, 3: {"ZZZ.SIM": "3"}, 4: {"ZZZ.SIM": "3"}, 5: "0"})
+    assert found.modes == [Mode.RUNNING] * 4
+    assert [text for what, text in found.told if what == "THIRD BOOK"] == [
+        "not compared, for they are not loaded: ZZZ.SIM [DOL-LEDGER-006]"
+    ]
+    assert [note.get("unknown") for note in found.notes("third book")] == [["ZZZ.SIM"], []]
+    answer = said(tmp_path, "COMMAND")[0]["answer"]
+    assert (answer["rows"], answer["unknown"], answer["same"]) == ([], ["ZZZ.SIM"], True)
+    line = "the third book names what is not loaded here, not compared: ZZZ.SIM"
+    assert cli.told(answer)[:2] == ["nothing is held in any book", line]
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+def test_a_writer_whose_clock_is_late_is_told_once_however_often_it_writes(tmp_path):
+    def late(s):
+        state(found["path"], s.clock.timestamp_ns() - 10 * S, "0")
+        s.command("reconcile")
+
+    found = {"path": tmp_path / "third.json"}
+    rig = Stating(tmp_path, {2: late, 3: late, 4: late, 6: "0", 8: late})
+    assert [text.partition(" (")[0] for what, text in rig.told if what == "THIRD BOOK"] == [
+        "says nothing: it is older than 500 ms", "can be compared", "says nothing: it is older than 500 ms"
+    ]  # fmt: skip
 
 
 NO_MONEY = {"money": [None, 100_000_000], "fills": 0}

@@ -63,6 +63,8 @@ def told(answer: Mapping[str, Any]) -> list[str]:
         lines = ["nothing is held in any book"]
     if answer["third"]:
         lines.append(f"the third book says nothing: {answer['third']}")
+    if answer["unknown"]:
+        lines.append(f"the third book names what is not loaded here, not compared: {', '.join(answer['unknown'])}")
     ledger, account = answer["money"]
     lines += _money(ledger, account, answer["fills"])
     lines.append("in lots; the same" if answer["same"] else "in lots; they differ")

@@ -40,6 +40,10 @@ SCALES: Final = "scales"
 """What the NOTE of a start says whose instruments or scales are not those that the journal has."""
 
 
+APART: Final = "third book apart"
+"""What the NOTE says that names the differences of the third book which an operator has re-armed over: all of them."""
+
+
 class Unit(NamedTuple):
     """An instrument's scales as the header has them. `num`/`den`: micro-minor-units of `currency` to lot and unit;
     `lot_num`/`lot_den`: what a lot is of the quantity that Nautilus writes.
@@ -91,7 +95,8 @@ def unit_of(scale: Mapping[str, Any]) -> Unit:
 class Accounts:
     """The books that the records of a journal make. `again`: fills that came again, and were not counted.
     `inexact`: instruments of which profit is not known. `opened`: the balance before the first record, minor units;
-    None: no record says it. `known`: order and trade ids of the last fills, the oldest first.
+    None: no record says it. `known`: order and trade ids of the last fills, the oldest first. `apart`: lots that the
+    third book has more than the ledger, by instrument, where an operator knows of it.
     """
 
     def __init__(self) -> None:
@@ -103,6 +108,7 @@ class Accounts:
         self.found: set[str] = set()
         self.simulated = False
         self.known: dict[tuple[str, str], None] = {}
+        self.apart: dict[str, int] = {}
 
     def each(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take one record. KeyError, TypeError or ValueError where a field is missing or none of its kind."""
@@ -216,6 +222,8 @@ class Accounts:
                 self.known.clear()
         elif what == OPENING:
             self._opening(data)
+        elif what == APART:
+            self.apart = {str(name): integer(lots) for name, lots in data["lots"].items()}
         elif what == SCALES:
             for scale in data["instruments"]:
                 self._rescale(str(scale["id"]), unit_of(scale))
@@ -240,6 +248,7 @@ class Accounts:
         """An instrument has other scales from here on: what it holds and has made is in these."""
         was = self.units.get(name)
         self.units[name] = unit
+        self.apart.pop(name, None)  # lots of before
         if was is None:
             return
         lots = (was.lot_num * unit.lot_den, was.lot_den * unit.lot_num)

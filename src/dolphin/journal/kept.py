@@ -17,6 +17,9 @@ FIELDS: Final = (
     "simulated", "opened", "capital", "fills", "again", "fees", "held", "ended", "units", "inexact", "found", "known",
 )  # fmt: skip
 
+APART: Final = "apart"
+"""A field that came later, and stands only where there is something in it."""
+
 
 def plain(accounts: Accounts) -> dict[str, object]:
     """As a checkpoint writes it: positions and scales as rows of numbers, names last."""
@@ -24,7 +27,7 @@ def plain(accounts: Accounts) -> dict[str, object]:
     opened: list[int] = []
     if accounts.opened is not None:
         opened.append(accounts.opened)
-    return {
+    found: dict[str, object] = {
         "simulated": int(accounts.simulated),
         "opened": opened,
         "capital": books.capital,
@@ -38,14 +41,22 @@ def plain(accounts: Accounts) -> dict[str, object]:
         "found": sorted(accounts.found),
         "known": [[*key] for key in accounts.known],
     }
+    if accounts.apart:
+        found[APART] = dict(accounts.apart)
+    return found
 
 
 def restored(value: object) -> Accounts:
     """What `plain` wrote. Malformed names the field that is not as it would have written it."""
     said = _object("ledger", value)
-    if tuple(said) != FIELDS:
-        raise Malformed("ledger", ", ".join(FIELDS), ", ".join(said))
+    fields = list(FIELDS)
+    if APART in said:
+        fields.append(APART)
+    if list(said) != fields:
+        raise Malformed("ledger", ", ".join(fields), ", ".join(said))
     made = Accounts()
+    for name, lots in _object("ledger.apart", said.get(APART, {})).items():
+        made.apart[name] = integer(f"ledger.apart.{name}", lots)
     simulated = integer("ledger.simulated", said["simulated"])
     if simulated not in (0, 1):
         raise Malformed("ledger.simulated", "0 or 1", simulated)

@@ -4,7 +4,9 @@ What belongs here: when it is looked, what a difference is, and when it is one t
 instrument over all its positions, since a fill may go to another position than it names. What was held at the start has
 its opening entry (ledger_start.py). A look while an order is in flight is none. Two looks in a row at one book that
 differ are a ledger desync; from then on the difference is known, so that an operator who re-arms is not told of it
-again. A look that an operator asks for (`reconcile`) is one as any other.
+again. Of the third book, whose differences a start does not level, that is journalled: what is known while the latch is
+RUNNING is what an operator has re-armed over, and it is known after a restart too. One that has gone is forgotten; one
+that changes trips anew. A look that an operator asks for (`reconcile`) is one as any other.
 
 Not compared: an instrument whose lot is coarser than its precision, since its fills round, and one of which a fee was
 taken from the position itself; nothing once a spread was filled, since its legs' fills move positions and not each is
@@ -17,6 +19,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dolphin.journal import encode, writable
+from dolphin.journal.entries import APART
 from dolphin.kernel.events import Fault
 from dolphin.kernel.ledger import FLAT
 from dolphin.kernel.ledger_books import by_instrument
@@ -40,8 +43,8 @@ TOLD: Final = ("says nothing:", "can be compared")
 class Looks:
     """The looks at one book. `known`: differences that were told, by instrument."""
 
-    def __init__(self) -> None:
-        self.known: dict[str, int] = {}
+    def __init__(self, known: Mapping[str, int]) -> None:
+        self.known = dict(known)
         self._before: dict[str, int] = {}
 
     def none(self) -> None:
@@ -53,6 +56,9 @@ class Looks:
         differs: dict[str, int] = {}
         accused: dict[str, int] = {}
         for name, lots in apart.items():
+            if lots == 0:  # books that agree accuse nobody, whatever was known
+                self.known.pop(name, None)
+                continue
             more = lots - self.known.get(name, 0)
             if more != 0:
                 differs[name] = more
@@ -75,15 +81,18 @@ class Reconcile:
         self._tell = parts.actor.tell
         self.every_ns = sync_ms * NS_PER_MS
         self._looked_ns = -self.every_ns
-        self._shown = Looks()
-        self._stated = Looks()
+        self._shown = Looks({})
+        self._stated = Looks(self._guard.accounts.apart)
         self._third = third
         self._stated_ns = -1
         self._problem = ""
+        self._said = ""
+        self._unknown: list[str] = []
         self.looks = 0
 
     def look(self, now_ns: int) -> None:
-        """Look, if it is time."""
+        """Look, if it is time. Live this is called once a second, so an acknowledgement waits no longer."""
+        self._acknowledge(now_ns)
         if self.every_ns <= 0:
             return
         since_ns = now_ns - self._looked_ns
@@ -96,8 +105,9 @@ class Reconcile:
     def now(self, now_ns: int) -> dict[str, Any]:
         """A look that was asked for. `rows`: instrument, lots of the ledger, of Nautilus, of the third book; no number
         where that cannot be compared. `inflight`: orders because of which the look is none. `third`: why that book says
-        nothing. `same`: whether all lots that could be compared are. `money`: the balance by the ledger and the
-        account's, minor units; it accuses nobody, since funding and interest have no record.
+        nothing. `unknown`: instruments in it that are not loaded. `same`: whether all lots that could be compared are.
+        `money`: the balance by the ledger and the account's, minor units; it accuses nobody, since funding and interest
+        have no record.
         """
         inflight = self._cache.orders_inflight_count()
         rows = self._take(now_ns)
@@ -107,8 +117,8 @@ class Reconcile:
                 if lots not in (None, ledger):
                     same = False
         return {
-            "rows": rows, "inflight": inflight, "third": self._problem, "same": same, "money": self._money(),
-            "fills": self._guard.accounts.books.fills,
+            "rows": rows, "inflight": inflight, "third": self._said, "unknown": self._unknown, "same": same,
+            "money": self._money(), "fills": self._guard.accounts.books.fills,
         }  # fmt: skip
 
     def _money(self) -> tuple[int | None, int | None]:
@@ -126,6 +136,7 @@ class Reconcile:
 
     def _take(self, now_ns: int) -> list[list[Any]]:
         """One look at all books, and what it accuses; all rows in which anything stands."""
+        self._acknowledge(now_ns)
         if self._cache.orders_inflight_count() > 0:
             self._shown.none()
             self._stated.none()
@@ -160,22 +171,39 @@ class Reconcile:
         found = self._third.read(now_ns, self._fills.filled_ns)
         if found.problem != self._problem:
             self._problem = found.problem
-            self._tell("THIRD BOOK", f"{TOLD[found.problem == '']} {found.problem}".rstrip())
-            self._guard.write(now_ns, "NOTE", encode({"what": "third book", "problem": writable(found.problem)}))
+            self._said = found.said()
+            self._tell("THIRD BOOK", f"{TOLD[found.problem == '']} {self._said}".rstrip())
+            self._guard.write(now_ns, "NOTE", encode({"what": "third book", "problem": writable(self._said)}))
         if found.lots is None:
             return {}
         apart: dict[str, int] = {}
-        for name in {*found.lots, *counted}:
-            scale = self._scales.get(name)
-            if scale is None:
+        for name, scale in self._scales.items():
+            if self._exact(name, scale):
                 apart[name] = found.lots.get(name, 0) - counted.get(name, 0)
-            elif self._exact(name, scale):
-                apart[name] = found.lots.get(name, 0) - counted.get(name, 0)
+        self._tell_unknown(list(found.unknown), now_ns)
         if found.as_of_ns != self._stated_ns:
             self._stated_ns = found.as_of_ns
             for name, lots in self._stated.took(apart).items():
                 self._accuse(name, lots, now_ns, STATED)
         return apart
+
+    def _tell_unknown(self, unknown: list[str], now_ns: int) -> None:
+        """What the third book holds beyond what is loaded here: told once, and again where that changes."""
+        if unknown == self._unknown:
+            return
+        self._unknown = unknown
+        names = [writable(name) for name in unknown]
+        self._guard.write(now_ns, "NOTE", encode({"what": "third book", "problem": "", "unknown": names}))
+        if unknown:
+            self._tell("THIRD BOOK", f"not compared, for they are not loaded: {', '.join(names)} [DOL-LEDGER-006]")
+
+    def _acknowledge(self, now_ns: int) -> None:
+        """A latch that is RUNNING beside differences that were told was re-armed over them, knowingly."""
+        if not self._guard.running():
+            return
+        if self._stated.known == self._guard.accounts.apart:
+            return
+        self._guard.write(now_ns, "NOTE", encode({"what": APART, "lots": self._stated.known}))
 
     def _exact(self, name: str, scale: Scale) -> bool:
         if scale.lot_units != 1:
