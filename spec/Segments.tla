@@ -28,7 +28,7 @@ VARIABLES
     acked,              \* what was acknowledged, ever (a ghost; a restore says what it takes away)
     latch,              \* the latch file: [killed, kills]
     killed,             \* whether somebody killed, and nobody has armed since (a ghost)
-    backup,             \* [live, old, head, done] or None
+    backup,             \* [live, old, head, begins, done] or None; `begins` (a ghost): how many records are before its first
     crashes
 
 vars == <<live, old, retired, next, linked, pc, up, mem, waiting, acked, latch, killed, backup, crashes>>
@@ -98,15 +98,24 @@ LiveFileFirst == TRUE
 \* The copy is read and folded, and its own head is what is said.
 Verified(copy) == Recoverable(copy.live, copy.old)
 HeadSaid(copy) == Len(Whole(copy.live))
+\* A backup that is there is brought up where the book still has all from the segment on that it ends in.
+MayBringUp == \A n \in backup.live.number..(live.number - 1) : n \in DOMAIN old
 \* Nobody knows what was decided after the backup: the book comes up killed.
 LatchRestored(copy) == [killed |-> TRUE, kills |-> 99]
 \* A kill is told to the latch file before the journal.
 LatchBefore(kind) == IF kind = "kill" THEN [killed |-> TRUE, kills |-> mem'.kills] ELSE latch
 
+\* How many records are before the oldest segment from which a copy goes on without a hole.
+Begins(copy) ==
+    LET numbers == DOMAIN copy.old \union {copy.live.number}
+        whole == {n \in numbers : \A k \in n..copy.live.number : k \in numbers}
+        first == CHOOSE n \in whole : \A m \in whole : n <= m IN
+    IF first = copy.live.number THEN Len(copy.live.link) ELSE Len(copy.old[first].link)
+
 \* --- the two halves of a copy -----------------------------------------------------------------------------------------------
 
 FirstCopied ==
-    [live |-> IF LiveFileFirst THEN live ELSE None, old |-> IF LiveFileFirst THEN <<>> ELSE old, head |-> 0, done |-> FALSE]
+    [live |-> IF LiveFileFirst THEN live ELSE None, old |-> IF LiveFileFirst THEN <<>> ELSE old, head |-> 0, begins |-> 0, done |-> FALSE]
 
 SecondCopied(copy) ==
     IF LiveFileFirst
@@ -209,7 +218,15 @@ BeginBackup ==
 EndBackup ==
     /\ backup # None /\ ~backup.done
     /\ LET copy == SecondCopied(backup) IN
-        backup' = IF Verified(copy) THEN [copy EXCEPT !.head = HeadSaid(copy), !.done = TRUE] ELSE None
+        backup' = IF Verified(copy) THEN [copy EXCEPT !.head = HeadSaid(copy), !.begins = Begins(copy), !.done = TRUE] ELSE None
+    /\ UNCHANGED <<live, old, retired, next, linked, pc, up, mem, waiting, acked, latch, killed, crashes>>
+
+\* A backup that is there gets the segments that it has not and the live file of now; the rename of that decides.
+BringUpBackup ==
+    /\ backup # None /\ backup.done /\ MayBringUp
+    /\ Len(Whole(live)) > backup.head
+    /\ LET copy == [backup EXCEPT !.live = live, !.old = @ @@ old] IN
+        backup' = IF Verified(copy) THEN [copy EXCEPT !.head = HeadSaid(copy)] ELSE backup
     /\ UNCHANGED <<live, old, retired, next, linked, pc, up, mem, waiting, acked, latch, killed, crashes>>
 
 \* Over what is left of a destroyed book. What was acknowledged since is gone, and is said: `acked` begins anew.
@@ -229,7 +246,7 @@ Next ==
     \/ Link \/ Replace
     \/ Crash \/ Recover
     \/ \E n \in DOMAIN old : Retire(n)
-    \/ BeginBackup \/ EndBackup \/ Restore
+    \/ BeginBackup \/ EndBackup \/ BringUpBackup \/ Restore
 
 Spec == Init /\ [][Next]_vars
 =============================================================================

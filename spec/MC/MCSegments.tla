@@ -41,6 +41,8 @@ ABackupLacksOnlyWhatWasRetired ==
     (backup # None /\ backup.done) =>
         \A n \in 1..(backup.live.number - 1) : n \in DOMAIN backup.old \/ n \in retired
 
+ABackupKeepsWhatItHad == (backup # None /\ backup.done) => Begins(backup) = backup.begins
+
 \* --- what should be reachable ------------------------------------------------------------------------------------------------
 
 NeverRotatedTwice == live.number < 3
@@ -58,6 +60,7 @@ RetiredByAge(n) == n < live.number
 RotatedFilesFirst == FALSE
 HeadOfTheBook(copy) == Len(Whole(live))
 NotVerified(copy) == TRUE
+BroughtUpOverAGap == TRUE
 BackupsOwnLatch(copy) == LET state == Rebuilt(copy.live, copy.old) IN [killed |-> state.killed, kills |-> state.kills]
 LatchAfterTheJournal(kind) == latch
 CheckpointAlone(file, others) ==

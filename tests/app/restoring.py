@@ -14,6 +14,7 @@ from typing import Any
 
 from dolphin.app import backup
 from dolphin.app.cli import main
+from dolphin.app.copying import PART
 
 
 def waiting(step: str) -> None:
@@ -21,7 +22,7 @@ def waiting(step: str) -> None:
     real = getattr(where, step)
 
     def waits(*args: Any, **more: Any) -> Any:
-        if step == "rename" and backup.PART not in str(args[0]):
+        if step == "rename" and PART not in str(args[0]):
             return real(*args, **more)
         setattr(where, step, real)
         print(f"at {step}", flush=True)

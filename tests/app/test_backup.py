@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dolphin.app import backup
+from dolphin.app import backup, copying
 from dolphin.app.cli import main, trace_audit_main
 from dolphin.app.state_dir import JOURNAL, checked
 from dolphin.app.status import of
@@ -95,19 +95,46 @@ def test_a_running_book_is_copied_up_to_its_last_whole_line(book: Book, tmp_path
 
 
 def test_a_long_last_line_is_cut_too(book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup, "_BLOCK", 4_096)
+    monkeypatch.setattr(copying, "_BLOCK", 4_096)
     with (book.path / JOURNAL).open("ab") as file:
         file.write(b'{"seq":20,' + b"x" * 3_000)
     assert saved(book, tmp_path / "kept") == book.journal.head.anchor
 
 
-def test_no_backup_is_overwritten(book: Book, tmp_path: Path, capsys: Said) -> None:
-    saved(book, tmp_path / "kept")
-    before = (tmp_path / "kept" / JOURNAL).read_bytes()
+@pytest.mark.req("DOL-JOURNAL-013")
+def test_a_backup_is_brought_up_by_its_own_book_alone(book: Book, tmp_path: Path, capsys: Said) -> None:
+    """One of another book, of an older state, or that cannot be read, is left as it is."""
+    path, kept = book.path / JOURNAL, tmp_path / "kept" / JOURNAL
+    saved(book, kept.parent)
+    older = path.read_bytes()
     book.emit(Tick(T0 + 60 * S))
-    assert main(["backup", "--state", str(book.path), "--to", str(tmp_path / "kept")]) == 2
+    assert saved(book, kept.parent) == book.journal.head.anchor
+    before = kept.read_bytes()
+    other = Book(tmp_path / "other", INTRADAY, header={"latch": 1})
+    for number in range(1, 30):
+        other.emit(Equity(T0 + number * S, 2_000_000, flat=1))
+    assert main(["backup", "--state", str(other.path), "--to", str(kept.parent)]) == 2
+    assert "which the anchor names" in capsys.readouterr().err
+    path.write_bytes(older)
+    assert main(["backup", "--state", str(book.path), "--to", str(kept.parent)]) == 2
+    assert "which the anchor names" in capsys.readouterr().err
+    assert kept.read_bytes() == before
+    kept.write_bytes(b"damaged")
+    assert main(["backup", "--state", str(book.path), "--to", str(kept.parent)]) == 2
     assert "never overwritten" in capsys.readouterr().err
-    assert (tmp_path / "kept" / JOURNAL).read_bytes() == before
+    assert kept.read_bytes() == b"damaged"
+
+
+@pytest.mark.req("DOL-JOURNAL-013")
+def test_a_book_is_no_backup(book: Book, tmp_path: Path, capsys: Said) -> None:
+    """Not itself, and not a book that was restored from it, which is of the same history."""
+    before = (book.path / JOURNAL).read_bytes()
+    assert main(["backup", "--state", str(book.path), "--to", str(book.path)]) == 2
+    assert "is the directory of a book" in capsys.readouterr().err
+    assert (book.path / JOURNAL).read_bytes() == before
+    saved(book, tmp_path / "kept")
+    assert main(["restore", "--from", str(tmp_path / "kept"), "--state", str(tmp_path / "new")]) == 0
+    assert main(["backup", "--state", str(book.path), "--to", str(tmp_path / "new")]) == 2
 
 
 @pytest.mark.req("DOL-JOURNAL-013")

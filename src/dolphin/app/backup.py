@@ -9,13 +9,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dolphin.app import args
+from dolphin.app.copying import (
+    Earlier,
+    added,
+    alone,
+    differing,
+    earlier_of,
+    lacking,
+    number_of,
+    part_of,
+    put,
+    refuse_gap,
+    second_name,
+    segments,
+    swept,
+    synced,
+)
+from dolphin.app.copying import copied as _copied
 from dolphin.app.errors import EXIT_OK, UserError
 from dolphin.app.state_dir import JOURNAL, checked, fresh_instance
 from dolphin.journal import (
@@ -26,55 +42,63 @@ from dolphin.journal import (
     Recovery,
     Verified,
     head_file,
+    latch_path,
     read_latch,
     recover,
     verify,
 )
 from dolphin.journal import anchor as parsed
 from dolphin.journal.beat import HEARTBEAT, BeatState, identity, read_beat, started
+from dolphin.journal.chain import ALONE
 from dolphin.journal.codec import Malformed
-from dolphin.journal.files import CREATE, PORT, RESUME, let_go, sync_folder
+from dolphin.journal.files import CREATE, PORT, RESUME, let_go
 from dolphin.journal.folding import folded
 from dolphin.journal.headfile import write_head
 from dolphin.journal.lock import locked, sign, unlocked
 from dolphin.journal.segments import name_of
-from dolphin.journal.setaside import free, numbers
+from dolphin.journal.setaside import free
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Latch, Mode
 
-PART: Final = ".part"
-"""In the name of a copy that is not whole and checked yet."""
 STILL_S: Final = 1.0
 """Who has not beaten for so long, and is not to be seen, is dead: ten beats."""
 
-_BLOCK: Final = 1 << 20
 _BACKUP: Final = """\
-Copy the journal of a book, running or stopped, into a directory of its own. The copy ends at the last whole line; its
-whole chain is checked and its book is folded after it was written to the disk, and only then does it get its name. What
-is printed is the copy's own head: keep it where nobody who can write the backup can change it.
+Copy the journal of a book, running or stopped, with all of its segments, into a directory of its own. The copy ends at
+the last whole line; its whole chain is checked and its book is folded after it was written to the disk, and only then
+does it get its name. What is printed is the copy's own head: keep it where nobody who can write the backup can change
+it.
+
+A backup of the same book that is there is brought up to now: the segments that it has are compared and not copied
+again, and the new copy must go on where it ended. It stays as it was until the new one is checked, whatever happens.
+One of another book, one that is newer, and one that retention has left a gap to are refused: name another directory.
 
 The latch file is not copied: a restored book comes up KILLED, whatever it was."""
 _BACKUP_EXAMPLE: Final = """\
-dolphin backup --state ~/book --to /mnt/backup/book-2026-11-21
+dolphin backup --state ~/book --to /mnt/backup/book                each night; copies what is new
+dolphin backup --state ~/book --to /mnt/usb/book --live-only       the last segment: enough to go on
 """
 _RESTORE: Final = """\
-Put a backup in the place of a book that is lost or damaged. A journal that is there is set aside, never removed. A book
-that runs, and one that is newer than the backup, is refused: move it away yourself if you mean it.
+Put a backup in the place of a book that is lost or damaged. A journal that is there is set aside, never removed, as is
+each segment of it that is not the backup's. A book that runs, and one that is newer than the backup, is refused: move
+it away yourself if you mean it. One that was interrupted can be repeated.
 
 The book comes up KILLED: nobody knows what was decided after the backup, a kill among it. Look at the venue, then
 `dolphin arm` and `dolphin confirm`. With --anchor, the newest head that you know of, it is said what is lost."""
 _RESTORE_EXAMPLE: Final = """\
-dolphin restore --from /mnt/backup/book-2026-11-21 --state ~/book
-dolphin restore --from /mnt/backup/book-2026-11-21 --state ~/book --anchor 81233:5f0c...
+dolphin restore --from /mnt/backup/book --state ~/book
+dolphin restore --from /mnt/backup/book --state ~/book --anchor 81233:5f0c...
+dolphin restore --from /mnt/backup/book --state ~/book --live-only     where an old segment of it is damaged
 """
 
 
 class Copy(NamedTuple):
-    """A copy that was read from end to end: its form, the latch that its fold gives, and its instance."""
+    """A copy that was read from end to end: its form, the latch that its fold gives, the segment of its live file."""
 
     found: Verified
     mode: Mode
     episode: int
+    live: int
 
 
 def backup(argv: list[str]) -> int:
@@ -82,17 +106,18 @@ def backup(argv: list[str]) -> int:
     parser = args.parser("dolphin backup", _BACKUP, _BACKUP_EXAMPLE)
     parser.add_argument("--state", metavar="DIR", required=True, help="state directory of the book")
     parser.add_argument(
-        "--to", metavar="DIR", required=True, help="a directory without a backup in it; made if need be"
+        "--to", metavar="DIR", required=True, help="a directory of its own; a backup that is there is brought up to now"
     )
+    parser.add_argument("--live-only", action="store_true", help="the live file alone: enough to go on, not to audit")
     given = parser.parse_args(argv)
     state = checked(given.state)
     target = Path(given.to) / JOURNAL
-    if target.exists():
-        raise UserError("is there already", path=target, fix="name another directory; a backup is never overwritten")
+    _refuse_book(target.parent)
     known = head_file(str(state.journal))
     try:
-        Path(given.to).mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy = _made(state.journal, target)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with alone(target.parent):
+            copy = _made(state.journal, target, given.live_only)
     except OSError as error:
         raise UserError(
             f"cannot be written ({error.strerror})", path=target, fix="check the path and the disk"
@@ -104,19 +129,30 @@ def backup(argv: list[str]) -> int:
     return EXIT_OK
 
 
+def _refuse_book(home: Path) -> None:
+    """A backup is no book: what is made into the directory of one would take the place of its journal."""
+    path = str(home / JOURNAL)
+    for name in (str(home / "status.json"), str(home / "mailbox"), str(home / HEARTBEAT), latch_path(path)):
+        if os.path.lexists(name):
+            there = os.path.basename(name)
+            raise UserError(f"is the directory of a book: there is {there}", path=home, fix="name one of its own")
+
+
 def restore(argv: list[str]) -> int:
     """`dolphin restore --from DIR2 --state DIR [--anchor SEQ:HASH]`."""
     parser = args.parser("dolphin restore", _RESTORE, _RESTORE_EXAMPLE)
     parser.add_argument("--from", dest="source", metavar="DIR", required=True, help="directory of the backup")
     parser.add_argument("--state", metavar="DIR", required=True, help="state directory of the book; made if need be")
     parser.add_argument("--anchor", metavar="SEQ:HASH", help="the newest head of the book that you know of")
+    parser.add_argument("--live-only", action="store_true", help="the live file alone, where an old segment is damaged")
     given = parser.parse_args(argv)
     source, target = Path(given.source) / JOURNAL, Path(given.state) / JOURNAL
-    found = verify(str(source))
-    lost = _lost(source, found, given.anchor)
+    of = ALONE if given.live_only else str(source)
+    found = verify(str(source), of=of)
+    lost = _lost(source, found, given.anchor, of)
     try:
-        Path(given.state).mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy = _restored(source, target)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy = _restored(source, target, given.live_only)
     except OSError as error:
         raise UserError(
             f"cannot be written ({error.strerror})", path=target, fix="check the path and the disk"
@@ -128,50 +164,53 @@ def restore(argv: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _part(source: Path, target: Path) -> Iterator[tuple[Path, Copy]]:
-    """A copy beside `target`, on the disk, read from end to end; nothing is left of it in the end."""
-    part = target.with_name(f"{target.name}{PART}-{secrets.token_hex(4)}")  # two that copy at once do not meet
+def _part(source: Path, target: Path, alone: bool) -> Iterator[tuple[Path, Copy]]:
+    """A copy beside `target`, and its segments, on the disk, read from end to end; in the end nothing is left of it."""
+    part = part_of(target)  # two that copy at once do not meet
     try:
         _copied(source, part)
-        yield part, _read(part)
+        if not alone:
+            segments(source, part)
+        yield part, _read(part, part)
+    finally:
+        swept(part)
+
+
+def _made(source: Path, target: Path, alone: bool) -> Copy:
+    """Copy the live file, add the segments before it, check all of it, and only then give the live one its name: until
+    that rename the backup that is there is as it was, since it does not read the segments that are added.
+    """
+    earlier = earlier_of(target)
+    part = part_of(target)
+    new: list[Path] = []
+    try:
+        _copied(source, part)
+        if earlier is not None:
+            refuse_gap(source, part, earlier, target, alone)
+        if not alone:
+            new.extend(added(source, part, target))
+        copy = _read(part, target, earlier)
+        os.rename(part, target)
+    except BaseException:
+        for name in new:
+            name.unlink(missing_ok=True)
+        raise
     finally:
         part.unlink(missing_ok=True)
-
-
-def _made(source: Path, target: Path) -> Copy:
-    """Copy, check, and give it its name, if nobody else has taken that meanwhile."""
-    with _part(source, target) as (part, copy):
-        os.link(part, target)
     _finished(target, copy)
     return copy
 
 
 def _finished(target: Path, copy: Copy) -> None:
-    sync_folder(PORT, str(target))
+    synced(target)
     write_head(str(target), copy.found.head, closed=copy.found.closed, sync=True, port=PORT)
 
 
-def _copied(source: Path, part: Path) -> None:
-    """What `source` holds now, up to the end of its last whole line, on the disk. OSError."""
-    with open(source, "rb") as book, open(part, "w+b", opener=_owner_only) as copy:
-        left = os.fstat(book.fileno()).st_size
-        while block := book.read(min(left, _BLOCK)):
-            copy.write(block)
-            left -= len(block)
-        size = copy.tell()
-        copy.seek(max(size - _BLOCK - 1, 0))
-        copy.truncate(size - len(copy.read().rpartition(b"\n")[2]))
-        copy.flush()
-        os.fsync(copy.fileno())
-
-
-def _owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _read(path: Path) -> Copy:
-    """The whole chain is right, and a book can be folded from it. JournalError; UserError."""
-    found = verify(str(path))
+def _read(path: Path, of: Path, earlier: Earlier | None = None) -> Copy:
+    """The whole chain is right, over the segments of the journal `of` before it, and goes on from the earlier backup; a
+    book can be folded from it. JournalError; UserError.
+    """
+    found = verify(str(path), None if earlier is None else earlier.head.anchor, of=str(of))
     try:
         _, book = folded(str(path))
     except Malformed as error:
@@ -179,10 +218,10 @@ def _read(path: Path) -> Copy:
             f"cannot be folded ({error})", path=path, fix="run `trace-audit` on the book's journal"
         ) from error
     assert book.state is not None
-    return Copy(found, book.state.latch.mode, book.state.latch.episode)
+    return Copy(found, book.state.latch.mode, book.state.latch.episode, number_of(path))
 
 
-def _lost(source: Path, found: Verified, anchor: str | None) -> int:
+def _lost(source: Path, found: Verified, anchor: str | None, of: str) -> int:
     """Records that the book had after the backup, by `anchor`; -1: nobody knows. The anchor is checked where it can."""
     if anchor is None:
         return -1
@@ -191,7 +230,7 @@ def _lost(source: Path, found: Verified, anchor: str | None) -> int:
     except ValueError as error:
         raise UserError(str(error), field="--anchor") from error
     if known.seq <= found.head.seq:
-        verify(str(source), anchor)
+        verify(str(source), anchor, of=of)
     return max(known.seq - found.head.seq, 0)
 
 
@@ -203,13 +242,13 @@ def _said_of(lost: int) -> str:
     return f"LOST: {lost:,} records that were written after this backup; fills and kills may be among them"
 
 
-def _restored(source: Path, target: Path) -> Copy:
+def _restored(source: Path, target: Path, alone: bool) -> Copy:
     """Copy and check first: nothing has changed then. The rest is done under the lock of the journal that is there.
 
     The name never stands for nothing: a host that starts meanwhile finds a journal that is locked, and is refused. It
     cannot begin one of its own, which would be lost when the copy gets the name.
     """
-    with _part(source, target) as (part, copy):
+    with _part(source, target, alone) as (part, copy):
         new = locked(str(part), RESUME, PORT)
         try:
             _replaced(target, part, copy)
@@ -221,13 +260,14 @@ def _restored(source: Path, target: Path) -> Copy:
 def _replaced(target: Path, part: Path, copy: Copy) -> None:
     fd, claimed = _held(target)
     try:
-        _compare(target, copy.found, claimed)
+        _compare(target, part, copy.found, claimed)
         _killed(target)
-        later = numbers(str(target), copy.found.segment)
-        aside = free(str(target), later)
+        others = differing(target, part, copy.live)
+        aside = free(str(target), others)
         if not claimed:
             _set_aside(target, Path(aside))
-        _later_aside(target, aside, later)
+        _others_aside(target, aside, others)
+        put(part, target)
         os.rename(part, target)
         claimed = False
         _finished(target, copy)
@@ -251,11 +291,11 @@ def _held(target: Path) -> tuple[int, bool]:
     return fd, claimed
 
 
-def _compare(target: Path, found: Verified, claimed: bool) -> None:
+def _compare(target: Path, part: Path, found: Verified, claimed: bool) -> None:
     """UserError where the backup must not replace what is there."""
     _refuse_beating(target)
     if not claimed:
-        _refuse_newer(target, found)
+        _refuse_newer(target, part, found)
 
 
 def _refuse_beating(target: Path) -> None:
@@ -277,7 +317,7 @@ def _refuse_beating(target: Path) -> None:
     )  # fmt: skip
 
 
-def _refuse_newer(target: Path, found: Verified) -> None:
+def _refuse_newer(target: Path, part: Path, found: Verified) -> None:
     """A journal that can be taken up and goes further, in records or in time, is not what a backup replaces."""
     there = _end(target)
     if there is None:
@@ -287,7 +327,7 @@ def _refuse_newer(target: Path, found: Verified) -> None:
             "is newer than the backup", path=target, expected=f"at most record {found.head.seq}",
             actual=f"{there.head.seq}, at {_time(there.last_ts_ns)}", fix="move it away yourself, if you mean it",
         )  # fmt: skip
-    if there.head == found.head:
+    if there.head == found.head and not lacking(target, part):
         raise UserError("is this very book already", path=target, fix="there is nothing to restore")
 
 
@@ -317,16 +357,18 @@ def _set_aside(target: Path, aside: Path) -> None:
     """A second name for the journal that is there, and another for its head file. The first stays until the copy has
     it. After a restore that died here it may have two of them already; none of them is removed.
     """
-    os.link(target, aside)
+    second_name(target, aside)
     head = target.with_name(f"{target.name}.head")
     if head.exists():
         os.rename(head, aside.with_name(f"{aside.name}.head"))
     print(f"set aside: {aside} ({aside.stat().st_size:,} bytes)")
 
 
-def _later_aside(target: Path, aside: str, later: list[int]) -> None:
-    """Segments from the copy's own number on are of what came after it: the copy will be rotated to that name."""
-    for segment in later:
+def _others_aside(target: Path, aside: str, others: list[int]) -> None:
+    """Segments from the copy's own number on are of what came after it: the copy will be rotated to that name. Of those
+    before it the copy has its own, which were read from end to end.
+    """
+    for segment in others:
         moved = Path(name_of(aside, segment))
         os.rename(name_of(str(target), segment), moved)
         print(f"set aside: {moved} ({moved.stat().st_size:,} bytes)")
@@ -336,8 +378,13 @@ def _tell(word: str, target: Path, copy: Copy) -> None:
     found: Any = copy.found
     end = "closed" if found.closed else "not closed: the book was running, or had died"
     print(f"{word}: {target}, {found.records:,} records, the last of {_time(found.last_ts_ns)}, {end}")
+    if copy.live > found.segment:
+        print(f"it is in {copy.live - found.segment + 1:,} files, segments {found.segment} to {copy.live}")
     if found.segment > 1:
-        print(f"it is segment {found.segment} alone, which is enough to go on; those before it stay with the book")
+        print(
+            f"it begins with segment {found.segment}, which is enough to go on; those before it are not in it, and an "
+            "audit begins there"
+        )
     print(f"its chain is whole; its latch was {copy.mode.name}, episode {copy.episode}")
     print(f"head: {Head(*found.head).anchor}")
 

@@ -22,15 +22,20 @@ from dolphin.journal.segments import PREVIOUS, SEGMENT, name_of, opening
 _LOOKS: Final = 2
 """How often the file after a rotated one is looked for under both of its names: the next rotation may come between."""
 
+ALONE: Final = ""
+"""Of no journal: the live file is read without those before it."""
+
 
 class Chain:
     """The files of the journal `path`. `number`: the segment of the live one; `oldest`: the first one that is there.
-    `last`: the last record of a file that has been read to its end.
+    `last`: the last record of a file that has been read to its end. `of`: the journal whose rotated segments are before
+    it, which a copy has under another name; none where that is ALONE.
     """
 
-    def __init__(self, path: str, port: Port) -> None:
+    def __init__(self, path: str, port: Port, of: str) -> None:
         """JournalUnreadable: there is no such file. JournalBroken: one is missing between two others."""
         self.path = path
+        self.of = of
         self.port = port
         self.last: Record | None = None
         self.live = Source(path, port)
@@ -49,7 +54,7 @@ class Chain:
     def rotated(self) -> Iterator[Record]:
         """Those of the segments that were rotated away. JournalUnreadable: one has gone since this began."""
         for number in range(self.oldest, self.number):
-            name = name_of(self.path, number)
+            name = name_of(self.of, number)
             try:
                 with closing(Source(name, self.port)) as source:
                     yield from self.segment(source, number, source.batches())
@@ -73,13 +78,15 @@ class Chain:
 
     def _oldest(self) -> int:
         """The first of the segments that follow one another up to the live one. JournalBroken where there is a hole."""
+        if self.of == ALONE:
+            return self.number
         missing = 0
         for number in range(self.number - 1, 0, -1):
-            if not is_there(name_of(self.path, number), self.port):
+            if not is_there(name_of(self.of, number), self.port):
                 missing = max(missing, number)
             elif missing:
-                name = name_of(self.path, missing)
-                before = name_of(self.path, number)
+                name = name_of(self.of, missing)
+                before = name_of(self.of, number)
                 raise JournalBroken(name, 1, 0, SEGMENT, f"a file, since {before} is there", "no such file", SEGMENTS)
         return missing + 1
 
@@ -94,7 +101,7 @@ def read(path: str, *, port: Port = PORT) -> Iterator[Record]:
     JournalUnreadable: no journal. JournalBroken: names file and line of the first bad record, or the segment that does
     not follow the one before. JournalTorn, after the last whole record: the last line has no end.
     """
-    with closing(Chain(path, port)) as chain:
+    with closing(Chain(path, port, path)) as chain:
         yield from chain.records()
 
 
@@ -131,7 +138,7 @@ def follow(
         rotated = not port.same(source.fd, path)
         return False
 
-    with closing(Chain(path, port)) as chain:
+    with closing(Chain(path, port, path)) as chain:
         source = chain.live
         yield from chain.rotated()
         while True:

@@ -71,18 +71,22 @@ def whole(path: str, *, port: Port = PORT) -> Iterator[Record]:
 
 
 def verify(
-    path: str, anchor: str | None = None, *, each: Callable[[Record], object] | None = None, port: Port = PORT
-) -> Verified:
+    path: str, anchor: str | None = None, *, each: Callable[[Record], object] | None = None, of: str | None = None,
+    port: Port = PORT,
+) -> Verified:  # fmt: skip
     """Check the whole form of `path`: lines, chain, sequence, kinds, and its head against `anchor` and the head file.
 
     `anchor`: `SEQ:HASH` that the run printed; ValueError where it is not of that form. `each` is called with every
     record. JournalUnreadable, JournalBroken: as `read`; also where the journal lacks the record that anchor or head
-    file name, or has another in its place. A torn last line is counted, not refused.
+    file name, or has another in its place. A torn last line is counted, not refused. `of`: whose rotated segments are
+    before it, its own by default (`chain.Chain`).
     """
     named = _head_file(path, port)
     if anchor is not None:
         named["anchor"] = parsed(anchor)
-    found, header = _chained(path, named, each, port)
+    if of is None:
+        of = path
+    found, header = _chained(path, named, each, port, of)
     for who, head in named.items():
         if head.seq > found.head.seq:
             raise _tail(path, found, header, who, head)
@@ -115,7 +119,7 @@ def recover(path: str, *, each: Callable[[Record], object] | None = None, port: 
     head file knows are reported, not refused: recovery must be possible after a crash.
     """
     named = _head_file(path, port)
-    found, header = _chained(path, named, each, port)
+    found, header = _chained(path, named, each, port, path)
     return _recovery(path, named, found, header)
 
 
@@ -131,9 +135,9 @@ def recover_from(path: str, place: Place, header: Record, each: Callable[[Record
 
 
 def _chained(
-    path: str, named: dict[str, Head], each: Callable[[Record], object] | None, port: Port
+    path: str, named: dict[str, Head], each: Callable[[Record], object] | None, port: Port, of: str
 ) -> tuple[Verified, Record]:
-    with closing(Chain(path, port)) as chain:
+    with closing(Chain(path, port, of)) as chain:
         found, header = _scan(chain.live, chain.records(), named, each)
         return found._replace(segment=chain.oldest), header
 
