@@ -364,6 +364,52 @@ def test_what_is_no_book_is_named(tmp_path, text, says):
     assert found.quantities == {}
 
 
+AT = "2026-11-21T23:00:05.000001+01:00"
+
+
+def test_the_same_in_csv(tmp_path):
+    path = tmp_path / "third.CSV"
+    path.write_text(f'as_of,instrument,quantity\r\n{AT},A,-0.250\r\n\r\n{AT}, "B" ,3\r\n'.replace(' "B" ', "B "))
+    assert FileBook(str(path)).read() == stated(GOOD)
+    path.write_text(f"as_of,instrument,quantity\n{AT},,\n")
+    assert FileBook(str(path)).read() == Stated(1_795_298_405_000_001_000, {}, "")
+
+
+@pytest.mark.req("DOL-LEDGER-006")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "line 1: expected a line end, found the end of the file: it may be torn"),
+        (f"as_of,instrument,quantity\n{AT},A,-0.2", "line 2: expected a line end, found the end of the file"),
+        ("\n", "line 1: expected the columns as_of,instrument,quantity, found nothing"),
+        ("as_of,name,quantity\n", "line 1: expected the columns as_of,instrument,quantity, found as_of,name,quantity"),
+        ("as_of,instrument,quantity\n", "line 2: as_of: expected a row, found none; a book that holds nothing has one"),
+        (f"as_of,instrument,quantity\n{AT},A\n", "line 2: expected 3 columns, found 2"),
+        (f"as_of,instrument,quantity\n{AT},,\n{AT},A,1\n", "line 2: instrument: expected Nautilus' id of one, found"),
+        (f"as_of,instrument,quantity\n{AT},,1\n", "line 2: instrument: expected Nautilus' id of one, found nothing"),
+        (
+            f"as_of,instrument,quantity\n{AT},A,\n",
+            "line 2: quantity: expected a quantity as text, as \"-0.250\", found ''",
+        ),
+        (f"as_of,instrument,quantity\n{AT},A,1\n{AT},B,1.2.3\n", "line 3: quantity: expected a quantity as text"),
+        (f"as_of,instrument,quantity\n{AT},A,1\n{AT},A,1\n", "line 3: instrument: expected A once, found it in line 2"),
+        (
+            f"as_of,instrument,quantity\n{AT},A,1\nnoon,B,1\n",
+            f"line 3: as_of: expected '{AT}' as in line 2, found 'noon'",
+        ),
+        ("as_of,instrument,quantity\nnoon,A,1\n", "line 2: as_of: expected a time with its zone"),
+        (f'as_of,instrument,quantity\n{AT},"A"x,1\n', "line 2: expected CSV, found ',' expected after '\"'"),
+    ],
+)
+def test_what_is_no_book_in_csv_is_named(tmp_path, text, says):
+    path = tmp_path / "third.csv"
+    path.write_text(text)
+    found = FileBook(str(path)).read()
+    assert found.problem.startswith(f"{path}: {says}")
+    assert found.problem.endswith("; see docs/guide/reconcile.md")
+    assert found.quantities == {}
+
+
 def test_a_pipe_holds_nobody_up(tmp_path):
     os.mkfifo(tmp_path / "third.json")
     assert "expected a regular file" in FileBook(str(tmp_path / "third.json")).read().problem

@@ -1,16 +1,22 @@
-"""A third book of record in a file: what somebody else's system says is held, as JSON.
+"""A third book of record in a file: what somebody else's system says is held, as JSON, or as CSV (`.csv`).
 
-What belongs here: the form of that file and its strict reading. It is read again at each look, whole; whoever writes it
-writes a temporary file and renames it. An example:
+What belongs here: the two forms of that file and their strict reading. It is read again at each look, whole; whoever
+writes it writes a temporary file and renames it. An example:
 
     {"as_of": "2026-11-21T22:00:05Z", "positions": {"BTCUSDT-PERP.BINANCE": "-0.250"}}
 
-`as_of`: when this was so, with its time zone. `positions`: by Nautilus' instrument id, the signed quantity as text, of
-all that is held: what is not named is not held.
+    as_of,instrument,quantity
+    2026-11-21T22:00:05Z,BTCUSDT-PERP.BINANCE,-0.250
+
+`as_of`: when this was so, with its time zone. Positions: by Nautilus' instrument id, the signed quantity as text, of
+all that is held: what is not named is not held. In CSV each row repeats `as_of`, and a book that holds nothing is one
+row without instrument and quantity.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import stat
@@ -22,6 +28,7 @@ from dolphin.nautilus.ports import BookOfRecord, Stated
 
 BYTES_MAX: Final = 1 << 20
 FIELDS: Final = ("as_of", "positions")
+COLUMNS: Final = ("as_of", "instrument", "quantity")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +52,8 @@ class FileBook:
     def read(self) -> Stated:
         """What the file says, or why it says nothing."""
         try:
-            return stated(_text(self.path))
+            text = _text(self.path)
+            return stated_rows(text) if self.path.lower().endswith(".csv") else stated(text)
         except OSError as error:
             return Stated(
                 0, {}, f"{self.path}: cannot be read ({error.strerror}); expected: a file as docs/guide/reconcile.md"
@@ -68,7 +76,54 @@ def stated(text: str) -> Stated:
     positions = said["positions"]
     if not isinstance(positions, dict):
         raise BadBook(f"positions: expected an object, found {positions!r}")
-    return Stated(_moment(said["as_of"]), {name: _quantity(name, value) for name, value in positions.items()}, "")
+    quantities = {name: _quantity(f"positions.{name}", value) for name, value in positions.items()}
+    return Stated(_moment("as_of", said["as_of"]), quantities, "")
+
+
+def stated_rows(text: str) -> Stated:
+    """The same of CSV. BadBook names the line and the column."""
+    if not text.endswith("\n"):
+        raise BadBook(f"line {text.count(chr(10)) + 1}: expected a line end, found the end of the file: it may be torn")
+    rows = _rows(text)
+    line, head = rows.pop(0) if rows else (1, [])
+    if tuple(head) != COLUMNS:
+        raise BadBook(f"line {line}: expected the columns {','.join(COLUMNS)}, found {','.join(head) or 'nothing'}")
+    if not rows:
+        raise BadBook(
+            f"line {line + 1}: as_of: expected a row, found none; a book that holds nothing has one of as_of,,"
+        )
+    first_line, (first, *_) = rows[0]
+    quantities: dict[str, Decimal] = {}
+    lines: dict[str, int] = {}
+    for line, (as_of, instrument, quantity) in rows:
+        if as_of != first:
+            raise BadBook(f"line {line}: as_of: expected {first!r} as in line {first_line}, found {as_of!r}")
+        if not instrument and not quantity and len(rows) == 1:
+            continue
+        if not instrument:
+            raise BadBook(f"line {line}: instrument: expected Nautilus' id of one, found nothing")
+        if instrument in lines:
+            raise BadBook(
+                f"line {line}: instrument: expected {instrument} once, found it in line {lines[instrument]} too"
+            )
+        lines[instrument] = line
+        quantities[instrument] = _quantity(f"line {line}: quantity", quantity)
+    return Stated(_moment(f"line {first_line}: as_of", first), quantities, "")
+
+
+def _rows(text: str) -> list[tuple[int, list[str]]]:
+    """The rows with the lines that they end in; empty lines are none."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    try:
+        for row in reader:
+            if row and len(row) != len(COLUMNS):
+                raise BadBook(f"line {reader.line_num}: expected {len(COLUMNS)} columns, found {len(row)}")
+            if row:
+                rows.append((reader.line_num, [cell.strip() for cell in row]))
+    except csv.Error as error:
+        raise BadBook(f"line {reader.line_num}: expected CSV, found {error}") from error
+    return rows
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -80,9 +135,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _moment(value: Any) -> int:
+def _moment(field: str, value: Any) -> int:
     """Nanoseconds since 1970 of a time with its zone."""
-    expected = "as_of: expected a time with its zone, as 2026-11-21T22:00:05Z"
+    expected = f"{field}: expected a time with its zone, as 2026-11-21T22:00:05Z"
     if not isinstance(value, str):
         raise BadBook(f"{expected}, found {value!r}")
     try:
@@ -95,8 +150,8 @@ def _moment(value: Any) -> int:
     return ((passed.days * 86_400 + passed.seconds) * 10**6 + passed.microseconds) * 1_000
 
 
-def _quantity(name: str, value: Any) -> Decimal:
-    expected = f'positions.{name}: expected a quantity as text, as "-0.250"'
+def _quantity(field: str, value: Any) -> Decimal:
+    expected = f'{field}: expected a quantity as text, as "-0.250"'
     if not isinstance(value, str):
         raise BadBook(f"{expected}, found {value!r}")
     try:
