@@ -21,9 +21,13 @@ from dolphin.audit.finding import MODEL, Verdict
 from dolphin.audit.live import Watch
 from dolphin.audit.replay import NOT_AUDITED
 from dolphin.journal import read, verify
+from dolphin.journal.retention import beyond, remove
 from dolphin.journal.segments import name_of, opening
+from dolphin.kernel import events as ev
+from dolphin.kernel.state import Mode
+from tests.audit.make_journal import T0, Maker
 from tests.audit.test_agreement import needs_java
-from tests.journal.test_segments import in_segments
+from tests.journal.test_segments import in_segments, turned
 
 EVERY = 60
 
@@ -181,13 +185,106 @@ def test_both_engines_agree(run: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert main([run, "--engine", "both", "--quiet"]) == 2
     said = capsys.readouterr().out
     assert "it begins with segment 2" in said
-    theirs = conformance.audit(run)
-    assert theirs.checks[MODEL].verdict == NOT_AUDITED
-    assert "check c needs the journal from its first segment on" in theirs.reasons
+    rest = conformance.audit(run)
+    assert rest.checks[MODEL].verdict == "holds"
+    assert 20 < rest.checks[MODEL].compared < theirs.checks[MODEL].compared
     rewritten(run, lambda value: value["kind"] == "TICK" and value["data"]["out"].__setitem__(0, 7))
     bad = replay.audit(run)
     assert bad.verdict == Verdict.VIOLATES
-    assert conformance.agreement(bad, conformance.audit(run)).disagreement == ""
+    theirs = conformance.audit(run)
+    assert theirs.findings[0].check == MODEL
+    assert conformance.agreement(bad, theirs).disagreement == ""
+
+
+@needs_java
+@pytest.mark.req("DOL-JOURNAL-015", "DOL-AUDIT-002")
+def test_tlc_takes_a_pending_request_over_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its wait, its nonce and what it took over: the model would refuse the confirm that the kernel grants."""
+    maker = Maker(tmp_path / "journal.jsonl")
+    maker.hear()
+    maker.event(ev.Kill(maker.wait(1)))
+    maker.event(ev.Arm(maker.now, 1, 11, 0, 1, 7))
+    maker.tick(30)
+    maker.rotate()
+    maker.tick(31)
+    maker.event(ev.Confirm(maker.now, 11, 7))
+    assert maker.state.latch.mode == Mode.RUNNING
+    maker.close()
+    Path(name_of(str(maker.path), 1)).unlink()
+    assert conformance.audit(str(maker.path)).checks[MODEL].verdict == "holds"
+    real = conformance.started
+    monkeypatch.setattr(conformance, "started", lambda state: real(state)._replace(waited_ns=0))
+    assert conformance.audit(str(maker.path)).findings[0].field == "out.mode"
+
+
+@needs_java
+@pytest.mark.req("DOL-JOURNAL-015", "DOL-AUDIT-002")
+def test_tlc_takes_a_trap_over_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = in_segments(tmp_path, monkeypatch, 9)
+    for record in read(run):
+        if record.kind == "CHECKPOINT" and record.data["state"]["capital"]["rebase_nonce"] == 5:
+            break
+        if record.path != run and record.line == 1 and opening(record.data).number > 1:
+            Path(name_of(run, opening(record.data).number - 1)).unlink()
+    assert conformance.audit(run).checks[MODEL].verdict == "holds"
+    after = next(record for record in read(run) if record.kind == "CHECKPOINT")
+    assert after.data["state"]["capital"]["rebase_nonce"] == 5
+
+
+@pytest.mark.req("DOL-JOURNAL-015", "DOL-AUDIT-002")
+@pytest.mark.parametrize("change", ["kind", "data"])
+def test_tlc_has_nothing_to_begin_with(run: str, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    monkeypatch.setattr(conformance, "find_java", lambda: None)
+    monkeypatch.setattr(conformance, "find_jar", lambda jar: jar)
+    Path(name_of(run, 1)).unlink()
+    rewritten(run, {"kind": no_checkpoint, "data": unread}[change])
+    theirs = conformance.audit(run)
+    assert conformance.LATER in theirs.reasons
+    assert theirs.checks[MODEL].verdict == NOT_AUDITED
+    assert conformance.agreement(replay.audit(run), theirs).disagreement == ""
+
+
+@pytest.mark.req("DOL-JOURNAL-007", "DOL-JOURNAL-017")
+def test_an_anchor_in_a_segment_that_is_gone_is_not_checked(run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And is said so; but what follows names the last record before it, which can be."""
+    anchors = {record.seq: record.head.anchor for record in read(run)}
+    Path(name_of(run, 1)).unlink()
+    last = opening(next(read(run)).data).before.seq
+    for seq in (5, last - 1):
+        assert main([run, "--anchor", anchors[seq], "--quiet"]) == 2
+        assert f"the anchor is not checked: record {seq} is in a segment that is not here" in capsys.readouterr().out
+    for seq in (last, last + 3):
+        found = replay.audit(run, anchor=anchors[seq])
+        assert (found.verdict, len(found.reasons)) == (Verdict.INCOMPLETE, 1)
+        forged = anchors[seq][:-4] + "0000"
+        assert replay.audit(run, anchor=forged).findings[0].requirement == "DOL-JOURNAL-007"
+        assert Watch(run, anchor=forged).report(0).reasons
+    watch = Watch(run, anchor=anchors[5])
+    for _ in watch.lines():
+        pass
+    assert "the anchor is not checked" in watch.report(0).reasons[-1]
+
+
+@pytest.mark.req("DOL-JOURNAL-007", "DOL-JOURNAL-017")
+def test_what_retention_says_of_a_segment_confirms_its_anchor(tmp_path: Path) -> None:
+    path = str(tmp_path / "journal.jsonl")
+    maker = turned(path, 4)
+    gone = beyond(path, 1)
+    for one in gone:
+        maker.other("NOTE", **json.loads(one.data()))
+    maker.other("NOTE", what="retired")
+    remove(path, gone)
+    maker.close()
+    right = gone[0].head.anchor
+    assert [one.segment for one in gone] == [1, 2]
+    assert len(replay.audit(path, anchor=right).reasons) == 1
+    finding = replay.audit(path, anchor=right[:-4] + "0000").findings[0]
+    assert (finding.field, finding.line) == ("data.hash", maker_note(path))
+
+
+def maker_note(path: str) -> int:
+    """The line of the first NOTE of retention."""
+    return next(record.line for record in read(path) if record.kind == "NOTE")
 
 
 @pytest.mark.req("DOL-JOURNAL-015")
@@ -222,8 +319,10 @@ def test_why_begins_where_the_journal_does(run: str) -> None:
     for other in files_of(run)[:-1]:
         Path(other).unlink()
     assert explain(run, name) == right
-    with pytest.raises(UserError, match="no order"):
+    with pytest.raises(UserError, match=r"no order.*it begins with segment"):
         explain(run, "O-1")
+    with pytest.raises(UserError, match=r"nothing was decided before that time.*it begins with segment"):
+        explain(run, at_ns=T0)
     rewritten(run, unread)
     with pytest.raises(UserError, match="its first checkpoint cannot be read"):
         explain(run, name)
@@ -236,3 +335,17 @@ def test_the_report_is_the_same(run: str) -> None:
     assert [entry.what for entry in entries(Path(run))] == [
         entry.what for entry in entries(Path(run).with_name("one.jsonl"))
     ]
+
+
+def test_a_report_of_what_begins_later_begins_there(run: str) -> None:
+    """Not at the run's start, with the confidence of then: shares and figures are of what is here."""
+    whole = read_journal(Path(run))
+    Path(name_of(run, 1)).unlink()
+    found = read_journal(Path(run))
+    records = [*read(run)]
+    assert "records 0 to" in found.notes[0]
+    assert found.confidence_ms[0].ts_ns == found.posture[0].ts_ns == records[1].ts_ns
+    assert found.posture[1:] == tuple(point for point in whole.posture if point.ts_ns > records[1].ts_ns)
+    assert sum(found.figures.posture_share_bp.values()) in range(9_998, 10_003)
+    rewritten(run, unread)
+    assert read_journal(Path(run)).posture[0].ts_ns == T0

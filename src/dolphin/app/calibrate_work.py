@@ -19,6 +19,7 @@ from dolphin.app.calibrate_prices import Prices, Worst
 from dolphin.app.calibrate_propose import Facts, Proposal, propose
 from dolphin.app.calibrate_stats import Chance, chance, quantile
 from dolphin.app.calibrate_sweep import Bench, Judged, Sweep, judged, seconds, sweeps
+from dolphin.journal.segments import later
 from dolphin.kernel.events import Equity
 from dolphin.kernel.policy import Posture, Profile
 from dolphin.kernel.units import NS_PER_S
@@ -184,7 +185,8 @@ def _notes(tape: Tape, replay: Replay | None, exact: bool) -> list[str]:
     if tape.torn:
         found.append("the journal's last line is torn: calibrated as far as it goes")
     if tape.later:
-        found.append("the journal begins with a later segment: calibrated from the checkpoint in it, under any policy")
+        said = later(tape.header)
+        found.append(f"of the journal, {said}: calibrated from the checkpoint that follows, under any policy")
     if not exact:
         found.append("the readings, put together anew, do not give the journal's own moves: the sweeps are estimates")
     if replay is None:

@@ -13,6 +13,10 @@ from typing import Any, Final
 
 from dolphin.app.results import Figures, Mark, Point, RunResult, drawdowns
 from dolphin.journal import JournalTorn, Record, read
+from dolphin.journal.checkpoint import read_checkpoint
+from dolphin.journal.codec import Malformed
+from dolphin.journal.kinds import CHECKPOINT
+from dolphin.journal.segments import later
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.policy import STALE_NS, Posture, Profile
 from dolphin.kernel.reasons import REQUIREMENT, Cause, Reason
@@ -48,6 +52,7 @@ class Fold:
         self.records = 0
         self.last_ns = 0
         self.closed = False
+        self.later = ""
 
     def take(self, record: Record) -> None:
         """One record."""
@@ -58,6 +63,8 @@ class Fold:
             self._kernel(record)
         elif record.kind == "HEADER":
             self._header(record)
+        elif record.kind == CHECKPOINT:
+            self._goes_on(record)
         elif record.kind == "OWN":
             self.marks.append(Mark(record.ts_ns, "OWN", _own_text(record.data), record.seq))
         elif record.kind == "CLOSE":
@@ -68,6 +75,7 @@ class Fold:
         if self.header:
             return
         self.header = record.data
+        self.later = later(record.data)
         for feed in self.header.get("feeds", ()):
             self.feeds.append(str(feed.get("name", "")))
             span = (int(feed.get("first_ns", 0)), int(feed.get("last_ns", 0)))
@@ -78,6 +86,19 @@ class Fold:
         full = 6_000_000
         first = Posture.APEX if self.confidence[-1].value == full else Posture.HIBERNATE
         self.posture.append(Point(start_ns, first))
+
+    def _goes_on(self, record: Record) -> None:
+        """Where the first segments are not here, what is told begins with the checkpoint that follows the header: what
+        was before it, of the run's own start on, is not known.
+        """
+        if self.records != 2 or not self.later:
+            return
+        try:
+            held = read_checkpoint(record.data, record.raw).state
+        except Malformed:
+            return
+        self.confidence = [Point(record.ts_ns, held.filter.confidence_ms)]
+        self.posture = [Point(record.ts_ns, int(held.filter.posture))]
 
     def _kernel(self, record: Record) -> None:
         body = record.body
@@ -191,6 +212,8 @@ def folded(path: Path) -> tuple[Fold, list[str]]:
     except JournalTorn:
         notes.append("the journal's last line is torn: reported as far as it goes")
     fold.ended()
+    if fold.later:
+        notes.append(f"of the journal, {fold.later}: what is shown begins there")
     if not fold.closed:
         notes.append("the journal has no CLOSE record: the run was cut off or is still being written")
     return fold, notes

@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 
 from dolphin.app.errors import UserError
 from dolphin.audit.fold import Fold
-from dolphin.audit.turns import begin_from, begins
+from dolphin.audit.turns import begin_from
 from dolphin.journal import Record, whole
 from dolphin.journal.codec import Malformed
 from dolphin.journal.kinds import CHECKPOINT, HEADER, KERNEL
+from dolphin.journal.segments import later
 from dolphin.kernel.state import State
 
 IDS_MAX: Final = 20_000
@@ -46,6 +47,7 @@ class Search:
         self.header: Mapping[str, Any] = {}
         self.end_ns: int | None = None
         self.later = False
+        self.begins = ""
 
     def run(self) -> None:
         """Read all of it, or up to the time that was asked for."""
@@ -73,7 +75,8 @@ class Search:
                 f"its header opens no run ({error})", path=self.path, line=1, fix="run trace-audit on it"
             ) from error
         self.header = record.data
-        self.later = begins(record).number > 1
+        self.begins = later(record.data)
+        self.later = self.begins != ""
 
     def _goes_on(self, record: Record) -> None:
         """Where the first segments are not here, the book is that of the checkpoint with which the others begin."""

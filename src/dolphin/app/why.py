@@ -131,6 +131,8 @@ def _unknown(search: Search) -> UserError:
         fix = f"ids in it look like {search.ids[-1]}"
     else:
         fix = "no order in it carries an id; ask by time (--at)"
+    if search.begins:
+        fix += f"; {search.begins}: ask the archive that has them"
     return UserError(f"there is no order {search.order_id!r}", path=search.path, fix=fix, code=EXIT_NEGATIVE)
 
 
@@ -257,7 +259,10 @@ def _at(search: Search) -> Explanation:
     """What stood at a time: the last record before it, and the way from there."""
     assert search.fold is not None
     if search.last is None or search.at_ns is None:
-        raise UserError("nothing was decided before that time", path=search.path, fix="name a later time")
+        fix = "name a later time"
+        if search.begins:
+            fix += f"; {search.begins}: ask the archive that has them"
+        raise UserError("nothing was decided before that time", path=search.path, fix=fix)
     note = search.wrong
     if search.end_ns is not None and search.at_ns > search.end_ns:
         ends = f"the journal ends at {iso(search.end_ns)}"

@@ -37,7 +37,7 @@ from dolphin.kernel import events as ev
 from dolphin.kernel import handlers, machine
 from dolphin.kernel.policy import Policy
 from dolphin.kernel.state import Mode, Outcome, State, outcome
-from dolphin.kernel.units import ABSENT, NEVER_NS, scale
+from dolphin.kernel.units import ABSENT, NEVER_NS, NOTHING, scale
 
 _ACTIONS: Final[dict[type, Action]] = {
     ev.Arm: Action.ARM,
@@ -58,7 +58,7 @@ REQUIREMENT: Final = {
 }
 
 
-LATER: Final = "check c needs the journal from its first segment on"
+LATER: Final = "check c has no state to begin with: the checkpoint with which the journal begins is none"
 FAR_NS: Final = NEVER_NS << 2
 """Beyond every stop: what `next_stop` then names is the plan's own."""
 
@@ -145,15 +145,28 @@ def _nonce(event: Any) -> int:
 
 
 def started(state: State) -> TraceStart:
-    """The first state of a run, as the model begins."""
-    readings = state.readings
+    """The state of a run as the model has it: its first one, or that of the checkpoint with which a journal begins. A
+    request that is not pending has no wait, and nothing else in the model asks for one.
+    """
+    readings, capital, latch, t_ns = state.readings, state.capital, state.latch, state.clock.t_ns
+    pending = latch.mode == Mode.ARM_PENDING
+    asked = capital.rebase_nonce != ABSENT
     return TraceStart(
         confidence_ms=state.filter.confidence_ms,
         posture=int(state.filter.posture),
         held_bp=state.filter.held_bp,
         r234_bp=scale(scale(readings.r2_bp, readings.r3_bp), readings.r4_bp),
         r5_bp=readings.r5_bp,
-        flat=state.capital.flat,
+        flat=capital.flat,
+        mode=int(latch.mode),
+        episode=latch.episode,
+        waited_ns=t_ns - latch.armed_ns if pending else 0,
+        nonce=latch.nonce if pending else ABSENT,
+        kept=latch.kept if pending else NOTHING,
+        trapped_ns=0 if capital.trapped_ns == ABSENT else t_ns - capital.trapped_ns,
+        rebased_ns=ABSENT if capital.rebased_ns == ABSENT else t_ns - capital.rebased_ns,
+        request=capital.rebase_nonce,
+        asked_ns=t_ns - capital.asked_ns if asked else 0,
     )
 
 
@@ -239,11 +252,14 @@ def audit(
     orders = order_tla.Orders(jar)
     one = _Pass(path, anchor, orders=orders)
     probe = Auditor(path)
-    first = next(scan(probe, None), None)
+    begin = scan(probe, None)
+    first = next(begin, None)
     if first is None or probe.fold is None:
         return probe.report(time.perf_counter() - began, "tlc")
     if begins(first).number > 1:
-        return _form_alone(one, progress, time.perf_counter() - began)
+        second = next(begin, None)
+        if second is None or probe.findings:
+            return _form_alone(one, progress, time.perf_counter() - began)
     policy, state = probe.fold.policy, probe.fold.state
     verdict = check(one.traces(policy, state, progress), policy=policy, start=started(state), jar=jar, window=window)
     if verdict.records > 0 and not verdict.ok:
@@ -264,7 +280,7 @@ def audit(
 
 
 def _form_alone(one: _Pass, progress: Callable[[Record], object], seconds: float) -> Report:
-    """A journal that begins with a later segment: the model begins with a run, and that is not here."""
+    """A journal that begins with a later segment, and not with a checkpoint that can be read."""
     for record in scan(one.auditor, one.anchor):
         progress(record)
     one.auditor.reasons.append(LATER)

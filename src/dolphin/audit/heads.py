@@ -5,9 +5,17 @@ What belongs here: which hash must stand at which record, and the findings where
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from dolphin.audit.finding import FORM, Finding, found
 from dolphin.journal import Head, Record, head_file
 from dolphin.journal import anchor as parsed
+from dolphin.journal.encoding import integer
+from dolphin.journal.kinds import HEADER
+from dolphin.journal.retention import RETIRED
+from dolphin.journal.segments import PREVIOUS, opening
+
+ANCHOR: Final = "anchor"
 
 
 class Heads:
@@ -19,7 +27,7 @@ class Heads:
         self.due: dict[int, list[tuple[str, Head]]] = {}
         self.beyond: list[tuple[str, Head]] = []
         if anchor is not None:
-            self._add("anchor", parsed(anchor))
+            self._add(ANCHOR, parsed(anchor))
         if not head_file_too:
             return
         known = head_file(path)
@@ -30,13 +38,27 @@ class Heads:
         self.due.setdefault(head.seq, []).append((who, head))
 
     def take(self, record: Record) -> Finding | None:
-        """The finding where another record stands in the place of a known one."""
-        for who, head in self.due.pop(record.seq, ()):
-            if head.hash != record.hash:
-                hint = "another history was written in the place of the one that was announced"
-                expected = f"{head.hash}, which the {who} names"
-                return found(self.path, record, "hash", expected, record.hash, "DOL-JOURNAL-007", hint, check=FORM)
+        """The finding where another record stands in the place of a known one, or this record names another one: the
+        HEADER of a later segment the last before it, a NOTE of retention the last of what it took.
+        """
+        at = {**_named(record), "hash": record.head}
+        for field, stands in at.items():
+            for who, head in self.due.pop(stands.seq, ()):
+                if head.hash != stands.hash:
+                    hint = "another history was written in the place of the one that was announced"
+                    expected = f"{head.hash}, which the {who} names"
+                    return found(self.path, record, field, expected, stands.hash, "DOL-JOURNAL-007", hint, check=FORM)
         return None
+
+    def unchecked(self, last: Record) -> list[str]:
+        """Anchors of which nothing here says whether they are right: they are of a segment that is gone. A head file
+        may be of one, since it is written now and then.
+        """
+        return [
+            f"the anchor is not checked: record {seq} is in a segment that is not here"
+            for seq, heads in sorted(self.due.items())
+            if seq <= last.seq and ANCHOR in [who for who, _ in heads]
+        ]
 
     def missing(self, last: Record) -> Finding | None:
         """The finding where the journal ends before a known record."""
@@ -61,3 +83,18 @@ class Heads:
                 hint,
             )
         return None
+
+
+def _named(record: Record) -> dict[str, Head]:
+    """Field and record, where this one names another that may not be here."""
+    if record.kind == HEADER:
+        return {f"{PREVIOUS}.hash": opening(record.data).before}
+    if record.kind != "NOTE":
+        return {}
+    data: Any = record.data
+    if data.get("what") != RETIRED:
+        return {}
+    try:
+        return {"data.hash": Head(integer(data["seq"]), str(data["hash"]))}
+    except (KeyError, ValueError):
+        return {}

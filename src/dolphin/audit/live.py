@@ -86,6 +86,8 @@ class Watch:
         if last is None:
             auditor.reasons.append("nothing has been written yet")
         auditor.incomplete(writing=True)
+        if last is not None:
+            auditor.reasons.extend(self.heads.unchecked(last))
         return auditor.report(seconds)
 
 

@@ -24,6 +24,7 @@ from dolphin.journal import Head, JournalBroken, JournalTorn, JournalUnreadable,
 from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.codec import Malformed, integer
 from dolphin.journal.kinds import CHECKPOINT, CLOSE, GAP, HEADER, KERNEL
+from dolphin.journal.segments import later
 
 FINDINGS_MAX: Final = 100
 NOT_AUDITED: Final = "not audited"
@@ -206,9 +207,9 @@ class Auditor:
 
     def incomplete(self, torn: JournalTorn | None = None, *, writing: bool = False) -> None:
         """Everything that keeps a sound journal from conforming, once its end is reached."""
-        first = begins(self.header)
-        if first.number > 1:
-            self.reasons.append(f"it begins with segment {first.number}: records 0 to {first.before.seq} are not here")
+        if begins(self.header).number > 1:
+            assert self.header is not None
+            self.reasons.append(later(self.header.data))
         if torn is not None:
             self.reasons.append(f"line {torn.line} has no end ({len(torn.torn)} bytes): it was never acknowledged")
         if self.gap is not None:
@@ -343,6 +344,7 @@ def scan(auditor: Auditor, anchor: str | None) -> Iterator[Record]:
     if missing is not None:
         auditor.findings.append(missing)
     auditor.incomplete(torn)
+    auditor.reasons.extend(heads.unchecked(auditor.last))
 
 
 def hollow(auditor: Auditor) -> bool:

@@ -73,6 +73,16 @@ def without(header: Mapping[str, object]) -> dict[str, object]:
     return found
 
 
+def later(header: Mapping[str, object]) -> str:
+    """What readers say of a journal whose first HEADER this is; nothing of one that has its first segment. ValueError:
+    as `opening`.
+    """
+    first = opening(header)
+    if first.number == 1:
+        return ""
+    return f"it begins with segment {first.number}: records 0 to {first.before.seq} are not here"
+
+
 def name_of(path: str, number: int) -> str:
     """What segment `number` of the journal `path` is called once it was rotated away: `journal.0001.jsonl`."""
     root, ending = os.path.splitext(path)
