@@ -96,7 +96,7 @@ def parts(path: str) -> list[tuple[str, float]]:
         ("safety properties (d)", cpu(each(safety, "take"))),
         ("ledger (d)", cpu(each(Ledger(path), "kernel"))),
         ("coverage", cpu(lambda: [counter.take(record) for record in records])),
-        ("second process: take lines apart", cpu(lambda: [None for _ in pipeline.lines(path)])),
+        ("second process: take lines apart", cpu(lambda: [None for _ in pipeline.lines([path])])),
     ]
 
 

@@ -151,7 +151,7 @@ def test_a_journal_that_is_rotated_before_the_parts_open_it(tmp_path: Path, monk
 
 @pytest.mark.parametrize(("parts", "expected"), [(1, 0), (2, 1), (4, 3), (99, 5)])
 def test_a_journal_is_cut_where_it_has_checkpoints(long: Path, parts: int, expected: int) -> None:
-    found = pipeline.cuts(str(long), parts)
+    found = pipeline.cuts([str(long)], parts)
     assert len(found) == expected
     assert found == sorted(found)
     assert len({*found}) == expected
@@ -188,7 +188,7 @@ def test_a_bad_record_in_any_part(long: Path, number: int) -> None:
     ],
 )
 def test_a_forged_checkpoint(long: Path, before: str, after: str) -> None:
-    line = pipeline.cuts(str(long), 3)[0].seq + 1
+    line = pipeline.cuts([str(long)], 3)[0].spot.line
     found = same(edited(long, line, before, after)).findings[0]
     assert (found.line, found.requirement) == (line, "DOL-JOURNAL-011")
 

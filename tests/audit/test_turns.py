@@ -17,7 +17,7 @@ from dolphin.app.journal_run import read_journal
 from dolphin.app.timeline import entries
 from dolphin.app.why import explain
 from dolphin.audit import conformance, pipeline, replay
-from dolphin.audit.finding import MODEL, Verdict
+from dolphin.audit.finding import MODEL, Report, Verdict
 from dolphin.audit.live import Watch
 from dolphin.audit.replay import NOT_AUDITED
 from dolphin.journal import read, verify
@@ -335,6 +335,76 @@ def test_the_report_is_the_same(run: str) -> None:
     assert [entry.what for entry in entries(Path(run))] == [
         entry.what for entry in entries(Path(run).with_name("one.jsonl"))
     ]
+
+
+def agreed(path: str, jobs: int = 3, **options: bool) -> Report:
+    """In several processes as in one: verdict, findings, checks, ledger."""
+    one, some = replay.audit(path, **options), pipeline.audit(path, jobs=jobs, **options)
+    assert (one.verdict, one.reasons) == (some.verdict, some.reasons)
+    assert [f._replace(before="") for f in one.findings] == [f._replace(before="") for f in some.findings]
+    if not one.findings:
+        assert (one.checks, one.coverage, one.records) == (some.checks, some.coverage, some.records)
+        assert (one.ledger, one.head) == (some.ledger, some.head)
+    return some
+
+
+@pytest.mark.req("DOL-JOURNAL-015", "DOL-AUDIT-001")
+def test_in_several_processes_as_in_one(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOLPHIN_CONTRACTS", raising=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "decisions", None)  # the parts are enough
+        assert agreed(run).verdict == Verdict.CONFORMS
+        Path(name_of(run, 1)).unlink()
+        assert agreed(run).reasons[0].startswith("it begins with segment 2")
+
+
+@pytest.mark.req("DOL-JOURNAL-015", "DOL-AUDIT-001")
+@pytest.mark.parametrize("what", ["all", "header", "checkpoint", "exchanged", "hole"])
+def test_what_is_wrong_is_said_in_several_processes_as_in_one(
+    run: str, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.delenv("DOLPHIN_CONTRACTS", raising=False)
+    seen = []
+
+    def wrong(value: dict[str, Any]) -> None:
+        if value["kind"] == "TICK":
+            seen.append(value["seq"])
+            if len(seen) % 4 == 0:
+                value["data"]["out"][0] = 7
+
+    if what == "all":
+        rewritten(run, wrong)
+    elif what in ("header", "checkpoint"):
+        rewritten(run, {"header": header, "checkpoint": forged}[what])
+    elif what == "exchanged":
+        one, other = Path(name_of(run, 1)), Path(name_of(run, 2))
+        texts = one.read_bytes(), other.read_bytes()
+        one.write_bytes(texts[1])
+        other.write_bytes(texts[0])
+    else:
+        Path(name_of(run, 2)).unlink()
+    assert agreed(run, all_=what == "all").verdict == Verdict.VIOLATES
+
+
+@pytest.mark.req("DOL-JOURNAL-015")
+def test_a_rotation_beside_the_parts_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retention took a file that a part was to read: one process has the word."""
+    monkeypatch.delenv("DOLPHIN_CONTRACTS", raising=False)
+    path = str(tmp_path / "journal.jsonl")
+    maker = turned(path, 4)
+    real = pipeline.cuts
+
+    def cuts(*given: Any) -> Any:
+        found = real(*given)
+        maker.rotate()
+        remove(path, beyond(path, 1))
+        return found
+
+    monkeypatch.setattr(pipeline, "cuts", cuts)
+    found = pipeline.audit(path, jobs=2)
+    assert found.reasons[0].startswith("it begins with segment 4")
+    assert found.findings == ()
+    maker.journal.release()
 
 
 def test_a_report_of_what_begins_later_begins_there(run: str) -> None:

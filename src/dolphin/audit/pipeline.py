@@ -5,6 +5,8 @@ fold, but neither needs the other's result. So a second process (`python -m dolp
 lines unchecked and as they are; whatever it says of a line at or after the first one that the first process refuses is
 dropped, and a line that it cannot take apart must be one that the first process refuses, or the audit fails.
 
+A journal in segments is read by each process from the files that the first one found; a place is a file and a line.
+
 Where the journal has checkpoints, its decisions are recomputed in as many parts as there are cores. A part begins with
 the fold that its first record, a CHECKPOINT, holds, and ends with the next part's first record, which must be its own
 fold to the byte: so all parts without a finding are the whole without one. Where any part has something to say, the
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -30,14 +33,15 @@ from dolphin.audit.replay import FINDINGS_MAX, Auditor
 from dolphin.audit.turns import begins
 from dolphin.journal import JournalError, Record
 from dolphin.journal.aside import KINDS as ASIDE
-from dolphin.journal.chain import header
+from dolphin.journal.chain import Chain, header
 from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.encoding import TAIL_BYTES
 from dolphin.journal.files import PORT
 from dolphin.journal.folding import places
 from dolphin.journal.kinds import CHECKERS as FULL
 from dolphin.journal.kinds import KERNEL, KINDS, OMITTED
-from dolphin.journal.reader import START, Place, Source
+from dolphin.journal.reader import START, Place, Source, opening_of
+from dolphin.journal.segments import name_of
 from dolphin.kernel.events import EVENTS, Event
 
 LONG_BYTES: Final = 8_000_000
@@ -68,8 +72,45 @@ def _reader(kind: str) -> Callable[[int, bytes], Event]:
 _READERS: Final = {kind.encode(): (kind, _reader(kind)) for kind in KERNEL if kind != "FAULT"}
 
 
+class Spot(NamedTuple):
+    """A line of a journal: the index of its file, and its number in that, from 1."""
+
+    file: int
+    line: int
+
+
 class Broken(Exception):
-    """A line that is no record: the first process says what is wrong with it."""
+    """A line that is no record: the first process says what is wrong with it. `spot`: which."""
+
+    def __init__(self, spot: Spot) -> None:
+        super().__init__(spot)
+        self.spot = spot
+
+
+class File(NamedTuple):
+    """One of the files of a journal. `at`: from 0, oldest first. `first`: of its first record, by its own header."""
+
+    path: str
+    at: int
+    first: int
+
+
+NOWHERE: Final = Spot(0, 0)
+
+
+class Cut(NamedTuple):
+    """Where a part begins: at this place of the file of this index."""
+
+    file: int
+    place: Place
+
+    @property
+    def spot(self) -> Spot:
+        """Its line."""
+        return Spot(self.file, self.place.seq - self.place.first + 1)
+
+
+ALL: Final = Cut(0, START)
 
 
 class Line(NamedTuple):
@@ -80,17 +121,42 @@ class Line(NamedTuple):
     kind: str
     raw: bytes
     event: Event | None
+    file: File
+
+    @property
+    def spot(self) -> Spot:
+        """Where it stands."""
+        return Spot(self.file.at, self.number)
 
     def record(self) -> Record:
         """As the reader would hand it out, its place in the chain left out. ValueError where its form is wrong."""
         body = FULL[self.kind](self.raw)
-        return Record(self.number, self.number - 1, self.ts_ns, self.kind, "", "", self.raw, body)
+        path, _, first = self.file
+        return Record(self.number, first + self.number - 1, self.ts_ns, self.kind, "", "", self.raw, body, path)
 
 
-def lines(path: str, at: Place = START) -> Iterator[Line]:
-    """The lines of a file from `at` on, taken apart. Broken where that cannot be done."""
+def files(path: str) -> list[str]:
+    """The files of the journal `path`, oldest first. JournalError."""
+    with closing(Chain(path, PORT, path)) as chain:
+        return _named(path, chain.oldest, chain.number)
+
+
+def _named(path: str, oldest: int, number: int) -> list[str]:
+    return [*(name_of(path, each) for each in range(oldest, number)), path]
+
+
+def lines(names: list[str], at: Cut = ALL) -> Iterator[Line]:
+    """The lines of these files from `at` on, taken apart. Broken where that cannot be done."""
+    place = at.place
+    for index in range(at.file, len(names)):
+        yield from _lines(names[index], index, place)
+        place = START
+
+
+def _lines(path: str, index: int, at: Place) -> Iterator[Line]:
     source = Source(path, PORT, at.offset)
-    number = at.seq
+    file = File(path, index, opening_of(source).before.seq + 1)
+    number = at.seq - at.first
     new = tuple.__new__
     fast = _READERS
     try:
@@ -111,31 +177,31 @@ def lines(path: str, at: Place = START) -> Iterator[Line]:
                         except msgspec.ValidationError:
                             pass
                 except (ValueError, KeyError) as error:
-                    raise Broken(str(number + 1)) from error
+                    raise Broken(Spot(index, number + 1)) from error
                 number += 1
-                yield new(Line, (number, ts_ns, name, raw, event))
+                yield new(Line, (number, ts_ns, name, raw, event, file))
     finally:
         source.close()
 
 
 class Half(NamedTuple):
-    """What a second process found. `stopped`: the line that it could not take apart, 0 if none."""
+    """What a second process found. `stopped`: the line that it could not take apart, NOWHERE if none."""
 
     findings: tuple[Finding, ...]
     reasons: tuple[str, ...]
     events: int
-    stopped: int
+    stopped: Spot
 
 
-def decisions(path: str, all_: bool, begin: Place = START, end: int = 0) -> Half:
-    """Check b in this process: on the whole file, or from the checkpoint at `begin` to that at line `end` (0: to the
-    end of the file).
+def decisions(names: list[str], all_: bool, begin: Cut = ALL, end: Spot = NOWHERE) -> Half:
+    """Check b in this process: on all of these files, or from the checkpoint at `begin` to that at `end` (NOWHERE: to
+    the end of the last file).
     """
-    auditor = Auditor(path, all_=all_, safety=False)
-    stopped = 0
+    auditor = Auditor(names[-1], all_=all_, safety=False)
+    stopped = NOWHERE
     try:
-        for line in _from(auditor, begin):
-            number, _, kind, raw, event = line
+        for line in _from(auditor, names, begin):
+            _, _, kind, raw, event, _ = line
             fold = auditor.fold
             if event is not None and fold is not None and not auditor.blind:
                 before = fold.state
@@ -146,38 +212,44 @@ def decisions(path: str, all_: bool, begin: Place = START, end: int = 0) -> Half
                 fold.state = before
                 fold.events -= 1
             auditor.take(_record(line))
-            if auditor.stopped or number == end:
+            if auditor.stopped or line.spot == end:
                 break
     except Broken as error:
-        stopped = int(str(error))
+        stopped = error.spot
     events = 0 if auditor.fold is None else auditor.fold.events
     return Half(tuple(auditor.findings), tuple(auditor.reasons), events, stopped)
 
 
-def _from(auditor: Auditor, begin: Place) -> Iterator[Line]:
+def _from(auditor: Auditor, names: list[str], begin: Cut) -> Iterator[Line]:
     """The lines to recompute, once `auditor` has what is before them: nothing, or header and checkpoint."""
-    if begin == START:
-        yield from lines(auditor.path)
+    if begin == ALL:
+        yield from lines(names)
         return
-    auditor.take(_record(next(lines(auditor.path))))
-    found = lines(auditor.path, begin)
-    first = _record(next(found))
+    auditor.take(_record(next(lines(names))))
+    auditor.turned = None
+    found = lines(names, begin)
+    first = next(found)
+    record = _record(first)
     if auditor.fold is None:
-        raise Broken(str(first.line))
+        raise Broken(first.spot)
     try:
-        auditor.fold.state, auditor.fold.aside, _ = read_checkpoint(first.data, first.raw)
+        auditor.fold.state, auditor.fold.aside, _ = read_checkpoint(record.data, record.raw)
     except ValueError as error:
-        raise Broken(str(first.line)) from error
+        raise Broken(first.spot) from error
     yield from found
 
 
-def cuts(path: str, parts: int) -> list[Place]:
-    """Checkpoints at which `path` falls into so many parts of about one size; fewer where it has not as many."""
-    found = [*places(path)][::-1]
-    size = os.path.getsize(path)
-    chosen: list[Place] = []
+def cuts(names: list[str], parts: int) -> list[Cut]:
+    """Checkpoints at which these files fall into so many parts of about one size; fewer where they have not as many."""
+    found: list[tuple[int, Cut]] = []
+    size = 0
+    for index, name in enumerate(names):
+        inner = [*places(name)][::-1]
+        found += [(size + place.offset, Cut(index, place)) for place in inner]
+        size += os.path.getsize(name)
+    chosen: list[Cut] = []
     for number in range(1, parts):
-        after = [place for place in found if place.offset >= size * number // parts]
+        after = [cut for offset, cut in found if offset >= size * number // parts]
         if after and after[0] not in chosen:
             chosen.append(after[0])
     return chosen
@@ -188,7 +260,7 @@ def _record(line: Line) -> Record:
     try:
         return line.record()
     except ValueError as error:
-        raise Broken(str(line.number)) from error
+        raise Broken(line.spot) from error
 
 
 def audit(
@@ -203,59 +275,71 @@ def audit(
     all; 0: as many as there are cores, for a long journal.
     """
     path = os.fspath(path)
-    count = _processes(path, jobs)
-    if count == 1:
+    number = _number(path)
+    found = _found(path)
+    if _processes(found, jobs) == 1:
         return replay.audit(path, anchor=anchor, all_=all_, progress=progress)
     began = time.perf_counter()
-    others = _begun(path, all_, cuts(path, count))
+    others = _begun(path, found, number, all_, cuts(found, _processes(found, jobs)))
     try:
         auditor = Auditor(path, all_=all_, decisions=False)
         replay.run(auditor, anchor, progress)
-        half = _whole([_said(other) for other in others])
+        said = [other.communicate()[0] for other in others]
     finally:
         for other in others:
             other.kill()
             other.wait()
-    if _segmented(path):  # it was rotated since: the others opened the file by its name, and may have had the new one
+    if _number(path) != number:  # it was rotated since: the others opened files by name, and may have had other ones
         return replay.audit(path, anchor=anchor, all_=all_, progress=progress)
+    half = _whole([_said(other, each) for other, each in zip(others, said, strict=True)])
     if half is None:
-        half = decisions(path, all_)
-    return _joined(auditor, half, time.perf_counter() - began)
+        half = decisions(found, all_)
+    return _joined(auditor, found, half, time.perf_counter() - began)
 
 
-def _processes(path: str, jobs: int) -> int:
-    if _segmented(path):
+def _found(path: str) -> list[str]:
+    """The files of the journal; none where one process has to say what is wrong with them."""
+    try:
+        return files(path)
+    except JournalError:
+        return []
+
+
+def _processes(names: list[str], jobs: int) -> int:
+    if not names:
         return 1
     if jobs:
         return jobs
     try:
-        long = os.path.getsize(path) >= LONG_BYTES
+        long = sum(os.path.getsize(name) for name in names) >= LONG_BYTES
     except OSError:
         return 1
     return (os.cpu_count() or 1) if long else 1
 
 
-def _segmented(path: str) -> bool:
-    """Whether it is of several files, or begins with a later segment: one process then does all."""
+def _number(path: str) -> int:
+    """The segment that the live file is; the first where it does not say."""
     try:
-        return begins(header(path)).number > 1
+        return begins(header(path)).number
     except JournalError:
-        return False
+        return 1
 
 
-def _begun(path: str, all_: bool, inner: list[Place]) -> list[subprocess.Popen[bytes]]:
+def _begun(path: str, names: list[str], number: int, all_: bool, inner: list[Cut]) -> list[subprocess.Popen[bytes]]:
     """One process for each part between the checkpoints `inner`."""
-    ends = [place.seq + 1 for place in inner] + [0]
+    ends = [cut.spot for cut in inner] + [NOWHERE]
     found = []
-    for begin, end in zip([START, *inner], ends, strict=True):
-        place = [str(begin.offset), str(begin.seq), begin.digest.hex()]
-        command = [sys.executable, "-m", "dolphin.audit.pipeline", path, str(int(all_)), *place, str(end)]
+    oldest = number + 1 - len(names)
+    for begin, end in zip([ALL, *inner], ends, strict=True):
+        file, place = begin
+        which = [path, str(oldest), str(number), str(int(all_)), str(file)]
+        where = [str(place.offset), str(place.first), str(place.seq), place.digest.hex(), f"{end.file}:{end.line}"]
+        command = [sys.executable, "-m", "dolphin.audit.pipeline", *which, *where]
         found.append(subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL))
     return found
 
 
-def _said(other: subprocess.Popen[bytes]) -> Half:
-    said, _ = other.communicate()
+def _said(other: subprocess.Popen[bytes], said: bytes) -> Half:
     if other.returncode != 0:
         raise ValueError(f"a second process failed with {other.returncode}; audit with --jobs 1, and report it")
     return _half(said)
@@ -266,27 +350,32 @@ def _whole(halves: list[Half]) -> Half | None:
     if len(halves) == 1:
         return halves[0]
     for half in halves:
-        if half.findings or half.reasons or half.stopped:
+        if half.findings or half.reasons or half.stopped != NOWHERE:
             return None
-    return Half((), (), sum(half.events for half in halves), 0)
+    return Half((), (), sum(half.events for half in halves), NOWHERE)
 
 
 def _half(said: bytes) -> Half:
     value = json.loads(said)
     findings = tuple(Finding(*finding) for finding in value["findings"])
-    return Half(findings, tuple(value["reasons"]), value["events"], value["stopped"])
+    return Half(findings, tuple(value["reasons"]), value["events"], Spot(*value["stopped"]))
 
 
-def _joined(auditor: Auditor, half: Half, seconds: float) -> Report:
+def _joined(auditor: Auditor, names: list[str], half: Half, seconds: float) -> Report:
     """One report: in the order of the lines, form before decisions before safety."""
-    refused = [finding.line for finding in auditor.findings if finding.check == FORM]
-    if half.stopped and not refused:
-        raise ValueError(f"line {half.stopped} cannot be taken apart and is no fault of form: report this")
-    until = min(refused, default=sys.maxsize)
-    theirs = [finding for finding in half.findings if finding.line < until]
-    # Both processes read the header; what it says of it is said once.
+    index = {name: at for at, name in enumerate(names)}
+
+    def spot(finding: Finding) -> Spot:
+        return Spot(index[finding.path], finding.line)
+
+    refused = [spot(finding) for finding in auditor.findings if finding.check == FORM]
+    if half.stopped != NOWHERE and not refused:
+        raise ValueError(f"{names[half.stopped.file]}:{half.stopped.line} cannot be taken apart: report this")
+    until = min(refused, default=Spot(sys.maxsize, 0))
+    theirs = [finding for finding in half.findings if spot(finding) < until]
+    # Both processes read the headers; what they say of one is said once.
     ours = [finding for finding in auditor.findings if finding not in theirs]
-    found = sorted([*theirs, *ours], key=lambda finding: (finding.line, finding.check))
+    found = sorted([*theirs, *ours], key=lambda finding: (spot(finding), finding.check))
     auditor.findings = found[: FINDINGS_MAX if auditor.all else 1]
     if not found:
         auditor.reasons[:0] = half.reasons
@@ -298,8 +387,9 @@ def _joined(auditor: Auditor, half: Half, seconds: float) -> Report:
 
 def main(argv: list[str]) -> int:
     """A second process: its half as JSON on stdout."""
-    begin = Place(int(argv[2]), int(argv[3]), bytes.fromhex(argv[4]))
-    half = decisions(argv[0], argv[1] == "1", begin, int(argv[5]))
+    path, oldest, number, all_, file, offset, first, seq, digest, end = argv
+    begin = Cut(int(file), Place(int(offset), int(seq), bytes.fromhex(digest), int(first)))
+    half = decisions(_named(path, int(oldest), int(number)), all_ == "1", begin, Spot(*map(int, end.split(":"))))
     json.dump(half._asdict(), sys.stdout)
     return 0
 

@@ -7,6 +7,7 @@ comes here. The header's policy decides, so that old journals stay auditable.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from dolphin.audit.safety import Safety
 from dolphin.audit.turns import begin_from, begins, other_header, second
 from dolphin.journal import Head, JournalBroken, JournalTorn, JournalUnreadable, Record, read
 from dolphin.journal.aside import KINDS as ASIDE
+from dolphin.journal.aside import Aside
+from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.codec import Malformed, integer
 from dolphin.journal.kinds import CHECKPOINT, CLOSE, GAP, HEADER, KERNEL
 from dolphin.journal.segments import later
@@ -85,11 +88,14 @@ class Auditor:
         self.ledger.coarse.update(self.ledger.instruments)
         if self.safety is not None:
             self.safety.forget()
-        if self.fold is None:
-            return None
-        finding = begin_from(self.fold, record)
-        self.ledger.accounts.begin_later(self.fold.aside.accounts)
-        self.caps.begin(self.fold.aside.limits)
+        finding = None
+        if self.fold is not None:
+            finding = begin_from(self.fold, record)
+        aside = Aside()
+        with contextlib.suppress(Malformed):
+            _, aside, _ = read_checkpoint(record.data, record.raw)
+        self.ledger.accounts.begin_later(aside.accounts)
+        self.caps.begin(aside.limits)
         return finding
 
     def _kernel(self, record: Record) -> None:
