@@ -156,6 +156,12 @@ def put(new: object, *path: Any) -> Callable[[Any], None]:
         (put([["a", []]], "aside", "kill_texts"), "aside.kill_texts"),
         (put([[1, [2]]], "aside", "kill_texts"), "aside.kill_texts"),
         (put([], "aside", "limits"), "aside.limits"),
+        (put([], "aside", "unknown"), "aside.unknown"),
+        (put({}, "aside", "unknown"), "data"),  # written only where something is
+        (put({"O": [1]}, "aside", "unknown"), "aside.unknown.O"),
+        (put({"O": [1, 2]}, "aside", "unknown"), "aside.unknown.O"),
+        (put({"O": ["1", "{}"]}, "aside", "unknown"), "data"),
+        (put({"O": ["x", "{}"]}, "aside", "unknown"), "aside.unknown.O"),
         (put(5, "ledger"), "ledger"),
         (without("ledger", "known"), "ledger"),
         (put(1, "ledger", "more"), "ledger"),
@@ -191,6 +197,21 @@ def test_it_is_read_strictly(book: Folding, change: Callable[[Any], None], field
     with pytest.raises(Malformed) as refused:
         back(compact(value))
     assert refused.value.field == field
+
+
+@pytest.mark.req("DOL-ORDER-008", "DOL-JOURNAL-011")
+def test_orders_of_unknown_fate_come_back_until_their_fate_is_known() -> None:
+    note = {"what": "order of unknown fate", "why": "no answer"}
+    aside = Aside()
+    aside.each("NOTE", {**note, "id": "A", "counts_lots": 3, "order": "{}"})
+    aside.each("NOTE", {**note, "id": "B", "counts_lots": "9007199254740993", "order": "{}"})
+    aside.each("NOTE", {**note, "id": "C", "counts_lots": 5})  # of before: it says nothing of the order
+    assert back(data(STATE, aside)).aside.unknown == {"A": (3, "{}"), "B": (9007199254740993, "{}")}
+    for name in "ABC":
+        aside.each("NOTE", {**note, "id": name, "counts_lots": 0})
+    assert back(data(STATE, aside)).aside.unknown == {}
+    with pytest.raises(Malformed, match="counts_lots"):
+        aside.each("NOTE", {**note, "id": "D", "order": "{}"})
 
 
 UNIT = {"id": "I", "lot": "1/1", "tick": "1/100", "value_num": "10000", "value_den": "1", "currency": "USD"}

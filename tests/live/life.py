@@ -84,7 +84,10 @@ class Life:
     async def do_mend(self) -> None:
         await self.tell("mend")
 
-    async def do_venue(self, act: str, **keywords: Any) -> None:
+    async def do_venue(self, act: str, name: str = "", **keywords: Any) -> None:
+        """`name`: of an order of this file, of this process or one before it."""
+        if name:
+            keywords["client_id"] = next(cid for cid, known in self.names.items() if known == name)
         await self.tell(act, **keywords)
 
     async def do_command(self, verb: str, cause: str = "drill", args: dict[str, Any] | None = None) -> None:

@@ -19,7 +19,7 @@ STEPS: dict[str, tuple[str, ...]] = {
               "text", "done", "ms"),
     "mend": (),
     "venue": ("act", "told", "symbol", "bid", "ask", "bid_size", "ask_size", "by_ms", "stream", "every_ms", "side",
-              "quantity", "price", "sizes", "symbols", "slow"),
+              "quantity", "price", "sizes", "symbols", "slow", "name"),
     "command": ("verb", "cause", "args"),
     "guard_clock": ("by_ms",),
     "wait": ("until", "within"),

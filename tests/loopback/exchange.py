@@ -177,14 +177,26 @@ class Exchange:
         self.tape.add("fault", "liquidate", {"symbol": symbol})
         self.do(lambda: self.book.forced(symbol, "autoclose-"))
 
-    def external(self, side: str, quantity: str, symbol: str = "BTCUSDT", price: str = "") -> Order:
-        """An order that somebody else sent to this account: another program, or a person on the web page."""
+    def external(
+        self, side: str, quantity: str, symbol: str = "BTCUSDT", price: str = "", client_id: str = ""
+    ) -> Order:
+        """An order that somebody else sent to this account: another program, or a person on the web page. `client_id`:
+        one of a process that is gone, which was on the wire until now.
+        """
 
         def send() -> Order:
             number = next(self.book.ids)
             kind = "LIMIT" if price else "MARKET"
             return self.book.submit(
-                Order(number, f"web_{number}", symbol, side, kind, Decimal(quantity), price=Decimal(price or "0"))
+                Order(
+                    number,
+                    client_id or f"web_{number}",
+                    symbol,
+                    side,
+                    kind,
+                    Decimal(quantity),
+                    price=Decimal(price or "0"),
+                )
             )
 
         return self.do(send)  # type: ignore[no-any-return]

@@ -68,8 +68,10 @@ class Told:
         parts = self.parts = self.rig.guard.parts
         self.rig.guard.on_change.append(lambda what, text: self.said.append((what, text)))
         self.unknown = parts.flow._unknown = Unknown(
-            parts.guard, parts.book, parts.actor.clock, parts.actor.tell, SPAN_NS, lambda: self.clock[0]
-        )
+            parts.guard, parts.book, parts.actor.clock, parts.cache, parts.host.cancel, parts.actor.tell,
+            parts.actor.failed, SPAN_NS, lambda: self.clock[0],
+        )  # fmt: skip
+        parts.killing.doubts = self.unknown.cancel
         parts.flow.unknown = self.unknown.told
 
     def run(self, prices=(65_000,) * 24):

@@ -22,6 +22,11 @@ WANTED_GONE: Final = "wanted gone"
 LIMITS: Final = "limits"
 """What the NOTE of pre-trade limits says, and the field in which it has those that are in force."""
 
+UNKNOWN: Final = "order of unknown fate"
+"""What the NOTE says of an order that is told as over and may fill all the same: `id`, `counts_lots` as which it counts
+(0: its fate is known), and `order`, the order itself, as `nautilus/reopening.py` writes it; earlier ones have none.
+"""
+
 KINDS: Final = frozenset(("HEADER", "ADOPT", "RESUME", "COMMAND", "REDUCE", "FILL", "FLOW", "NOTE", "EQUITY"))
 """The kinds of record that `Aside.each` looks at."""
 
@@ -36,8 +41,9 @@ class Aside:
     last read or filled; REDUCE reads each before it is flattened. A journal begins flat where it says nothing of what
     was found (`flat_before`). `waiting`: positions written in ADOPT that nobody has decided on. `gross`: exposure at
     the last sample, minor units. `kill_texts`: the causes that operators gave, by episode, the first of one first.
-    `limits`: the pre-trade limits in force, as their last NOTE has them; empty: none were said. `accounts`: the ledger,
-    which has a place of its own in a checkpoint.
+    `limits`: the pre-trade limits in force, as their last NOTE has them; empty: none were said. `unknown`: orders whose
+    fate nobody knows, by id: their lots and the order as it was noted. `accounts`: the ledger, which has a place of its
+    own in a checkpoint.
     """
 
     def __init__(self) -> None:
@@ -48,6 +54,7 @@ class Aside:
         self.gross = 0
         self.kill_texts: dict[int, list[str]] = {}
         self.limits: dict[str, Any] = {}
+        self.unknown: dict[str, tuple[int, str]] = {}
         self.accounts = Accounts()
         self._closed: dict[str, None] = {}
 
@@ -82,8 +89,8 @@ class Aside:
         return found
 
     def plain(self) -> dict[str, object]:
-        """As a checkpoint writes it."""
-        return {
+        """As a checkpoint writes it. `unknown` is there only where something is: older ones do not have it."""
+        made: dict[str, object] = {
             "standing": dict(self.standing),
             "lots": dict(self.lots),
             "flat_before": int(self.flat_before),
@@ -92,6 +99,9 @@ class Aside:
             "kill_texts": [[episode, list(texts)] for episode, texts in self.kill_texts.items()],
             "limits": self.limits,
         }
+        if self.unknown:
+            made["unknown"] = {name: [lots, order] for name, (lots, order) in self.unknown.items()}
+        return made
 
     def _account(self, kind: str, data: Mapping[str, Any]) -> None:
         try:
@@ -149,19 +159,28 @@ class Aside:
         what = data.get("what")
         if what == LIMITS:
             self.limits = dict(data[LIMITS])
+        if what == UNKNOWN:
+            self._doubted(data)
         if what != WANTED_GONE:
             return
         for name in self.leaving():
             del self.standing[name]
         self.standing.update(dict.fromkeys(data.get("positions", ()), LEAVING))
 
+    def _doubted(self, data: Mapping[str, Any]) -> None:
+        name = str(data.get("id", ""))
+        lots = integer("counts_lots", data.get("counts_lots"))
+        if lots == 0:
+            self.unknown.pop(name, None)
+        elif "order" in data:
+            self.unknown[name] = (lots, str(data["order"]))
+
 
 def restored(value: object) -> Aside:
     """What `Aside.plain` wrote. Malformed names the field that is not as it would have written it."""
     found = Aside()
-    if type(value) is not dict:
-        raise Malformed("aside", "an object", value)
-    if value.keys() != found.plain().keys():
+    value = _object("aside", value)
+    if value.keys() - {"unknown"} != found.plain().keys():
         raise Malformed("aside", ", ".join(found.plain()), list(value))
     found.standing = _numbers("aside.standing", value["standing"])
     for name, lots in _numbers("aside.lots", value["lots"]).items():
@@ -176,13 +195,21 @@ def restored(value: object) -> Aside:
         if len(listed("aside.kill_texts", pair)) != 2:
             raise Malformed("aside.kill_texts", "pairs of episode and causes", pair)
         found.kill_texts[integer("aside.kill_texts", pair[0])] = texts("aside.kill_texts", pair[1])
-    if type(value["limits"]) is not dict:
-        raise Malformed("aside.limits", "an object", value["limits"])
-    found.limits = value["limits"]
+    found.limits = _object("aside.limits", value["limits"])
+    for name, row in _object("aside.unknown", value.get("unknown", {})).items():
+        field = f"aside.unknown.{name}"
+        if len(listed(field, row)) != 2:
+            raise Malformed(field, "lots, and the order", row)
+        (order,) = texts(field, row[1:])
+        found.unknown[name] = (integer(field, row[0]), order)
     return found
 
 
-def _numbers(field: str, value: object) -> dict[str, int]:
+def _object(field: str, value: object) -> dict[str, Any]:
     if type(value) is not dict:
         raise Malformed(field, "an object", value)
-    return {name: integer(f"{field}.{name}", number) for name, number in value.items()}
+    return value
+
+
+def _numbers(field: str, value: object) -> dict[str, int]:
+    return {name: integer(f"{field}.{name}", number) for name, number in _object(field, value).items()}

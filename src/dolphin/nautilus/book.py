@@ -244,6 +244,8 @@ class Book:
             self._quiet.discard(working.cid)
         if counting.moves(working):
             self.moving.add(working.cid)
+        elif self.unsure(working.cid) > 0:
+            self.moving.add(working.cid)
         else:
             self.moving.discard(working.cid)
         return working

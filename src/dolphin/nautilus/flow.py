@@ -62,7 +62,7 @@ class FlowOfEvents:
         self.signal = self._commands.signal
         self._moving = Moving(parts)
         self._unknown = unknown_of(parts)
-        self.unknown = self._unknown.told
+        self.unknown, self.remember = self._unknown.told, self._unknown.begin
         self._alert_ns = NEVER_NS
         self._awake = False
         self._sampled_ns = ABSENT
@@ -319,8 +319,8 @@ class FlowOfEvents:
             return
         group = None
         name = event.client_order_id.value
+        self._unknown.hear(event, book.working.get(name))
         working = book.working.get(name)
-        self._unknown.hear(event, working)
         if working is None:
             working = book.seen(order, parts.cache.position_id(event.client_order_id))
         else:

@@ -6,6 +6,8 @@ while there is one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dolphin.nautilus.action import Host
 from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
@@ -24,6 +26,8 @@ class Killing:
         self._host = host
         self._asked: dict[str, int] = {}
         self._sweeping = False
+        self.doubts: Callable[[], None] = lambda: None
+        """Cancels what is told as over and may work: `Unknown` puts its own in."""
 
     def all(self) -> None:
         """Cancel every increasing order."""
@@ -37,6 +41,7 @@ class Killing:
             for group in list(self._book.groups.values()):
                 for working in group.increasing():
                     self._cancel(working)
+            self.doubts()
         finally:
             self._sweeping = False
 
@@ -50,11 +55,17 @@ class Killing:
             self._cancel(working)
 
     def calm(self) -> None:
-        """A row of data came: rejected cancels may be tried again."""
+        """A row of data came, or live a second passed: cancels that were rejected may be tried again, and are."""
+        refused = AGAIN_MAX in self._asked.values()
         self._asked.clear()
+        if refused:
+            if self._guard.emptying():
+                self.all()
 
     def _cancel(self, working: Working) -> None:
         if working.order.is_closed:
+            return
+        if self._book.unsure(working.cid) > 0:  # `doubts` asks for it, not all at once: the venue may not know it yet
             return
         times = self._asked.get(working.cid, 0)
         if times >= AGAIN_MAX:

@@ -136,6 +136,7 @@ class Parts:
         self.limiting.begin(self.decided.limits, self.guard.state.capital.equity)
         self._tested()
         self.book.loaded()
+        self.flow.remember(self.decided.unknown)
         self.flow.begin()
         self._adopt(now_ns)
         self.flow.kill_file()

@@ -7,21 +7,33 @@ Rules. Live only: a simulator knows what it refuses. An end counts for an end wh
 words of a refusal, a report of the venue. Not so an answer of "status unknown", a lost connection, a text in which
 nobody is known to have refused, and an order that Nautilus gives up since it had no answer. Then the order counts until
 its fills, its cancel or a plain refusal are heard, or the time for that has passed; if the venue told that it works
-there, without end, since no report will close what Nautilus has closed.
+there, without end, since no report will close what Nautilus has closed. A restart takes them up from the journal, and
+counts them for that time from its own start on: then the venue has said what it knows. Where nothing increasing may
+work, each is opened again and canceled (reopening.py), but those that can only reduce.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from nautilus_trader.model.events import OrderAccepted, OrderCanceled, OrderExpired, OrderFilled, OrderRejected
+from nautilus_trader.model.events import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderCancelRejected,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+)
+from nautilus_trader.model.identifiers import ClientOrderId
 
 from dolphin.journal import encode
+from dolphin.journal.aside import UNKNOWN
 from dolphin.kernel.units import NEVER_NS, NS_PER_MS, NS_PER_S
 from dolphin.nautilus.guard import Guard
+from dolphin.nautilus.reopening import closed, read, reopened, written
 from dolphin.nautilus.translate import lots_of
 from dolphin.nautilus.working import Working
 
@@ -47,6 +59,9 @@ REFUSAL: Final = re.compile(
     r"|in the market|market closed|halt|expired|not yet active|already closed|denied"
 )
 """Words of a refusal, where a venue gives no code: Nautilus' adapters and its sandbox."""
+
+GONE: Final = re.compile(r"-2011|unknown order|not found|not exist|already|no such|closed")
+"""What a venue answers to a cancel of what does not work there."""
 
 
 def refused(reason: str) -> bool:
@@ -84,15 +99,27 @@ def said(event: Any) -> str:
 
 
 class Doubt:
-    """One order: lots that may fill yet, until when it counts, the trades that were heard of it."""
+    """One order: lots that may fill yet, until when it counts, what was heard of it: acceptances, and each trade once.
 
-    __slots__ = ("lots", "scale", "trades", "until_ns")
+    `alone`: Nautilus' cache has no such order, since it is of an earlier run. `taken`: it was opened again to be
+    canceled, which is done once.
+    """
 
-    def __init__(self, lots: int, scale: Any, until_ns: int) -> None:
+    __slots__ = ("alone", "heard", "lots", "scale", "taken", "trades", "until_ns")
+
+    def __init__(self, lots: int, scale: Any, until_ns: int, alone: bool = False) -> None:
         self.lots = lots
         self.scale = scale
         self.until_ns = until_ns
+        self.alone = alone
+        self.taken = False
+        self.heard: list[Any] = []
         self.trades: set[str] = set()
+
+    def accepted(self, event: Any) -> None:
+        """The venue has it: it works until that is told otherwise."""
+        self.until_ns = NEVER_NS
+        self.heard.append(event)
 
     def filled(self, event: Any) -> None:
         """Told twice, a fill counts once."""
@@ -100,22 +127,27 @@ class Doubt:
         if trade in self.trades:
             return
         self.trades.add(trade)
+        self.heard.append(event)
         self.lots -= lots_of(event.last_qty, self.scale)
 
 
 class Unknown:
     """Those of one book. `span_ns`: so long one counts of which nothing is heard, by the machine's own clock, which no
-    step of the wall's moves; 0: never.
+    step of the wall's moves; 0: never. `cancel`: sends a cancel of an order; `failed`: is told what went wrong.
     """
 
     def __init__(
-        self, guard: Guard, book: Book, clock: Any, tell: Callable[[str, str], None], span_ns: int,
+        self, guard: Guard, book: Book, clock: Any, cache: Any, cancel: Callable[[Any], None],
+        tell: Callable[[str, str], None], failed: Callable[[str, BaseException], None], span_ns: int,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:  # fmt: skip
         self._guard = guard
         self._book = book
         self._clock = clock
+        self._cache = cache
+        self._cancel = cancel
         self._tell = tell
+        self._failed = failed
         self._span_ns = span_ns
         self._now_ns = now_ns
         self._doubts: dict[str, Doubt] = {}
@@ -132,6 +164,41 @@ class Unknown:
         """Each of them, and the lots as which it counts."""
         return {cid: doubt.lots for cid, doubt in self._doubts.items()}
 
+    # --- over a restart -----------------------------------------------------------------------------------------------
+
+    def begin(self, before: Mapping[str, tuple[int, str]]) -> None:
+        """A start, after the venue has told what it has: those of the earlier run of which it told nothing count on."""
+        if self._span_ns == 0:
+            return
+        for cid, (lots, text) in before.items():
+            self._remember(cid, lots, text)
+
+    def _remember(self, cid: str, lots: int, text: str) -> None:
+        known = self._cache.order(ClientOrderId(cid))
+        if known is not None:
+            if not _open_end(known):
+                self._note(cid, "the venue told of it", 0)
+                return
+        try:
+            order = read(text)
+        except (ValueError, KeyError, TypeError) as error:
+            self._tell("UNKNOWN", f"{cid}: cannot be read: {error}; look at the venue [DOL-ORDER-008]")
+            return
+        working = self._book.seen(order, self._cache.position_id(order.client_order_id))
+        if working is None:
+            self._tell("UNKNOWN", f"{cid}: {order.instrument_id} is not known; look at the venue [DOL-ORDER-008]")
+            return
+        alone = known is None
+        if alone:
+            closed(order, "its fate was not known when the process ended", self._clock.timestamp_ns())
+            known = order
+        working.order = known
+        self._doubts[cid] = Doubt(lots, self._book.scaled(order.instrument_id), self._now_ns() + self._span_ns, alone)
+        self._book.again(working)
+        self._say(cid, "its fate was not known when the process ended", lots)
+
+    # --- while it runs ------------------------------------------------------------------------------------------------
+
     def hear(self, event: Any, working: Working | None) -> None:
         """An event of an order, before the book is brought up to date by it."""
         if self._span_ns == 0:
@@ -142,18 +209,33 @@ class Unknown:
         if doubt is None:
             self._begin(event, working)
             return
-        if not working.order.is_closed:  # a canceled one that fills is open again
-            self._end(working.cid, "it works")
+        if doubt.alone:  # a report brought it: Nautilus has made an order of that name, and that one counts
+            self._end(working.cid, "the venue told of it")
+            self._book.lost(working.cid)
+            return
+        if not working.order.is_closed:
+            self._open(event, working, doubt)
             return
         if isinstance(event, OrderFilled):
             doubt.filled(event)
         elif isinstance(event, OrderAccepted):
-            doubt.until_ns = NEVER_NS
+            doubt.accepted(event)
         elif isinstance(event, (OrderRejected, OrderCanceled, OrderExpired)):
             if not doubtful(event):
                 doubt.lots = 0
+            elif doubt.until_ns == NEVER_NS:
+                doubt.taken = False  # its cancel was never answered, and it works: once more
         if doubt.lots <= 0:
             self._end(working.cid, "its fate was told")
+
+    def _open(self, event: Any, working: Working, doubt: Doubt) -> None:
+        """Open again: a canceled one that fills; or one that is canceled here, which a refusal leaves as it was."""
+        if doubt.taken:
+            if isinstance(event, OrderCancelRejected):
+                if GONE.search(event.reason.lower()) is not None:  # it may not have come yet, but for so long
+                    doubt.until_ns = min(doubt.until_ns, self._now_ns() + self._span_ns)
+                return
+        self._end(working.cid, "it works")
 
     def _begin(self, event: Any, working: Working) -> None:
         if not doubtful(event):
@@ -169,34 +251,81 @@ class Unknown:
                 until_ns = NEVER_NS
         lots = working.most()
         self._doubts[working.cid] = Doubt(lots, self._book.scaled(order.instrument_id), until_ns)
-        self._note(working.cid, said(event), lots)
-        span_s = self._span_ns // NS_PER_S
-        self._tell(
-            "UNKNOWN",
-            f"{working.cid}: {said(event)!r}: it may fill all the same, and counts as {lots} lots for {span_s} s, or "
-            "until it is heard of; if it works at the venue, cancel it there [DOL-ORDER-008]",
-        )
+        self._note(working.cid, said(event), lots, order=written(order, event.account_id))
+        self._say(working.cid, said(event), lots)
 
     def look(self) -> None:
-        """Let go of those of which nothing was heard for so long."""
+        """Each second: let go of those of which nothing was heard for so long; a kill may have come before a doubt."""
         now_ns = self._now_ns()
         for cid, doubt in list(self._doubts.items()):
             if now_ns >= doubt.until_ns:
                 self._end(cid, "nothing was heard of it")
                 self._book.lost(cid)
+        if self._guard.report:
+            return
+        if self._guard.emptying():
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Nothing increasing may work: open them again, and cancel them, each second anew, but what can only reduce.
+
+        What goes wrong with one keeps neither the others nor the flatten.
+        """
+        for cid, doubt in list(self._doubts.items()):
+            working = self._book.working[cid]
+            if working.reduce_only:
+                continue
+            try:
+                self._withdraw(working, doubt)
+            except Exception as error:
+                self._failed("unknown", error)
+
+    def _withdraw(self, working: Working, doubt: Doubt) -> None:
+        if not doubt.taken:
+            self._reopen(working, doubt)
+        if not working.order.is_closed:  # else Nautilus asked the venue, and gave it up
+            self._cancel(working.order)
+
+    def _reopen(self, working: Working, doubt: Doubt) -> None:
+        doubt.taken = True
+        doubt.alone = False
+        if doubt.until_ns != NEVER_NS:
+            doubt.until_ns = self._now_ns() + self._span_ns
+        working.order = reopened(self._cache, working.order, doubt.heard, self._clock.timestamp_ns())
+        self._book.again(working)
+
+    def _say(self, cid: str, why: str, lots: int) -> None:
+        span_s = self._span_ns // NS_PER_S
+        self._tell(
+            "UNKNOWN",
+            f"{cid}: {why!r}: it may fill all the same, and counts as {lots} lots for {span_s} s, or until it is heard "
+            "of; a kill cancels it [DOL-ORDER-008]",
+        )
 
     def _end(self, cid: str, why: str) -> None:
         del self._doubts[cid]
         self._note(cid, why, 0)
 
-    def _note(self, cid: str, why: str, lots: int) -> None:
-        record = encode({"what": "order of unknown fate", "id": cid, "why": why, "counts_lots": lots})
+    def _note(self, cid: str, why: str, lots: int, **order: str) -> None:
+        record = encode({"what": UNKNOWN, "id": cid, "why": why, "counts_lots": lots, **order})
         self._guard.write(self._clock.timestamp_ns(), "NOTE", record)
 
 
+def _open_end(order: Any) -> bool:
+    """Whether an order that the cache has kept from an earlier run is still told as over without a venue's word."""
+    if not order.is_closed:
+        return False
+    return doubtful(order.last_event)
+
+
 def unknown_of(parts: Parts) -> Unknown:
-    """Those of one run."""
+    """Those of one run, which a sweep cancels too."""
     span_ns = 0
     if parts.live:
         span_ns = parts.settings.unknown_ms * NS_PER_MS
-    return Unknown(parts.guard, parts.book, parts.actor.clock, parts.actor.tell, span_ns)
+    made = Unknown(
+        parts.guard, parts.book, parts.actor.clock, parts.cache, parts.host.cancel, parts.actor.tell,
+        parts.actor.failed, span_ns,
+    )  # fmt: skip
+    parts.killing.doubts = made.cancel
+    return made
