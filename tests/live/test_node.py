@@ -82,3 +82,33 @@ def test_a_fill_that_is_recovered_after_a_lost_stream_may_stand_against_another_
 
     run(exchange, tmp_path, [long, short], act)
     audited(tmp_path)
+
+
+@pytest.mark.req("DOL-KILL-003")
+@pytest.mark.parametrize(("bought", "sold", "taken"), [("0.5", "0.5", []), ("0.5", "0.2", [("SELL", "0.300")])])
+def test_two_strategies_that_hold_against_each_other_are_flat_where_the_venue_says_so(
+    exchange, tmp_path, bought, sold, taken
+):
+    """One-way: the venue holds the difference. A kill takes exactly that, and then sends nothing more."""
+    long, short = Idle("NETTING"), Idle("NETTING", "002")
+    told, counts = [], []
+
+    async def act(node):
+        assert await until(lambda: node.cache.quote_tick(BTC) is not None)
+        first = long.market(BUY, bought)
+        assert await until(lambda: first.status == OrderStatus.FILLED)
+        second = short.market(SELL, sold)
+        assert await until(lambda: second.status == OrderStatus.FILLED)
+        guard_of(node).on_change.append(lambda what, text: told.append(what))
+        await letter(tmp_path, "kill")
+        assert await until(lambda: "FLAT" in told, 60)
+        assert exchange.net() == 0
+        counts.append(guard_of(node).parts.own.sent)
+        await asyncio.sleep(2)  # many times the pause between two orders in vain, so early
+        counts.append(guard_of(node).parts.own.sent)
+
+    run(exchange, tmp_path, [long, short], act)
+    assert [(side, size) for _, side, size in exchange.tape.fills()][2:] == taken
+    assert counts[0] == counts[1]
+    assert told.count("FLAT") == 1
+    audited(tmp_path)

@@ -306,6 +306,8 @@ ELSEWHERE = frozenset(
         "Limiting._entering", "Limiting.back",
         # An own order that filled nothing (test_own.py, test_own_live.py).
         "Own._vain",
+        # Two strategies against each other on a netting venue that refuses both sides (test_trying.py, tests/live).
+        "Refusals._claimed",
         # A fill that nobody here asked for (test_made_up.py, and tests/live on a loopback exchange).
         "made_up.beside", "made_up.lessened", "made_up.made_up", "made_up.net", "made_up.unasked",
         # Live: an order that is told as over and may fill all the same (test_fate.py, test_reopening.py, which plants

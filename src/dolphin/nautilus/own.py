@@ -8,7 +8,6 @@ is asked for again, by the next event or row, until nothing is due.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from nautilus_trader.model.enums import OrderStatus
@@ -31,6 +30,7 @@ from dolphin.nautilus.action import TAG, Host
 from dolphin.nautilus.book import Book, own_lots
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.translate import Scale, quantity_of
+from dolphin.nautilus.trying import Refusals, Tried
 from dolphin.nautilus.values import Values
 from dolphin.nautilus.working import OWN_PREFIX, Group
 
@@ -66,18 +66,6 @@ def named(standings: dict[str, int], which: int) -> list[str]:
     return found
 
 
-@dataclass(slots=True)
-class Tried:
-    """What was tried with one position, in real ns: when the last own order left, and since when an exit is awaited; no
-    new one before `not_before_ns`; `in_vain`: own orders in a row that filled nothing.
-    """
-
-    sent_ns: int
-    arriving_ns: int = ABSENT
-    not_before_ns: int = NEVER_TRIMMED
-    in_vain: int = 0
-
-
 class Own:
     """Own orders of one book."""
 
@@ -107,6 +95,7 @@ class Own:
         self.due_ns = ABSENT
         self.sent = 0
         self._tries: dict[str, Tried] = {}
+        self._refusals = Refusals(guard, book, tell)
 
     def begin(self) -> None:
         """Something fell, or more is held than may be: every position is asked about."""
@@ -198,6 +187,8 @@ class Own:
             self._stuck(group, now_ns, STUCK_NS)
             return
         if self._nameless(group):
+            return
+        if self._refusals.flat(group, now_ns):
             return
         if not self._fresh(group.instrument):
             return
@@ -368,6 +359,7 @@ class Own:
             position_id = self._cache.position_id(order.client_order_id)
             group = self._book.group(order.instrument_id, order.strategy_id, position_id)
         self._in_vain(group.key, order)
+        self._refusals.heard(event, group)
         self._done.discard(group.key)
         self.due = True
 
