@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import stat
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from dolphin.journal import beat as beats
 from dolphin.journal.beat import (
+    LONGER_MS,
     SLOT_BYTES,
     SLOTS,
     Beat,
@@ -23,6 +25,7 @@ from dolphin.journal.beat import (
     read_beat,
     slot_of,
     started,
+    stopped,
 )
 from dolphin.journal.errors import JournalUnreadable
 from dolphin.journal.files import PORT
@@ -59,6 +62,40 @@ def test_a_beat_is_read_as_it_was_written(path):
     assert second.monotonic_ns >= first.monotonic_ns
     heart.end(True)
     assert (read_beat(path).seq, read_beat(path).state) == (3, BeatState.ENDED)
+
+
+@pytest.mark.req("DOL-WATCH-010")
+def test_a_wait_is_no_beat_and_what_was_waited_is_bounded(path):
+    heart = Heart.create(path, "i")
+    heart.beat(True)
+    last = heart.last
+    heart.wait()
+    assert read_beat(path) == last._replace(state=BeatState.WAITS, seq=last.seq + 1)
+    heart.waited()
+    over = read_beat(path)
+    assert 0 <= over.waited_ns < 60 * 10**9
+    assert over == last._replace(seq=last.seq + 2, waited_ns=over.waited_ns)
+    heart.wait()
+    assert read_beat(path).waited_ns == over.waited_ns
+    heart._since_ns -= 1_000 * 10**9
+    heart.waited()
+    assert read_beat(path).waited_ns == LONGER_MS * 1_000_000
+    heart.beat(False)
+    assert read_beat(path).waited_ns == 0
+    assert read_beat(path).monotonic_ns > last.monotonic_ns
+
+
+@pytest.mark.req("DOL-WATCH-010")
+def test_who_was_stopped_by_a_signal():
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
+        try:
+            assert not stopped(child.pid)
+            child.send_signal(signal.SIGSTOP)
+            os.waitpid(child.pid, os.WUNTRACED)
+            assert stopped(child.pid)
+        finally:
+            child.kill()
+    assert not stopped(child.pid)
 
 
 def test_the_file_is_its_owners_and_never_grows(path):

@@ -223,7 +223,7 @@ def test_only_so_many_segments_are_kept_and_what_went_is_named(tmp_path):
 
 @pytest.mark.req("DOL-JOURNAL-017")
 def test_where_they_cannot_go_the_run_goes_on(tmp_path, monkeypatch):
-    def refuse(path, gone):
+    def refuse(path, gone, **_):
         if gone:
             raise JournalError("planted")
 
@@ -254,7 +254,7 @@ def test_none_goes_before_the_journal_says_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(guarding, "beyond", fill)
     removed = []
-    monkeypatch.setattr(guarding, "remove", lambda path, gone: removed.append(len(gone)))
+    monkeypatch.setattr(guarding, "remove", lambda path, gone, **_: removed.append(len(gone)))
     rig = Rig(tmp_path, segments_kept=1)
 
     def small(strategy):
@@ -273,7 +273,7 @@ def test_in_mode_power_none_goes_before_the_disk_says_so(tmp_path, monkeypatch, 
     real = guarding.remove
     removed = []
 
-    def look(path, gone):
+    def look(path, gone, **_):
         if gone:
             journal = rig.guard.parts.guard.journal
             removed.append(journal._synced == journal.head.seq)

@@ -21,6 +21,7 @@ from dolphin.kernel.state import Mode
 from dolphin.nautilus import commands, parts
 from dolphin.nautilus.beating import Beating
 from dolphin.nautilus.commands import left
+from tests.nautilus.live_node import guard_of
 from tests.nautilus.rig import T0, Rig, S, audusd, quotes, replays
 from tests.nautilus.test_gates import BUY, X1, limit, market
 from tests.nautilus.test_kill import chain, command, make
@@ -377,6 +378,72 @@ def test_a_beat_that_cannot_be_written_is_said_once_and_tried_again(tmp_path, mo
     beating._heart._port = PORT._replace(pwrite=full)
     beating.end(False)
     assert len(said) == 2
+
+
+@pytest.mark.req("DOL-WATCH-010")
+def test_what_a_live_book_waits_for_at_its_disk_is_announced(tmp_path, monkeypatch):
+    over = Heart.waited
+    seen = []
+
+    def waited(heart):
+        during = read_beat(heart.path)
+        over(heart)
+        after = read_beat(heart.path)
+        seen.append((during.state, after.state, after.monotonic_ns == during.monotonic_ns))
+
+    monkeypatch.setattr(Heart, "waited", waited)
+
+    async def act(node):
+        guard = guard_of(node).parts.guard
+        while guard.journal.port is PORT:
+            await asyncio.sleep(0.01)
+        guard._segment_bytes = guard._keeper.due = 0
+        while guard._keeper.due == 0:
+            await asyncio.sleep(0.01)
+
+    _, guard, _ = run(tmp_path, act)
+    assert len(seen) >= 5  # journal.next removed, both files synced, the old one linked, the new one renamed
+    assert set(seen) == {(BeatState.WAITS, BeatState.BEATS, True)}
+    assert (tmp_path / "journal.0001.jsonl").exists()
+    assert guard.parts.guard._latch_file.port.fdatasync is not PORT.fdatasync
+    replays(tmp_path / "journal.jsonl")
+
+
+@pytest.mark.req("DOL-WATCH-010")
+@pytest.mark.parametrize("when", ["before it", "after it"])
+def test_a_wait_that_cannot_be_announced_is_waited_for_all_the_same(tmp_path, when):
+    said, asked = [], []
+
+    class Disk:
+        port = PORT._replace(fdatasync=asked.append)
+
+    disk = Disk()
+    beating = Beating(str(tmp_path), "i", lambda what, text: said.append(what), disk)
+    disk.port.fdatasync(1)
+    beating.tick(False)
+    heart = beating._heart
+
+    def failing(*given):
+        raise OSError(5, "Input/output error")
+
+    if when == "before it":
+        heart._port = PORT._replace(pwrite=failing)
+        disk.port.fdatasync(2)
+    else:
+        broken = PORT._replace(pwrite=failing)
+        disk.port = disk.port._replace(link=beating._said(lambda: setattr(heart, "_port", broken)))
+        disk.port.link()
+        disk.port.fdatasync(2)
+    assert asked == [1, 2]
+    assert said == ["HEARTBEAT"]
+    heart._port = PORT
+    beating.ending(False)
+    before = read_beat(str(tmp_path / "heartbeat"))
+    disk.port.fdatasync(3)  # one that ends may be silent for longer anyway
+    assert read_beat(str(tmp_path / "heartbeat")) == before
+    beating.end(False)
+    disk.port.fdatasync(4)
+    assert asked == [1, 2, 3, 4]
 
 
 def test_a_signal_that_the_host_listens_to_is_left_to_it():

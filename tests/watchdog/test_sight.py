@@ -2,7 +2,7 @@
 
 import pytest
 
-from dolphin.journal.beat import Beat, BeatState, Identity
+from dolphin.journal.beat import LONGER_MS, Beat, BeatState, Identity
 from dolphin.watchdog.sight import Eye, State, run_of
 
 MS = 1_000_000
@@ -131,3 +131,83 @@ def test_a_new_run_is_another(other):
     assert run_of(beat()) != run_of(beat(**other))
     eye = eye_at(beat(5_000), 5)
     assert eye.look(beat(-1, **other), T + 10 * MS, False).run == run_of(beat(**other))
+
+
+# --- waits for the disk -----------------------------------------------------------------------------------------------
+
+
+def waits(newest, seq, waited_ms=0, state=BeatState.WAITS):
+    return newest._replace(state=state, seq=seq, waited_ns=waited_ms * MS)
+
+
+def state_of(eye, newest, at_ms, stopped=False):
+    """After looks every 5 ms up to then, so that nothing is given for not having looked."""
+    seen = None
+    for look_ms in range(eye._looked_ns // MS - T // MS, at_ms + 1, 5):
+        seen = eye.look(newest, T + look_ms * MS, False, stopped)
+    return eye.look(newest, T + at_ms * MS, False, stopped).state if seen is None else seen.state
+
+
+@pytest.mark.req("DOL-WATCH-010")
+def test_one_that_waits_for_its_disk_may_be_silent_for_longer_and_not_for_ever():
+    newest = beat()
+    eye = eye_at(newest, 50)
+    waiting = waits(newest, 2)
+    assert state_of(eye, waiting, 295 + LONGER_MS) == State.BEATS
+    assert state_of(eye, waiting, 300 + LONGER_MS) == State.GONE
+    assert "waits for its disk and has not beaten for 5300 ms" in eye.look(waiting, T + 5_300 * MS, False).why
+
+
+@pytest.mark.req("DOL-WATCH-010", "DOL-WATCH-001")
+def test_what_was_waited_counts_once_and_the_end_of_a_wait_is_no_beat():
+    newest = beat()
+    eye = eye_at(newest, 50)
+    assert state_of(eye, waits(newest, 2), 1_040) == State.BEATS
+    over = waits(newest, 3, waited_ms=1_000, state=BeatState.BEATS)
+    assert state_of(eye, over, 1_295) == State.BEATS
+    assert state_of(eye, over, 1_300) == State.GONE
+    assert state_of(eye, beat(1_301, 4), 1_305) == State.BEATS
+
+
+@pytest.mark.req("DOL-WATCH-010", "DOL-WATCH-001")
+@pytest.mark.parametrize("ahead_ms", [0, 1_000_000])
+def test_a_callback_that_waits_again_and_again_and_never_returns_is_a_hang(ahead_ms):
+    """Also where the process' clock has another zero, so that its times are not believed."""
+    newest = beat(ahead_ms)
+    eye = eye_at(newest, 50)
+    waited_ms, at_ms, seq = 0, 50, 1
+    while at_ms < 20_000:
+        if state_of(eye, waits(newest, seq + 1, waited_ms), at_ms + 90) == State.GONE:
+            break
+        waited_ms = min(waited_ms + 90, LONGER_MS)
+        if state_of(eye, waits(newest, seq + 2, waited_ms, BeatState.BEATS), at_ms + 100) == State.GONE:
+            break
+        at_ms, seq = at_ms + 100, seq + 2
+    assert 2_000 < at_ms < 3_000  # a tenth of the time it did not wait: of that, 300 ms
+
+
+@pytest.mark.req("DOL-WATCH-010", "DOL-WATCH-001")
+def test_one_that_was_stopped_while_it_waits_is_gone_with_the_third_beat():
+    newest = beat()
+    eye = eye_at(newest, 50)
+    assert state_of(eye, waits(newest, 2), 295, stopped=True) == State.BEATS
+    assert state_of(eye, waits(newest, 2), 300, stopped=True) == State.GONE
+
+
+@pytest.mark.req("DOL-WATCH-010")
+@pytest.mark.parametrize(("waited_ms", "excused_ms"), [(-1_000, 0), (10**9, LONGER_MS)])
+def test_what_a_file_says_of_waits_is_bounded(waited_ms, excused_ms):
+    newest = waits(beat(), 1, waited_ms, BeatState.BEATS)
+    eye = eye_at(newest, 50)
+    assert state_of(eye, newest, 295 + excused_ms) == State.BEATS
+    assert state_of(eye, newest, 300 + excused_ms) == State.GONE
+
+
+@pytest.mark.req("DOL-WATCH-002")
+def test_a_beat_more_is_given_anew_after_a_beat_and_not_after_a_wait():
+    newest = beat()
+    eye = eye_at(newest, 100)
+    seen = []
+    for seq, at_ms in enumerate(range(500, 1_500, 110), 2):
+        seen.append(eye.look(waits(newest, seq, 0, BeatState.BEATS), T + at_ms * MS, False).state)
+    assert seen[-1] == State.GONE

@@ -6,6 +6,10 @@ What a missing beat means is its reader's. The guard beats into `heartbeat`, the
 Theory of operation. Two slots, written in turn, each with its own checksum: a write that is torn (the process was
 stopped or died in it) leaves the older one. A beat overwrites bytes that are there, so a full disk refuses nothing. It
 is a `pwrite` and no store into a mapped file: there, a file that somebody has cut would be a SIGBUS.
+
+A process that waits for its disk says so before (`wait`), and when that is over (`waited`). Neither is a beat: the
+times of the last one stay, and what was spent in such waits since, up to LONGER_MS, stands beside them. So a loop that
+hangs in a callback which waits again and again is seen as one that hangs and does not (spec/Watchdog.tla).
 """
 
 from __future__ import annotations
@@ -28,12 +32,15 @@ WATCHDOG: Final = "watchdog.heartbeat"
 PERIOD_MS: Final = 100
 """Between two beats, real milliseconds."""
 
+LONGER_MS: Final = 5_000
+"""So long in all may waits for the disk last between two beats; what is beyond it is silence."""
+
 SLOT_BYTES: Final = 256
 SLOTS: Final = 2
 VERSION: Final = 1
 MAGIC: Final = b"DOLPHNHB"
 
-_FORM: Final = struct.Struct("<8sHHIQQ32s32sQqqqI")
+_FORM: Final = struct.Struct("<8sHHIQQ32s32sQqqqIq")
 _SUM: Final = struct.Struct("<I")
 _PAD: Final = bytes(SLOT_BYTES - _FORM.size - _SUM.size)
 _PLACE: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -44,11 +51,14 @@ _STARTED_FIELD: Final = 19
 
 
 class BeatState(IntEnum):
-    """What a beat says of its run. ENDING: it stops in good order, with no beat for a while; ENDED: it has."""
+    """What a beat says of its run. ENDING: it stops in good order, with no beat for a while; ENDED: it has; WAITS: for
+    its disk.
+    """
 
     BEATS = 1
     ENDED = 2
     ENDING = 3
+    WAITS = 4
 
 
 class Identity(NamedTuple):
@@ -63,7 +73,9 @@ class Identity(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """One beat. `seq` counts them; `killed`: the latch was not RUNNING. The three clocks are the system's, in ns."""
+    """One beat. `seq` counts what was written; `killed`: the latch was not RUNNING. The three clocks are the system's,
+    in ns, when it beat; `waited_ns`: of the time since, what was spent waiting for the disk.
+    """
 
     state: BeatState
     who: Identity
@@ -74,6 +86,7 @@ class Beat(NamedTuple):
     monotonic_ns: int
     boottime_ns: int
     real_ns: int
+    waited_ns: int = 0
 
 
 def slot_of(beat: Beat) -> bytes:
@@ -81,6 +94,7 @@ def slot_of(beat: Beat) -> bytes:
     body = _FORM.pack(
         MAGIC, VERSION, beat.state, beat.period_ms, beat.who.pid, beat.who.start_ticks, beat.who.boot.encode(),
         beat.instance.encode(), beat.seq, beat.monotonic_ns, beat.boottime_ns, beat.real_ns, beat.killed,
+        beat.waited_ns,
     ) + _PAD  # fmt: skip
     return body + _SUM.pack(crc32(body))
 
@@ -113,10 +127,15 @@ def identity(*, port: Port = PORT) -> Identity:
 
 def started(pid: int, *, port: Port = PORT) -> int:
     """When the process `pid` started, in clock ticks since the boot; 0 where there is none, or nobody says."""
-    fields = _said(f"/proc/{pid}/stat", port).rpartition(")")[2].split()
+    fields = _stat(pid, port)
     if len(fields) <= _STARTED_FIELD:
         return 0
     return int(fields[_STARTED_FIELD])
+
+
+def stopped(pid: int, *, port: Port = PORT) -> bool:
+    """Whether the process `pid` was stopped by a signal (SIGSTOP, ^Z): it waits for nothing then."""
+    return _stat(pid, port)[:1] == ["T"]
 
 
 class Heart:
@@ -127,6 +146,7 @@ class Heart:
         self._fd = fd
         self._port = port
         self.last = first
+        self._since_ns = 0
 
     @classmethod
     def create(cls, path: str, instance: str, *, period_ms: int = PERIOD_MS, port: Port = PORT) -> Self:
@@ -138,7 +158,20 @@ class Heart:
 
     def beat(self, killed: bool, state: BeatState = BeatState.BEATS) -> None:
         """One beat, now. OSError: it was not written, or in part; the older slot stands."""
-        now = _now(self.last._replace(state=state, seq=self.last.seq + 1, killed=killed))
+        self._write(_now(self.last._replace(state=state, killed=killed, waited_ns=0)))
+
+    def wait(self) -> None:
+        """Say that the process will wait for its disk. OSError as of `beat`."""
+        self._since_ns = time.monotonic_ns()
+        self._write(self.last._replace(state=BeatState.WAITS))
+
+    def waited(self) -> None:
+        """Say that this is over. OSError as of `beat`."""
+        spent_ns = self.last.waited_ns + time.monotonic_ns() - self._since_ns
+        self._write(self.last._replace(state=BeatState.BEATS, waited_ns=min(spent_ns, LONGER_MS * 1_000_000)))
+
+    def _write(self, said: Beat) -> None:
+        now = said._replace(seq=self.last.seq + 1)
         taken = self._port.pwrite(self._fd, slot_of(now), now.seq % SLOTS * SLOT_BYTES)
         if taken != SLOT_BYTES:
             raise OSError(errno.EIO, "a part of a beat was written")
@@ -158,6 +191,11 @@ def _now(beat: Beat) -> Beat:
         boottime_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
         real_ns=time.time_ns(),
     )
+
+
+def _stat(pid: int, port: Port) -> list[str]:
+    """/proc/PID/stat behind the command's closing parenthesis; nothing where there is none."""
+    return _said(f"/proc/{pid}/stat", port).rpartition(")")[2].split()
 
 
 def _said(path: str, port: Port) -> str:
@@ -192,14 +230,17 @@ def _read(raw: bytes) -> Beat | None:
     if _SUM.unpack(raw[-_SUM.size :])[0] != crc32(body):
         return None
     fields = _FORM.unpack(body[: _FORM.size])
-    magic, version, state, period_ms, pid, start_ticks, boot, instance, seq, mono, boottime, real, killed = fields
+    magic, version, state, period_ms, pid, start_ticks, boot, instance, seq, mono, boottime, real, killed, spent = (
+        fields
+    )
     if magic != MAGIC:
         return None
     if version != VERSION:
         return None
     try:
         who = Identity(_text(boot), pid, start_ticks)
-        return Beat(BeatState(state), who, _text(instance), period_ms, seq, bool(killed), mono, boottime, real)
+        what = BeatState(state)
+        return Beat(what, who, _text(instance), period_ms, seq, bool(killed), mono, boottime, real, spent)
     except ValueError:
         return None
 

@@ -192,6 +192,15 @@ class LatchFile:
         return cls(name, instance, fd, found, port)
 
     @property
+    def port(self) -> Port:
+        """The calls of the system, as this writer makes them."""
+        return self._port
+
+    @port.setter
+    def port(self, port: Port) -> None:
+        self._port = port
+
+    @property
     def killed(self) -> bool:
         """Whether it says KILLED; True where what it says is foreign or damaged."""
         if self._said is None:

@@ -83,6 +83,16 @@ class Tape:
         return self._gap is not None
 
     @property
+    def port(self) -> Port:
+        """The calls of the system, as this writer makes them."""
+        return self._port
+
+    @port.setter
+    def port(self, port: Port) -> None:
+        self._port = port
+        self._write = port.write
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
         return self._size

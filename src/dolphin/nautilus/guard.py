@@ -278,7 +278,7 @@ class Guard:
             if written:
                 written = self._synced(ts_ns)
             if written:
-                remove(path, gone)
+                remove(path, gone, port=self.journal.port)
         except JournalError as error:
             self._keep(Waiting(ts_ns, NOTE, NOT_RETIRED % text_of(writable(str(error)))))
             return self.flush()

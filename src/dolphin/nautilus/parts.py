@@ -92,7 +92,7 @@ class Parts:
             self.policy, found.state, found.journal, self.react, settings.mode == "report", found.latch_file,
             self.reacted, found.keeper, settings.segment_mib << 20, settings.segments_kept,
         )  # fmt: skip
-        self.beating = Beating(settings.state_dir, found.journal.instance, actor.tell)
+        self.beating = Beating(settings.state_dir, found.journal.instance, actor.tell, found.journal, found.latch_file)
         self.killing = Killing(self.guard, self.book, self.host)
         self.own = Own(
             self.guard, self.book, self.values, self.scales, self.host, self.cache, actor.clock, self.fresh,

@@ -22,7 +22,18 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dolphin.journal import JournalError, killfile
-from dolphin.journal.beat import HEARTBEAT, PERIOD_MS, WATCHDOG, Beat, Heart, identity, read_beat, started
+from dolphin.journal.beat import (
+    HEARTBEAT,
+    PERIOD_MS,
+    WATCHDOG,
+    Beat,
+    BeatState,
+    Heart,
+    identity,
+    read_beat,
+    started,
+    stopped,
+)
 from dolphin.watchdog.arming import Arming
 from dolphin.watchdog.record import DONE, Log
 from dolphin.watchdog.sight import MISSED, NS_PER_MS, Eye, Sight, State
@@ -127,7 +138,8 @@ class Watchdog:
     def step(self) -> Sight:
         """One look, and what follows from it."""
         dead = self._dead()  # before the beat: one that ended in good order has said so by then
-        sight = self._eye.look(self._beat(), time.monotonic_ns(), dead)
+        beat = self._beat()
+        sight = self._eye.look(beat, time.monotonic_ns(), dead, self._stopped(beat))
         self._attach()
         self._awoken(sight)
         now_ns = time.monotonic_ns()
@@ -287,6 +299,10 @@ class Watchdog:
             self._dead_seen = True
             self._let_go()
         return self._dead_seen
+
+    def _stopped(self, beat: Beat | None) -> bool:
+        """Whether one that says it waits for its disk was stopped by a signal, as far as can be seen from here."""
+        return beat is not None and beat.state == BeatState.WAITS and self._pidfd >= 0 and stopped(beat.who.pid)
 
     def _over(self) -> bool:
         """Whether the process that beat last cannot wake any more, as far as can be seen from here."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-from dolphin.journal.beat import Beat, BeatState, Identity
+from dolphin.journal.beat import LONGER_MS, Beat, BeatState, Identity
 
 MISSED: Final = 3
 ENDING_NS: Final = 30 * 10**9
 """A run that ends in good order may be silent for so long: Nautilus stops strategies and clients meanwhile."""
 NS_PER_MS: Final = 1_000_000
+LONGER_NS: Final = LONGER_MS * NS_PER_MS
 
 
 class State(Enum):
@@ -39,6 +40,15 @@ class Sight(NamedTuple):
     why: str
 
 
+def excused_ns(beat: Beat, stopped: bool) -> int:
+    """So much longer may it be silent: a process that waits for its disk has said so. LONGER_NS in all since it beat,
+    however often it waited, and whatever the file says. One that was `stopped` by a signal waits for no disk.
+    """
+    if beat.state == BeatState.WAITS and not stopped:
+        return LONGER_NS
+    return min(max(beat.waited_ns, 0), LONGER_NS)
+
+
 def run_of(beat: Beat) -> str:
     """One run of one process, for ever: boot, pid, start of the process, instance of the journal."""
     return f"{beat.who.boot[:8]}-{beat.who.pid}-{beat.who.start_ticks}-{beat.instance}"
@@ -61,22 +71,26 @@ class Eye:
         """The newest beat that was seen."""
         return self._beat
 
-    def look(self, beat: Beat | None, now_ns: int, dead: bool) -> Sight:
-        """`beat`: what the file says now, None where it says nothing; `dead`: its process was, before that."""
+    def look(self, beat: Beat | None, now_ns: int, dead: bool, stopped: bool = False) -> Sight:
+        """`beat`: what the file says now, None where it says nothing; `dead`: its process was, before that; `stopped`:
+        by a signal, as the system says.
+        """
         self._take(beat, now_ns)
         known = self._beat
         if known is None:
             self._looked_ns = now_ns
             return Sight(State.NOBODY, "", 0, "nobody has beaten yet")
         self._slept(known, now_ns)
-        return self._judged(known, now_ns, dead)
+        return self._judged(known, now_ns, dead, stopped)
 
     def _take(self, beat: Beat | None, now_ns: int) -> None:
         if beat is None or beat == self._beat:
             return
-        before_ns = self._changed_ns
-        same = self._beat is not None and run_of(self._beat) == run_of(beat)
+        before_ns, before = self._changed_ns, self._beat
+        same = before is not None and run_of(before) == run_of(beat)
         self._beat = beat
+        if same and before is not None and before.monotonic_ns == beat.monotonic_ns:
+            return  # what tells of a wait has the times of the last beat, and is none
         self._given = 0
         # Its own clock where that can be right; another namespace has another zero.
         plausible = beat.monotonic_ns <= now_ns and (not same or beat.monotonic_ns >= before_ns)
@@ -93,7 +107,7 @@ class Eye:
             self._unsure_until_ns = now_ns + period_ns
         self._looked_ns = now_ns
 
-    def _judged(self, beat: Beat, now_ns: int, dead: bool) -> Sight:
+    def _judged(self, beat: Beat, now_ns: int, dead: bool, stopped: bool) -> Sight:
         run, silent_ns = run_of(beat), now_ns - self._changed_ns
         who = f"process {beat.who.pid}"
         if beat.state == BeatState.ENDED:
@@ -106,8 +120,11 @@ class Eye:
         limit_ns = self._missed * beat.period_ms * NS_PER_MS
         if beat.state == BeatState.ENDING:
             limit_ns = max(limit_ns, ENDING_NS)
+        limit_ns += excused_ns(beat, stopped)
         if silent_ns < limit_ns:
             return Sight(State.BEATS, run, silent_ns, f"{who} beats")
+        if beat.state == BeatState.WAITS:
+            who = f"{who} waits for its disk and"
         if now_ns < self._unsure_until_ns:
             return Sight(State.LATE, run, silent_ns, f"{who} beat {ms} ms ago, and nobody looked meanwhile")
         return Sight(State.GONE, run, silent_ns, f"{who} has not beaten for {ms} ms")
