@@ -195,6 +195,7 @@ class Gates:
 
         The third is the answer of the limits: to be counted and told once the order stands in the book.
         """
+        self._tokens.settle()
         asked, note, judged = self._limiting.asked(asked, self._note(asked, gate))
         verdict = self._guard.judge(asked.event, note)
         reason = verdict.reason

@@ -1,14 +1,17 @@
 """What gate 1 passed, so that gate 2 need not judge it again: one token an order or modify, good for one passage.
 
 What belongs here: under which standing something was passed, and whether that still stands. A token that does not hold
-any more takes back what the limits counted of it, since gate 2 will judge the order, and count it, anew. Whatever a
-gate does to an order (deny, shrink, cancel another) its strategy hears at once and may answer, with a word to the
-operator's port, too: so a token is of the state that the order was judged in, not of that in which it is written.
+any more takes back what the limits counted of it, since gate 2 will judge the order, and count it, anew; so does one of
+an order that Nautilus denied in between, which comes to no gate again. Whatever a gate does to an order (deny, shrink,
+cancel another) its strategy hears at once and may answer, with a word to the operator's port, too: so a token is of the
+state that the order was judged in, not of that in which it is written.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+from nautilus_trader.model.enums import OrderStatus
 
 from dolphin.kernel.policy import Posture
 from dolphin.kernel.state import State
@@ -26,6 +29,7 @@ class Token(NamedTuple):
     quantity: Any
     ts_ns: int
     counted: tuple[Left, ...]
+    order: Any
 
 
 def worse(episode: int, posture: Posture, now: State) -> bool:
@@ -46,7 +50,16 @@ class Tokens:
 
     def give(self, name: str, order: Any, now_ns: int, counted: tuple[Left, ...], state: State) -> None:
         """Gate 1 passes this order or modify as it is now, judged in this state."""
-        self._tokens[name] = Token(state.latch.episode, state.filter.posture, order.quantity, now_ns, counted)
+        self._tokens[name] = Token(state.latch.episode, state.filter.posture, order.quantity, now_ns, counted, order)
+
+    def settle(self) -> None:
+        """Before anything more is counted: what Nautilus denied has not left, and what is over needs no token."""
+        for name, token in list(self._tokens.items()):
+            if not token.order.is_closed:
+                continue
+            del self._tokens[name]
+            if token.order.status == OrderStatus.DENIED:
+                self._limiting.back(token.counted)
 
     def has(self, name: str) -> bool:
         """Whether gate 1 passed it and gate 2 has not seen it."""
