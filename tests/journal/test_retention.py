@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from dolphin.journal import JournalError, Record, read, recover, verify
+from dolphin.journal.encoding import TS_MAX_NS
 from dolphin.journal.files import PORT
 from dolphin.journal.folding import folded
-from dolphin.journal.retention import beyond, remove
+from dolphin.journal.retention import Kept, beyond, remove
 from dolphin.journal.segments import name_of
-from tests.audit.make_journal import Maker
+from tests.audit.make_journal import T0, Maker, S
 from tests.journal.test_faults import Faults
 from tests.journal.test_segments import turned
 
@@ -43,6 +44,35 @@ def test_the_oldest_go(path: str, kept: int, gone: list[int]) -> None:
     assert verify(path).segment == len(gone) + 1
     assert folded(path).book.state == right
     assert beyond(path, kept) == []
+
+
+@pytest.mark.req("DOL-JOURNAL-017")
+def test_none_goes_that_ended_lately(path: str) -> None:
+    """Both say what stays; and where a clock stepped back no hole is left."""
+    maker = turned(path, 4)
+    ended = [record.ts_ns for record in read(path) if record.line == 1][1:]
+    maker.close()
+    assert ended == sorted(ended)
+    assert [one.segment for one in beyond(path, 0, ended[1])] == [1, 2]
+    assert [one.segment for one in beyond(path, 0, ended[1] - 1)] == [1]
+    assert [one.segment for one in beyond(path, 2, ended[2])] == [1]
+    assert beyond(path, 0, ended[0] - 1) == []
+    assert (Kept().before_ns(T0), Kept(0, 5).before_ns(T0)) == (TS_MAX_NS, T0 - 5)
+
+
+@pytest.mark.req("DOL-JOURNAL-017")
+def test_a_clock_that_stepped_back_makes_no_hole(path: str) -> None:
+    maker = turned(path, 2)
+    maker.now += 1_000 * S
+    maker.rotate()
+    maker.now -= 1_000 * S
+    maker.rotate()
+    maker.now += 1
+    maker.rotate()
+    maker.close()
+    ended = [record.ts_ns for record in read(path) if record.line == 1][1:]
+    assert ended[1] > ended[2]
+    assert beyond(path, 0, ended[2]) == [beyond(path, 0)[0]]
 
 
 @pytest.mark.req("DOL-JOURNAL-017")

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from dolphin.app.book import tail
-from dolphin.app.state_dir import checked, holder
-from dolphin.app.status import of
+from dolphin.app.state_dir import Holder, checked, holder
+from dolphin.app.status import of, told
 from dolphin.audit import pipeline
 from dolphin.journal import JournalError, checkpoint, read
 from dolphin.journal.chain import header
 from dolphin.journal.files import PORT
 from dolphin.journal.folding import folded
+from dolphin.journal.retention import Kept
 from dolphin.journal.segments import name_of, opening
 from dolphin.kernel.events import Seen
 from dolphin.kernel.state import Mode, outcome
@@ -124,7 +125,14 @@ def test_a_rotation_that_is_refused_is_noted_and_tried_again(tmp_path):
         rig.guard.parts.guard._segment_bytes = 1
         no_links(strategy)
 
-    rig.add(make({1: small, 3: market(BUY, X1), 30: links})).run(quotes(rig.instrument, WILD))
+    seen = []
+
+    def look(strategy):
+        seen.append(of(checked(tmp_path), Holder(os.getpid(), "")).get("not_rotated"))
+
+    rig.add(make({1: small, 3: market(BUY, X1), 29: look, 30: links})).run(quotes(rig.instrument, WILD))
+    assert "EPERM" in seen[0]
+    assert of(checked(tmp_path), None)["not_rotated"] == ""
     notes = [record for record in rig.records("NOTE") if record.data.get("what") == "not rotated"]
     assert notes
     assert all("EPERM" in record.data["error"] for record in notes)
@@ -132,6 +140,33 @@ def test_a_rotation_that_is_refused_is_noted_and_tried_again(tmp_path):
     found = pipeline.audit(str(rig.journal))
     assert (found.verdict, found.findings) == ("conforms", ())
     same(rig.journal)
+
+
+@pytest.mark.req("DOL-JOURNAL-016")
+def test_the_status_says_that_a_file_is_in_the_way_and_of_a_run_that_rotates_no_more(tmp_path):
+    """Running and stopped; and which file to move."""
+    Maker(tmp_path / "journal.0001.jsonl", more={"run": "OTHER"}).close()
+    rig = Rig(tmp_path, resume="always")
+    seen = []
+
+    def small(strategy):
+        rig.guard.parts.guard._segment_bytes = 1
+
+    def look(strategy):
+        rig.guard.parts.write_status(True)
+        seen.append(of(checked(tmp_path), holder(checked(tmp_path))))
+
+    def stop(strategy):
+        rig.guard.parts.guard.keeper.stop()
+
+    rig.add(make({1: small, 3: market(BUY, X1), 29: look, 30: stop, 31: look})).run(quotes(rig.instrument, WILD))
+    way_out = "journal.0001.jsonl: is there, and is not this segment; move it out of the folder, then it is tried again"
+    assert way_out in seen[0]["not_rotated"]
+    assert way_out in told(seen[0])
+    assert seen[1]["not_rotated"] == checkpoint.UNSURE
+    stopped = of(checked(tmp_path), None)
+    assert way_out in stopped["not_rotated"]
+    assert way_out in told(stopped)
 
 
 @pytest.mark.req("DOL-JOURNAL-016", "DOL-JOURNAL-002")
@@ -222,6 +257,19 @@ def test_only_so_many_segments_are_kept_and_what_went_is_named(tmp_path):
 
 
 @pytest.mark.req("DOL-JOURNAL-017")
+def test_segments_are_kept_for_so_many_days(tmp_path):
+    """Those of the run before are of forty days ago; those of this one, of seconds."""
+    rig = rotated_run(tmp_path, SCRIPT, segments_kept_days=30)
+    old = segments(rig.journal)
+    assert len([*tmp_path.glob("journal.0*")]) == old - 1
+    later = rotated_run(tmp_path, SCRIPT, start_ns=T0 + 40 * 86_400 * S, resume="always", segments_kept_days=30)
+    left = sorted(int(name.name[8:12]) for name in tmp_path.glob("journal.0*"))
+    assert left == [*range(old, segments(later.journal))]
+    assert [record.data["segment"] for record in notes(later, "retired")][-1] < old
+    assert pipeline.audit(str(later.journal)).findings == ()
+
+
+@pytest.mark.req("DOL-JOURNAL-017")
 def test_where_they_cannot_go_the_run_goes_on(tmp_path, monkeypatch):
     def refuse(path, gone, **_):
         if gone:
@@ -240,8 +288,8 @@ def test_none_goes_before_the_journal_says_so(tmp_path, monkeypatch):
     real = guarding.beyond
     full = []
 
-    def fill(path, kept):
-        gone = real(path, kept)
+    def fill(*args):
+        gone = real(*args)
         if gone:
             if not full:
                 full.append(len(gone))
@@ -279,8 +327,8 @@ def test_in_mode_power_none_goes_before_the_disk_says_so(tmp_path, monkeypatch, 
             removed.append(journal._synced == journal.head.seq)
             real(path, gone)
 
-    def note(path, kept):
-        gone = found(path, kept)
+    def note(*args):
+        gone = found(*args)
         if gone:
             if refused:
                 rig.guard.parts.guard.journal._port = PORT._replace(fdatasync=refuse)
@@ -312,7 +360,7 @@ def test_few_go_at_one_rotation(tmp_path):
     maker = turned(path, 6)
     keeper = checkpoint.Keeper(maker.aside, 0, EVERY)
     guard = guarding.Guard(
-        maker.policy, maker.state, maker.journal, lambda *_: None, True, keeper=keeper, segment_bytes=1, segments_kept=1
+        maker.policy, maker.state, maker.journal, lambda *_: None, True, keeper=keeper, segment_bytes=1, kept=Kept(1)
     )
     left = []
     for turn in range(3 * EVERY):
@@ -349,6 +397,9 @@ def test_a_book_that_rotates_is_not_taken_for_a_stopped_one(tmp_path, monkeypatc
 
 def test_the_size_is_checked():
     assert PlugConfig(state_dir="x").segment_mib == 256
+    for days in (-1, 36_501):
+        with pytest.raises(ConfigError, match=f"segments_kept_days: found {days}; accepted: 0"):
+            PlugConfig(state_dir="x", segments_kept_days=days)
     with pytest.raises(ConfigError, match="segments_kept: found -1; accepted: 0"):
         PlugConfig(state_dir="x", segments_kept=-1)
     with pytest.raises(ConfigError, match="segment_mib: found 0; accepted: 1 or more"):

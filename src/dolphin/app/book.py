@@ -17,7 +17,7 @@ from dolphin.app.errors import UserError
 from dolphin.app.status_json import HEADER_FIELDS, first_wrong
 from dolphin.journal import codec, encode, folding
 from dolphin.journal.checkpoint import read_checkpoint
-from dolphin.journal.kinds import CHECKPOINT
+from dolphin.journal.kinds import CHECKPOINT, NOTE
 from dolphin.journal.recovery import Recovery
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.policy import Policy, Posture
@@ -71,7 +71,10 @@ def _check(path: Path, header: Any) -> None:
 
 @dataclass(slots=True)
 class Tail:
-    """The end of a journal: header, the last outcome, the last equity; None where it is not in the last 4 MiB."""
+    """The end of a journal: header, the last outcome, the last equity; None where it is not in the last 4 MiB.
+
+    `not_rotated`: why the file was to be changed and was not; nothing where that was not due, or came to pass.
+    """
 
     header: Mapping[str, Any]
     outcome: Outcome | None = None
@@ -80,6 +83,7 @@ class Tail:
     last_ns: int = 0
     last_kind: str = ""
     records: int = 0
+    not_rotated: str = ""
     spoke_ns: dict[int, int] = field(default_factory=dict)
 
 
@@ -143,6 +147,8 @@ def _take(found: Tail, record: Mapping[str, Any]) -> None:
     found.records = codec.integer("seq", record["seq"]) + 1
     if kind == CHECKPOINT:
         _stood(found, data)
+    if kind == NOTE and data.get("what") == "not rotated":
+        found.not_rotated = str(data.get("error", ""))
     if kind not in EVENTS:
         return
     out = Outcome(*(codec.integer("out", value) for value in data["out"]))  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ What belongs here: gathering (journal, latch file, status.json) and wording. It 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dolphin.app.book import Folded, Tail, folded, tail
+from dolphin.app.errors import UserError
 from dolphin.app.journal_run import currency_of
 from dolphin.app.policy_table import CATEGORIES
 from dolphin.app.state_dir import Holder, StateDir
@@ -47,11 +49,14 @@ def of(state: StateDir, who: Holder | None) -> dict[str, Any]:
         found |= {"running": False, "closed": recovery.closed, "records": recovery.head.seq + 1}
         found |= {"gaps": recovery.gaps, "torn_bytes": recovery.torn_bytes, "chain": _checked(book)}
         found["watchdog"] = looks_on(state.path)
+        with contextlib.suppress(UserError):  # damage before the checkpoint is not this command's
+            found["not_rotated"] = tail(state.journal).not_rotated
         return found | _inner(book, book.state) | _held(state, book.header, book.state.latch, recovery.head.seq)
     seen = tail(state.journal)
     found = _common(seen.header, seen.outcome, seen.last_ns)
     found |= {"running": True, "pid": who.pid, "records": seen.records, "chain": "not checked; `trace-audit` does"}
     found["watchdog"] = looks_on(state.path)
+    found["not_rotated"] = seen.not_rotated
     if seen.equity is not None:
         found |= seen.equity
     found["feeds"] = _heard(seen)
@@ -79,7 +84,10 @@ def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
     age_s = (time.time_ns() - int(guard.get("written_ns", 0))) // 10**9
     if guard.get("live") and age_s > SILENT_S:
         return {"guard": None, "guard_old": f"it is {age_s:,} s old: the guard has said nothing since"}
-    positions = {"positions": guard.get("positions", {}), "waiting_positions": guard.get("waiting", [])}
+    positions: dict[str, Any] = {"positions": guard.get("positions", {}), "waiting_positions": guard.get("waiting", [])}
+    refused = guard.get("journal", {}).get("not_rotated")
+    if refused:
+        positions["not_rotated"] = refused
     return {"guard": guard, "unknown_orders": guard.get("unknown", {}), **positions}
 
 
@@ -241,6 +249,8 @@ def told(found: Mapping[str, Any]) -> str:
         journal = _journal_line(found["guard"])
         if journal:
             lines.append(("journal", journal))
+    if found.get("not_rotated"):
+        lines.append(("one file", f"the journal goes on in it: {found['not_rotated']}"))
     if "guard_old" in found:
         lines.append(("status.json", f"not shown: {found['guard_old']}"))
     if found.get("positions"):

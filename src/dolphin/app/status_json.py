@@ -95,6 +95,7 @@ FIELDS: Final[dict[str, Kind]] = {
 }  # fmt: skip
 JOURNAL_FIELDS: Final[dict[str, Kind]] = {
     "failing": FLAG, "refused": WHOLE, "waiting": WHOLE, "lost": WHOLE, "error": TEXT, "latch_error": TEXT,
+    "not_rotated": TEXT,
 }  # fmt: skip
 HEADER_FIELDS: Final[dict[str, Kind]] = {
     "instance": TEXT, "policy_hash": TEXT, "absent": LIST, "feeds": OBJECTS, "instruments": OBJECTS, "currency": TEXT,

@@ -74,17 +74,22 @@ def read_checkpoint(found: Mapping[str, Any], raw: bytes) -> Checkpoint:
     return made
 
 
+UNSURE: Final = "a record is in doubt: no checkpoint is written, and no new file begun, until the next start"
+
+
 class Keeper:
     """What one writer keeps for its checkpoints: the fold of what it has written aside, and when the next is due.
 
     `due`: at how many records of this writer. A writer that is no longer sure of its fold stops: the journal is whole
     without checkpoints. The ledger is folded on: it is of what the journal has, and CLOSE has its checksum.
+    `unrotated`: why the journal was not rotated when that was due, or will not be any more; else nothing.
     """
 
     def __init__(self, aside: Aside, since: int, every: int = EVERY) -> None:
         """`aside`: of the journal as it is taken up. `since`: records since its last checkpoint."""
         self.due = every - since
         self._every = every
+        self.unrotated = ""
         self._aside = aside
         self._sample = ""
 
@@ -106,6 +111,7 @@ class Keeper:
     def stop(self) -> None:
         """No more checkpoints from this writer."""
         self.due = NEVER
+        self.unrotated = UNSURE
 
     def take(self, state: State, records: int) -> str:
         """The `data` of the checkpoint that is due; the next one is due later. Empty where it would make no line."""

@@ -8,12 +8,12 @@ first, so that no hole is left. What went is named by its last record, which is 
 from __future__ import annotations
 
 from contextlib import closing
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dolphin.journal.chain import header, is_there
 from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.codec import Malformed
-from dolphin.journal.encoding import Head, encode
+from dolphin.journal.encoding import TS_MAX_NS, Head, encode
 from dolphin.journal.errors import JournalError
 from dolphin.journal.files import PORT, Port, word
 from dolphin.journal.kinds import CHECKPOINT
@@ -36,10 +36,30 @@ class Retired(NamedTuple):
         return encode(said)
 
 
-def beyond(path: str, kept: int, *, port: Port = PORT) -> list[Retired]:
-    """The rotated segments of the journal `path` that are more than `kept`, oldest first; none where the live file does
-    not begin with a checkpoint. One of another journal, by its header, stays, with those before it. JournalError: a
-    header cannot be read.
+class Kept(NamedTuple):
+    """Which segments before the live one stay: the newest `segments`, and those that ended at most `age_ns` ago."""
+
+    segments: int = 0
+    age_ns: int = 0
+
+    def before_ns(self, ts_ns: int) -> int:
+        """At `ts_ns`, what ended by then may go."""
+        if self.age_ns == 0:
+            return TS_MAX_NS
+        return ts_ns - self.age_ns
+
+
+ALL_KEPT: Final = Kept()
+"""Nothing is said, and all stay."""
+
+
+def beyond(path: str, kept: int, before_ns: int = TS_MAX_NS, *, port: Port = PORT) -> list[Retired]:
+    """The rotated segments of the journal `path` that are more than `kept` and ended by `before_ns`, oldest first; none
+    where the live file does not begin with a checkpoint. One of another journal, by its header, stays, with those
+    before it. JournalError: a header cannot be read.
+
+    A segment ends when the next one's header is written. A clock that stepped back may make an older one seem younger:
+    it stays, and what follows it stays with it.
     """
     said = header(path, port=port).data
     live = opening(said).number
@@ -54,7 +74,11 @@ def beyond(path: str, kept: int, *, port: Port = PORT) -> list[Retired]:
         follower = path
         if number + 1 < live:
             follower = name_of(path, number + 1)
-        found.append(Retired(number, opening(header(follower, port=port).data).before))
+        after = header(follower, port=port)
+        if after.ts_ns > before_ns:
+            found.clear()
+            continue
+        found.append(Retired(number, opening(after.data).before))
     return found[::-1]
 
 

@@ -69,7 +69,9 @@ def numbered(path: str, fd: int, number: int, port: Port) -> None:
         port.link(path, name)
     except FileExistsError:
         if not port.same(fd, name):
-            raise JournalError(f"{name}: is there, and is not this segment; move it away") from None
+            raise JournalError(
+                f"{name}: is there, and is not this segment; move it out of the folder, then it is tried again"
+            ) from None
     except OSError as error:
         raise JournalError(f"{name}: cannot be given as a name ({word(error)})") from error
 

@@ -11,8 +11,13 @@ from typing import Any, Final
 import msgspec
 from nautilus_trader.common.config import ActorConfig
 
+from dolphin.journal.retention import Kept
 from dolphin.kernel.policy import DAILY, INTRADAY, Hibernate, Policy, problems
+from dolphin.kernel.units import NS_PER_S
 
+DAY_NS: Final = 86_400 * NS_PER_S
+DAYS_MAX: Final = 36_500
+"""Of retention: a hundred years."""
 PROFILES: Final = {"intraday": INTRADAY, "daily": DAILY}
 _CHOICES: Final = {
     "profile": tuple(PROFILES),
@@ -44,7 +49,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     `third_book_stale_ms`: what it says is nothing any more after this, in real ms.
     `unknown_ms`: live, so long an order of unknown fate counts (unknown.py), in real ms; 0: not at all.
     `segment_mib`: the journal goes on in a new file once it has so many MiB, at its next checkpoint.
-    `segments_kept`: how many of the files before it stay; 0: all.
+    `segments_kept`: how many of the files before it stay. `segments_kept_days`: how long, by the host's clock. What
+    both let go goes; where neither is said (0) all stay.
     `kill_signal`: live, this signal to the process is a kill; empty: none is.
     """
 
@@ -69,6 +75,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     third_book_stale_ms: int = 60_000
     segment_mib: int = 256
     segments_kept: int = 0
+    segments_kept_days: int = 0
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:
@@ -98,9 +105,18 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
             raise ConfigError(f"third_book_stale_ms: found {self.third_book_stale_ms}; accepted: 1 or more")
         if self.segments_kept < 0:
             raise ConfigError(f"segments_kept: found {self.segments_kept}; accepted: 0 (all) or more")
+        for limit in (self.segments_kept_days, DAYS_MAX - self.segments_kept_days):
+            if limit < 0:
+                upto = f"0 (for ever) to {DAYS_MAX:,}"
+                raise ConfigError(f"segments_kept_days: found {self.segments_kept_days}; accepted: {upto}")
         if self.segment_mib < 1:
             raise ConfigError(f"segment_mib: found {self.segment_mib}; accepted: 1 or more")
         self.made_policy()
+
+    @property
+    def kept(self) -> Kept:
+        """Which segments of the journal stay."""
+        return Kept(self.segments_kept, self.segments_kept_days * DAY_NS)
 
     def made_policy(self) -> Policy:
         """The policy of the profile with the overrides. ConfigError names what contradicts."""

@@ -24,7 +24,7 @@ from dolphin.journal.aside import Aside
 from dolphin.journal.checkpoint import NEVER, Keeper
 from dolphin.journal.codec import encode
 from dolphin.journal.kinds import CHECKPOINT, NOTE
-from dolphin.journal.retention import beyond, remove
+from dolphin.journal.retention import ALL_KEPT, Kept, beyond, remove
 from dolphin.kernel.events import KIND, Effect, Event, Fault, Moved, Order, Tick, Tripped, Verdict
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy, Posture
@@ -64,12 +64,11 @@ class Guard:
     def __init__(
         self, policy: Policy, state: State, journal: Any, listener: Listener, report: bool,
         latch_file: LatchFile | None = None, after: Callable[[], None] = lambda: None, keeper: Keeper | None = None,
-        segment_bytes: int = NEVER, segments_kept: int = 0,
+        segment_bytes: int = NEVER, kept: Kept = ALL_KEPT,
     ) -> None:  # fmt: skip
         """`latch_file`: what keeps a kill where the journal cannot; None: nothing does. `after`: called when a trip or
         a fall has been acted upon and was recorded, or could not be. `keeper`: of its checkpoints; None: none.
-        `segment_bytes`: a journal of so many is rotated, with a checkpoint. `segments_kept`: how many of those before
-        it stay; 0: all.
+        `segment_bytes`: a journal of so many is rotated, with a checkpoint. `kept`: which of those before it stay.
         """
         self.policy = policy
         self.state = state
@@ -91,10 +90,10 @@ class Guard:
         self._latch_file = latch_file
         if keeper is None:
             keeper = Keeper(Aside(), 0, NEVER)
-        self._keeper = keeper
+        self.keeper = keeper
         self.accounts = keeper.accounts
         self._segment_bytes = segment_bytes
-        self._segments_kept = segments_kept
+        self._kept = kept
         # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
         self._standing = not self.running()
         self.over = False
@@ -181,7 +180,7 @@ class Guard:
             waiting.popleft()
         if self._standing:
             self._left()
-        if self.records >= self._keeper.due:
+        if self.records >= self.keeper.due:
             return self._checkpoint()
         return True
 
@@ -222,7 +221,7 @@ class Guard:
 
     def _keep(self, record: Waiting) -> None:
         if len(self._waiting) >= WAITING_MAX:
-            self._keeper.stop()
+            self.keeper.stop()
             self.lost += 1
             return
         self._waiting.append(record)
@@ -235,7 +234,7 @@ class Guard:
             return True
         if self._silent:
             return True
-        text = self._keeper.take(self.state, self.records)
+        text = self.keeper.take(self.state, self.records)
         if not text:
             return True
         ts_ns = self.state.clock.t_ns
@@ -260,10 +259,12 @@ class Guard:
             self._failed(ts_ns)
             return False
         except (JournalError, OSError, ValueError) as error:
-            self._keep(Waiting(ts_ns, NOTE, NOT_ROTATED % text_of(writable(str(error)))))
+            self.keeper.unrotated = str(error)
+            self._keep(Waiting(ts_ns, NOTE, NOT_ROTATED % text_of(writable(self.keeper.unrotated))))
             return self._checkpointed(ts_ns, text)
         self.records += 1
-        if self._segments_kept == 0:
+        self.keeper.unrotated = ""
+        if self._kept == ALL_KEPT:
             return True
         return self._retire(ts_ns)
 
@@ -271,7 +272,7 @@ class Guard:
         """Segments beyond those kept go, once the journal names their last records (`power`: once the disk has it)."""
         path = self.journal.path
         try:
-            gone = beyond(path, self._segments_kept)[:RETIRED_AT_ONCE]
+            gone = beyond(path, self._kept.segments, self._kept.before_ns(ts_ns))[:RETIRED_AT_ONCE]
             for one in gone:
                 self._keep(Waiting(ts_ns, NOTE, one.data()))
             written = self.flush()
@@ -304,7 +305,7 @@ class Guard:
             self.journal.append(record.ts_ns, record.kind, record.data)
             self._took(record.kind, record.data)
         except ValueError:
-            self._keeper.stop()
+            self.keeper.stop()
             if record.note:
                 self.journal.append(record.ts_ns, record.kind, record.bare())
                 self._took(record.kind, record.bare())
@@ -314,13 +315,13 @@ class Guard:
     def _took(self, kind: str, data: str) -> None:
         """The journal has it: so have the checkpoints to come, and the ledger."""
         if kind in ASIDE:
-            self._keeper.took(kind, data)
+            self.keeper.took(kind, data)
 
     def _doubted(self, error: JournalWriteError) -> bool:
         """Refused. What is in the file all the same must not be appended again: the fold would count it twice."""
         self._note_refusal(error)
         if error.kept:
-            self._keeper.stop()
+            self.keeper.stop()
             self.records += 1
             waiting = self._waiting.popleft()
             self._took(waiting.kind, waiting.data)

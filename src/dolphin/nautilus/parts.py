@@ -90,7 +90,7 @@ class Parts:
         self._other_scales = found.scales
         self.guard = Guard(
             self.policy, found.state, found.journal, self.react, settings.mode == "report", found.latch_file,
-            self.reacted, found.keeper, settings.segment_mib << 20, settings.segments_kept,
+            self.reacted, found.keeper, settings.segment_mib << 20, settings.kept,
         )  # fmt: skip
         self.beating = Beating(settings.state_dir, found.journal.instance, actor.tell, found.journal, found.latch_file)
         self.killing = Killing(self.guard, self.book, self.host)

@@ -95,4 +95,5 @@ def journal_of(guard: Guard) -> dict[str, Any]:
         "lost": guard.lost,
         "error": guard.refusal,
         "latch_error": guard.latch_refusal,
+        "not_rotated": guard.keeper.unrotated,
     }
