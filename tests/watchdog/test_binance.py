@@ -11,6 +11,7 @@ import pytest
 from dolphin.watchdog.binance import (
     HOLD_S,
     HOLD_S_MAX,
+    LISTING_ALL_WEIGHT,
     LISTING_WEIGHT,
     MINUTE_MS,
     SHARE,
@@ -22,7 +23,7 @@ from dolphin.watchdog.binance import (
     address,
 )
 from dolphin.watchdog.sweep import sweep
-from dolphin.watchdog.venue import Answer, Held, Reply, Unknown, Working
+from dolphin.watchdog.venue import TOGETHER, Answer, Held, Reply, Unknown, Working
 from tests.loopback import Exchange
 from tests.loopback.faults import Fault
 from tests.watchdog.rig import SYMBOLS, caller, orders
@@ -73,6 +74,32 @@ def test_in_hedge_mode_the_side_says_what_reduces(exchange, venue, side, which, 
 def answer_with(exchange, what, body):
     exchange.do(lambda: exchange.answers.__setitem__(what, body))
     exchange.fault(kind="stale", on=what)
+
+
+@pytest.mark.req("DOL-WATCH-007")
+def test_more_than_forty_symbols_are_listed_at_once_and_nothing_of_another_book(exchange, venue):
+    protects = orders(exchange)
+    many = ("BTCUSDT", *(f"S{number}USDT" for number in range(TOGETHER)))
+    before = len(exchange.tape.requests())
+    found = venue.open_orders(many)
+    assert {order.client_id for order in found} == {"entry-1", "algo-entry", *protects}
+    asked = exchange.tape.requests()[before:]
+    assert [entry.what for entry in asked] == ["GET /fapi/v1/openOrders", "GET /fapi/v1/openAlgoOrders"]
+    assert not any("symbol" in entry.data for entry in asked)
+    exchange.fault(kind="error", on="GET /fapi/v1/openAlgoOrders", status=404, code=-5000)
+    assert {order.client_id for order in venue.open_orders(many)} == {"entry-1", "stop"}
+    exchange.fault(kind="error", on="GET /fapi/v1/openOrders", status=500)
+    found = venue.open_orders(many)
+    assert isinstance(found, Unknown)
+    assert not found.away
+
+
+@pytest.mark.parametrize("kind", ["lose", "refuse"])
+def test_a_venue_that_gives_no_answer_is_away(exchange, venue, kind):
+    exchange.fault(kind=kind, on="GET /fapi/v1/openOrders", count=3)
+    found = venue.open_orders(("BTCUSDT",))
+    assert isinstance(found, Unknown)
+    assert found.away
 
 
 def test_one_is_cancelled_and_one_that_is_gone_is_done(exchange, venue):
@@ -246,14 +273,15 @@ def test_nothing_is_sent_before_the_pause_that_the_venue_asks_for_is_over(status
 @pytest.mark.req("DOL-WATCH-007")
 def test_listings_keep_to_a_share_of_the_weight_and_wait_for_the_next_minute_where_little_is_left():
     many = tuple(f"S{number}" for number in range(50))
-    answers = [(200, {USED: str(used)}, b"{}") for used in (SPENT - 100, SPENT - 99, SPENT)]
+    answers = [(200, {USED: str(used)}, b"{}") for used in (SPENT - 80, SPENT - 79, SPENT)]
     answers.append((200, {USED: "nonsense"}, b"{}"))
     with told(answers) as venue:
         assert venue.pause_s(("A",)) == LISTING_WEIGHT * 60 / SHARE
-        assert venue.pause_s(many) == 5.0
+        assert venue.pause_s(many) == LISTING_ALL_WEIGHT * 60 / SHARE == 4.0
+        assert venue.pause_s(many[:40]) == venue.pause_s(many * 10)
         venue.cancel(ORDER)
-        assert venue._used == SPENT - 100
-        assert venue.pause_s(many) == 5.0
+        assert venue._used == SPENT - 80
+        assert venue.pause_s(many) == 4.0
         venue._offset_ms = 30_000 - time.time_ns() // 1_000_000 % MINUTE_MS  # in the middle of a minute of the venue's
         venue.cancel(ORDER)
         assert 25 < venue.pause_s(many) <= 30

@@ -20,7 +20,8 @@ from dolphin.watchdog.binance import Binance, Keys
 from dolphin.watchdog.process import Settings, Watchdog
 from dolphin.watchdog.record import DONE, Log
 from dolphin.watchdog.sight import State
-from dolphin.watchdog.venue import Answer, Held, Reply, Unknown, Working
+from dolphin.watchdog.sweep import sweep
+from dolphin.watchdog.venue import TOGETHER, Answer, Held, Reply, Unknown, Working
 from tests.loopback import Exchange
 from tests.watchdog.rig import SYMBOLS, eventually, notes, orders
 
@@ -92,8 +93,70 @@ def silent(path):
 def dog_of(path, venue, **more):
     said = []
     log = Log(str(path / "watchdog.jsonl"), {"symbols": ["BTCUSDT"]})
-    settings = Settings(path, ("BTCUSDT",), **more)
+    settings = Settings(path, **{"symbols": ("BTCUSDT",), **more})
     return Watchdog(settings, venue, Arming(Paper(), (), 0), log, said.append), said
+
+
+# --- one pass -------------------------------------------------------------------------------------------------------
+
+AWAY = Unknown("no answer", away=True)
+NAMES = tuple(f"S{number}" for number in range(3))
+
+
+@pytest.mark.req("DOL-WATCH-006")
+def test_a_venue_that_gives_no_answer_ends_the_pass_and_one_that_cancels_does_not():
+    venue = Paper((), AWAY)
+    venue.reply = Answer(Reply.UNKNOWN, "no answer")
+    found = sweep(venue, NAMES, everything=False)
+    assert venue.asked == ["list", "list", "cancel all S1"]
+    assert (found.known, found.clear, found.ended) == (False, False, "S1")
+    assert found.said["unknown"] == ["S1", "S2"]
+    venue = Paper(AWAY, AWAY, AWAY)
+    found = sweep(venue, NAMES, everything=False)
+    assert venue.asked == ["list", "cancel all S0", "list", "cancel all S1", "list", "cancel all S2"]
+    assert (found.known, found.ended, found.said["orders"]) == (False, "", "unknown")
+    for more in ({"dry": True}, {"calm": True}):
+        venue = Paper(AWAY)
+        assert sweep(venue, NAMES, everything=False, **more).ended == "S0"
+        assert venue.asked == ["list"]
+
+
+@pytest.mark.req("DOL-WATCH-006", "DOL-WATCH-001")
+def test_the_next_pass_begins_behind_the_symbol_that_got_no_answer(tmp_path):
+    class Deaf(Paper):
+        def open_orders(self, symbols):
+            self.asked.append(symbols[0])
+            return AWAY if symbols[0] == "S1" else ()
+
+    venue = Deaf()
+    venue.reply = Answer(Reply.UNKNOWN, "no answer")
+    silent(tmp_path)
+    dog, _ = dog_of(tmp_path, venue, symbols=NAMES)
+    while dog.acts == 0:
+        dog.step()
+    for _ in range(3):
+        dog._sweep_ns = 0
+        dog.step()
+    listed = [asked for asked in venue.asked if asked in NAMES]
+    assert listed[:2] == ["S0", "S1"]
+    assert listed[2:5] == ["S2", "S0", "S1"]
+    assert listed[5:8] == ["S2", "S0", "S1"]
+    dog._end()
+
+
+@pytest.mark.req("DOL-WATCH-007", "DOL-WATCH-006")
+def test_many_that_cannot_be_listed_together_are_listed_one_by_one():
+    many = tuple(f"S{number}" for number in range(TOGETHER + 1))
+    stop = Working("S7", "2", "c2", "SELL", True, False)
+    first, other = entry(1)._replace(symbol="S7"), entry(3)._replace(symbol="S9")
+    venue = Paper((first, stop, other, other._replace(id="4")))
+    found = sweep(venue, many, everything=False)
+    assert venue.asked == ["list", "cancel 1", "cancel all S9"]
+    assert (found.known, found.clear, found.said["spared"]) == (True, False, 1)
+    venue = Paper(Unknown("HTTP 500"), *[()] * TOGETHER, (stop._replace(symbol=many[-1]),))
+    found = sweep(venue, many, everything=False)
+    assert venue.asked == ["list"] * (TOGETHER + 2)
+    assert (found.known, found.clear, found.said["spared"]) == (True, True, 1)
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------

@@ -346,3 +346,33 @@ def test_a_venue_that_refuses_the_first_look_is_swept_after_its_pause(tmp_path, 
     assert set(wide.working()) == stops
     assert wide.weight.early == 0
     assert wide.weight.refused >= 1
+
+
+@pytest.mark.req("DOL-WATCH-007", "DOL-WATCH-001")
+def test_four_hundred_symbols_are_listed_at_once_within_the_weight(tmp_path):
+    names = tuple(f"T{number:03d}USDT" for number in range(400))
+    made = [Symbol(name, name[:4], *map(Decimal, ("0.01", "0.001", "2500.00", "2500.01"))) for name in names]
+    with Exchange(made) as exchange:
+        call = caller(exchange)
+        for name in names:
+            status, body = call.order("BUY", "0.010", symbol=name, price="2000.00", newClientOrderId=f"entry-{name}")
+            assert status == 200, body
+        held = names[::50]
+        for name in held:
+            assert call.order("BUY", "0.010", symbol=name)[0] == 200
+            stop = {"symbol": name, "price": "2900.00", "reduceOnly": "true", "newClientOrderId": f"stop-{name}"}
+            assert call.order("SELL", "0.010", **stop)[0] == 200
+        exchange.weight.used = 0
+        exchange.weight.limit = 2_400
+        with child(tmp_path) as process, watchdog(tmp_path, exchange, "--countdown-ms", 0, symbols=names) as dog:
+            dog.until("sees: beats")
+            before = len(exchange.tape.requests())
+            process.send("SIGKILL")
+            dog.until("done:", 120)
+            dog.send("SIGTERM")
+            assert dog.ended() == 0
+        assert set(exchange.working()) == {f"stop-{name}" for name in held}
+        asked = [entry.what for entry in exchange.tape.requests()[before:]]
+        assert asked.count("DELETE /fapi/v1/order") == len(names)
+        assert asked.count("GET /fapi/v1/openOrders") <= 5  # the first look, one at once behind it, two empty ones
+        assert exchange.weight.refused == 0

@@ -11,7 +11,7 @@ and countdownCancelAll spare no reduce-only order.
 Each request has a weight, and an address may spend so much in a minute of the server's clock; each answer says how much
 is spent (X-MBX-USED-WEIGHT-1M), by the trading process too. Who goes on after a 429 is shut out (418), and the trading
 process with him: so nothing is sent before the time that such an answer names is over. One symbol is listed for 1, all
-of them for 40.
+of them for 40: more than 40 symbols are listed at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from dolphin.watchdog.venue import Answer, Held, Reply, Unknown, Working
+from dolphin.watchdog.venue import TOGETHER, Answer, Held, Reply, Unknown, Working
 
 URL: Final = "https://fapi.binance.com"
 TIMEOUT_S: Final = 2.0
@@ -40,6 +40,8 @@ HOLD_S_MAX: Final = 300.0
 RECV_WINDOW_MS: Final = 5_000
 LISTING_WEIGHT: Final = 2
 """Of one symbol: its orders, and its conditional ones."""
+LISTING_ALL_WEIGHT: Final = LISTING_WEIGHT * TOGETHER
+"""Of all symbols of the account."""
 SHARE: Final = 1_200
 """What listing may spend a minute: half of what Binance accepts from one address."""
 SPENT: Final = 2_000
@@ -67,6 +69,7 @@ class Said(NamedTuple):
     code: int
     text: str
     hold_s: float = 0.0
+    away: bool = False
 
     @property
     def good(self) -> bool:
@@ -111,17 +114,21 @@ class Binance:
     # --- the port -----------------------------------------------------------------------------------------------------
 
     def open_orders(self, symbols: Sequence[str]) -> tuple[Working, ...] | Unknown:
-        """See `Venue`. One symbol at a time: all of them at once cost as much as twenty."""
+        """See `Venue`. One symbol at a time, or the whole account at once where that is cheaper."""
+        asked: list[dict[str, str]] = [{"symbol": symbol} for symbol in symbols]
+        if len(symbols) > TOGETHER:
+            asked = [{}]
+        wanted = frozenset(symbols)
         found: list[Working] = []
-        for symbol in symbols:
+        for params in asked:
             for path, conditional in (("/fapi/v1/openOrders", False), ("/fapi/v1/openAlgoOrders", True)):
-                said = self._asked("GET", path, {"symbol": symbol})
+                said = self._asked("GET", path, params)
                 if conditional and said.status == NOT_FOUND:
                     continue  # a venue without such a service has no such orders
                 if not said.good:
-                    return Unknown(f"{path}: {said.text}")
+                    return Unknown(f"{path}: {said.text}", said.away)
                 try:
-                    found += [_working(row, conditional) for row in said.body if row["symbol"] == symbol]
+                    found += [_working(row, conditional) for row in said.body if row["symbol"] in wanted]
                 except (KeyError, TypeError) as error:
                     return Unknown(f"{path}: makes no sense ({type(error).__name__}: {error})")
         return tuple(found)
@@ -156,7 +163,7 @@ class Binance:
     def pause_s(self, symbols: Sequence[str]) -> float:
         """See `Venue`: its share of the weight, what is spent already, and what the venue has asked for."""
         now_ms = self._server_ms()
-        weight = len(symbols) * LISTING_WEIGHT
+        weight = min(len(symbols) * LISTING_WEIGHT, LISTING_ALL_WEIGHT)
         pause_s = weight * 60 / SHARE
         if self._used_minute == now_ms // MINUTE_MS and self._used + weight > SPENT:
             pause_s = max(pause_s, (MINUTE_MS - now_ms % MINUTE_MS) / 1_000)
@@ -212,7 +219,7 @@ class Binance:
         while it was idle is opened again, once.
         """
         if self._held_s():
-            return Said(HTTP_LIMITS[-1], None, 0, "the venue asked for a pause")
+            return Said(HTTP_LIMITS[-1], None, 0, "the venue asked for a pause", away=True)
         fresh = self._wire is None
         said = self._exchanged(method, path, params, signed, timeout_s)
         if said.status == 0 and not fresh and said.hold_s < 0:
@@ -238,7 +245,7 @@ class Binance:
             self.close()
             closed = isinstance(error, http.client.RemoteDisconnected | ConnectionError)
             text = f"no answer ({type(error).__name__}: {error})"
-            return Said(0, None, 0, text, -1.0 if closed else 0.0)
+            return Said(0, None, 0, text, -1.0 if closed else 0.0, away=True)
         if answer.will_close:
             self.close()
         used = answer.headers.get(USED, "")

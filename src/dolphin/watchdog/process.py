@@ -68,6 +68,7 @@ class Watchdog:
         self._arming = arming
         self._log = log
         self._tell = tell
+        self._symbols = tuple(settings.symbols)
         self._here = identity()
         self._eye = Eye(self._here, settings.missed)
         self._path = str(settings.state_dir / HEARTBEAT)
@@ -241,7 +242,10 @@ class Watchdog:
     def _pass(self) -> Pass:
         settings = self._settings
         calm = self._gone and self._clear >= CLEAR_TWICE
-        found = sweep(self._venue, settings.symbols, everything=settings.everything, dry=settings.dry, calm=calm)
+        found = sweep(self._venue, self._symbols, everything=settings.everything, dry=settings.dry, calm=calm)
+        if found.ended:  # the next pass begins behind it: one symbol that gets no answer must not keep others waiting
+            at = self._symbols.index(found.ended) + 1
+            self._symbols = self._symbols[at:] + self._symbols[:at]
         if found.clear or (settings.dry and found.known):
             self._clear += 1
         elif found.known or not calm:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from dolphin.watchdog.venue import Answer, Reply, Unknown, Venue, Working
+from dolphin.watchdog.venue import TOGETHER, Answer, Reply, Unknown, Venue, Working
 
 AGAIN_S: Final = 0.25
 CALM_S: Final = 1.0
@@ -19,52 +19,76 @@ NAMED_MAX: Final = 50
 
 class Pass(NamedTuple):
     """One pass. `known`: the venue listed the orders of every symbol; `clear`: and none of them should go, before any
-    cancel. `said`: for the log.
+    cancel. `said`: for the log. `ended`: the symbol at which the venue was away; empty where it got to the last one.
     """
 
     known: bool
     clear: bool
     said: dict[str, Any]
+    ended: str = ""
 
 
 def sweep(venue: Venue, symbols: Sequence[str], *, everything: bool, dry: bool = False, calm: bool = False) -> Pass:
-    """List and cancel once, symbol by symbol. `everything`: reduce-only orders too. `dry`: list only.
+    """List and cancel once: many symbols are listed together, few, or where that fails, one by one. `everything`:
+    reduce-only orders too. `dry`: list only.
 
     `calm`: nothing was left when one looked last, and nobody has run since who could send more. A symbol that cannot be
-    listed is then only looked at again; else all of it is cancelled, what protects a position too.
+    listed is then only looked at again; else all of it is cancelled, what protects a position too. A venue that gives
+    no answer, to the cancel neither, ends the pass: each further symbol would wait as long for nothing.
     """
+    groups: list[Sequence[str]] = [(symbol,) for symbol in symbols]
+    if len(symbols) > TOGETHER:
+        groups.insert(0, symbols)
     listed: list[Working] = []
     going: list[Working] = []
     answers: list[Answer] = []
     unknown: dict[str, str] = {}
-    for symbol in symbols:
-        found = venue.open_orders((symbol,))
-        if isinstance(found, Unknown):
+    ended = ""
+    for group in groups:
+        found = venue.open_orders(group)
+        if not isinstance(found, Unknown):
+            gone = [order for order in found if everything or not order.reducing]
+            listed += found
+            going += gone
+            if not dry:
+                answers += _cancelled(venue, found, gone)
+            if len(group) == len(symbols):
+                break
+        elif len(group) == 1:
+            (symbol,) = group
             unknown[symbol] = found.why
+            away = found.away
             if not dry and not calm:
                 answers.append(venue.cancel_all(symbol))
-            continue
-        gone = [order for order in found if everything or not order.reducing]
-        listed += found
-        going += gone
-        if gone and not dry:
-            answers += _cancelled(venue, found, gone)
+                away = away and answers[-1].reply == Reply.UNKNOWN
+            if away:
+                ended = symbol
+                unknown |= dict.fromkeys(symbols[symbols.index(symbol) :], found.why)
+                break
     said: dict[str, Any] = {"orders": len(listed), "going": _named(going), "spared": len(listed) - len(going)}
     if unknown:
-        said["unknown"] = list(unknown)
+        said["unknown"] = sorted(unknown)[:NAMED_MAX]
         said["because"] = next(iter(unknown.values()))
     if len(unknown) == len(symbols):
         said["orders"] = "unknown"
     if answers:
         said["answers"] = _tally(answers)
-    return Pass(not unknown, not unknown and not going, said)
+    return Pass(not unknown, not unknown and not going, said, ended)
 
 
 def _cancelled(venue: Venue, listed: Sequence[Working], going: Sequence[Working]) -> list[Answer]:
-    """One call for the symbol where none of its orders is spared, else one an order."""
-    if len(going) == len(listed) > 1:
-        return [venue.cancel_all(going[0].symbol)]
-    return [venue.cancel(order) for order in going]
+    """One call for a symbol where none of its orders is spared, else one an order."""
+    answers: list[Answer] = []
+    rest = Counter(order.symbol for order in listed)
+    gone: dict[str, list[Working]] = {}
+    for order in going:
+        gone.setdefault(order.symbol, []).append(order)
+    for symbol, orders in gone.items():
+        if len(orders) == rest[symbol] > 1:
+            answers.append(venue.cancel_all(symbol))
+        else:
+            answers += [venue.cancel(order) for order in orders]
+    return answers
 
 
 def held(venue: Venue, symbols: Sequence[str]) -> dict[str, Any]:

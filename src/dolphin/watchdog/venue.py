@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+TOGETHER: Final = 40
+"""More symbols than these are listed in one call: for so many that is the cheaper way."""
 
 
 class Reply(Enum):
@@ -27,9 +30,10 @@ class Answer(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """What was asked could not be learnt, and why."""
+    """What was asked could not be learnt, and why. `away`: the venue gave no answer, or asked for a pause."""
 
     why: str
+    away: bool = False
 
 
 class Working(NamedTuple):
