@@ -14,7 +14,7 @@ from nautilus_trader.model.enums import OrderType
 from dolphin.kernel.events import Order
 from dolphin.kernel.units import MICRO
 from dolphin.nautilus.book import Book
-from dolphin.nautilus.counting import contingency
+from dolphin.nautilus.counting import in_parts, member
 from dolphin.nautilus.translate import (
     TAKES,
     TAKES_AT_ONCE,
@@ -160,13 +160,16 @@ class Asker:
 
     def whole(self, command: Any) -> list[Asked]:
         """A list with contingencies: one question for each side, on its aggregate; each counts those before it."""
+        book = self._book
         self.catch_up()
         self._settle()
         orders = command.order_list.orders
         apart = frozenset([order.client_order_id.value for order in orders])
         asked = []
         before = 0
-        for part in _parts(orders):
+        for part in in_parts(
+            orders, lambda each: book.found(each.instrument_id, each.strategy_id, command.position_id)
+        ):
             made = self._part(part, command.position_id, apart, before)
             asked.append(made)
             before += made.event.lots * made.event.value_u // MICRO + 1
@@ -196,7 +199,7 @@ class Asker:
         at_once: dict[str, int] = {}
         reduce_only = 1
         for each in part:
-            key = _member(each)
+            key = member(each)
             members[key] = max(members.get(key, 0), self._lots(each, each.quantity, scale))
             style = self._style(each, scale, side, None)
             if style == TAKES:
@@ -343,52 +346,3 @@ def _worse(one: int, other: int) -> int:
     if TAKES in (one, other):
         return TAKES
     return max(one, other)
-
-
-def _member(order: Any) -> str:
-    """Members of one OCO or OUO group share a name."""
-    name = contingency(order)
-    if name:
-        return name
-    return str(order.client_order_id.value)
-
-
-def _parts(orders: list[Any]) -> list[list[Any]]:
-    """The orders of a list by side and instrument, without children that together are not more than their parent."""
-    undone = _undoing(orders)
-    parts: dict[tuple[str, int], list[Any]] = {}
-    for order in orders:
-        if order.client_order_id.value not in undone:
-            parts.setdefault((order.instrument_id.value, side_of(order)), []).append(order)
-    return list(parts.values())
-
-
-def _undoing(orders: list[Any]) -> set[str]:
-    """The children that only undo their parents: in sum no larger, a contingent group as its largest member."""
-    parents = {order.client_order_id.value: order for order in orders}
-    counted: dict[str, dict[str, Any]] = {}
-    found = set()
-    for order in orders:
-        parent_id = order.parent_order_id
-        if parent_id is None:
-            continue
-        parent = parents.get(parent_id.value)
-        if parent is None:
-            continue
-        if not _opposes(order, parent):
-            continue
-        members = dict(counted.get(parent_id.value, {}))
-        quantity = order.quantity.as_decimal()
-        members[_member(order)] = max(members.get(_member(order), 0), quantity)
-        if sum(members.values()) <= parent.quantity.as_decimal():
-            counted[parent_id.value] = members
-            found.add(order.client_order_id.value)
-    return found
-
-
-def _opposes(order: Any, parent: Any) -> bool:
-    if parent.instrument_id != order.instrument_id:
-        return False
-    if parent.is_quote_quantity != order.is_quote_quantity:
-        return False
-    return bool(parent.side != order.side)

@@ -8,7 +8,8 @@ by their own first fill, or by that of their parent.
 Rules. An order counts until it is closed, in whatever hands it is: open, in flight, emulated, parked at an algorithm,
 held by the venue for its parent; and longer where nobody knows whether it is (unknown.py). Contingent orders (OCO, OUO)
 count as the largest of them. What opposes the position is a resting exit up to its size and an entry beyond; a
-reduce-only order is never an entry, and the children of an unfilled parent are none as far as they only undo it.
+reduce-only order is never an entry, and the children of an unfilled parent are none as far as they only undo what
+that enters. A child that trades on its parent's side counts as if it worked.
 PENDING_CANCEL is no resting exit any more, but still an entry.
 """
 

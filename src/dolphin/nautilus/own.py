@@ -336,13 +336,9 @@ class Own:
 
     def displace(self, group: Group, lots: int, apart: frozenset[str] = frozenset()) -> None:
         """Cancel so many lots of resting exits but these, newest first; never reduce-only ones."""
-        for working in group.exits():
-            if lots <= 0:
-                return
-            if working.cid in apart:
-                continue
-            lots -= working.most()
-            self._host.cancel(working.order)
+        for working in group.displaced(lots, apart):
+            if not working.order.is_closed:  # the other one of two that are linked may have gone with the first
+                self._host.cancel(working.order)
 
     def heard(self, event: Any, order: Any, group: Group | None) -> None:
         """An event of an own order. At its end what remains is asked for, after a rejection not at this very instant.

@@ -168,9 +168,7 @@ class Working:
         parent = self.parent()
         if parent is None:
             return False
-        if not self.held():
-            return False
-        if not counting.undoes(self, parent, self.group):
+        if not counting.undoing(self, self.group):
             return False
         if parent.modifies > 0:  # it may become smaller
             return False
@@ -179,7 +177,9 @@ class Working:
             if other is not self:
                 if (other.order.parent_order_id, other.side) == (self.order.parent_order_id, self.side):
                     counting.larger(members, other)
-        return sum(members.values()) <= parent.lots
+        if self.reduce_only:
+            return sum(members.values()) <= parent.lots
+        return sum(members.values()) <= counting.entered(parent, self.group)
 
 
 class Sums(NamedTuple):
@@ -241,7 +241,7 @@ class Group:
                 if working.side * self.lots < 0:  # one from which the position has turned away covers no exit of it
                     own += working.lots
                 continue
-            if working.held():
+            if counting.undoing(working, self):
                 if not working.reduce_only:
                     waiting.append(working)
                 continue
@@ -261,11 +261,15 @@ class Group:
                 counting.larger(buy, working)
             else:
                 counting.larger(sell, working)
-        for side, lots in counting.waiting(waiting, self):
-            if side > 0:
-                buy[f"waiting {len(buy)}"] = lots
+        for number, (side, lots) in enumerate(counting.waiting(waiting, self)):
+            key = f"waiting {number}"
+            if side * self.lots < 0:
+                exits[key] = lots
+                plain[key] = lots
+            elif side > 0:
+                buy[key] = lots
             else:
-                sell[f"waiting {len(sell)}"] = lots
+                sell[key] = lots
         beyond = counting.beyond(sum(plain.values()), sum(protective.values()), abs(self.lots))
         if self.lots > 0:
             return Sums(sum(exits.values()), own, sum(buy.values()), sum(sell.values()) + beyond, leaving)
@@ -280,7 +284,24 @@ class Group:
         for working in reversed(self.orders.values()):
             if working.side * self.lots < 0:
                 if _may_go(working):
-                    found.append(working)
+                    if not counting.undoing(working, self):  # it does not rest yet, and makes no room
+                        found.append(working)
+        return found
+
+    def displaced(self, lots: int, apart: frozenset[str]) -> list[Working]:
+        """Which of them go for so many lots, but these: contingent ones are the largest of them, and go together."""
+        found = []
+        gone: dict[str, int] = {}
+        for working in self.exits():
+            if working.cid in apart:
+                continue
+            if working.key not in gone:
+                if lots <= 0:
+                    continue
+            before = gone.get(working.key, 0)
+            gone[working.key] = max(before, working.most())
+            lots -= gone[working.key] - before
+            found.append(working)
         return found
 
     def arriving(self) -> bool:
@@ -296,10 +317,12 @@ class Group:
     def increasing(self) -> list[Working]:
         """Working orders that a HIBERNATE or a kill cancels: all but the guard's own and what protects the position.
 
-        Of the opposing orders that are not reduce-only the oldest stay, up to the position's size.
+        Of the opposing orders that are not reduce-only the oldest stay, up to the position's size; contingent ones are
+        the largest of them. What only undoes a parent goes with it.
         """
         found = []
         left = abs(self.lots)
+        kept: dict[str, int] = {}
         for working in self.orders.values():
             if working.own:
                 continue
@@ -311,11 +334,16 @@ class Group:
                 continue
             if working.reduce_only:
                 continue
-            if working.most() > left:
+            if counting.undoing(working, self):
                 found.append(working)
                 continue
-            if not working.contingency:
-                left -= working.most()
+            before = kept.get(working.key, 0)
+            largest = max(before, working.most())
+            if largest - before > left:
+                found.append(working)
+                continue
+            left -= largest - before
+            kept[working.key] = largest
         return found
 
 
