@@ -128,6 +128,9 @@ def beside(parts, scales, told):
     """The real guard, with these scales; what is told is kept."""
     return SimpleNamespace(
         guard=parts.guard,
+        values=parts.values,
+        flow=parts.flow,
+        settings=parts.settings,
         scales=scales,
         actor=SimpleNamespace(tell=lambda what, text: told.append((what, text))),
     )

@@ -12,11 +12,12 @@ from copy import deepcopy
 from typing import Any, Final
 
 from dolphin.audit.gate import Wrong
-from dolphin.journal import Record
+from dolphin.journal import Record, integer
 from dolphin.journal.entries import Accounts
 
 ONCE: Final = "DOL-LEDGER-002"
 CLOSING: Final = "DOL-LEDGER-003"
+UNKNOWN: Final = "DOL-LEDGER-007"
 
 
 class Sessions:
@@ -60,6 +61,16 @@ class Sessions:
             return Wrong("again", "no such field", str(data["again"]), ONCE, "its order has no fill of this trade id")
         return None
 
+    def balance(self, data: Mapping[str, Any]) -> Wrong | None:
+        """A balance that no record explains: by the ledger it is what the records before it come to."""
+        whole = self.whole.money(str(data["currency"]))
+        if whole is None or whole != integer(data["ledger"]):
+            return Wrong("ledger", str(whole), str(data["ledger"]), UNKNOWN, "the fold of the records before it")
+        apart = integer(data["account"]) - integer(data["ledger"])
+        if apart != integer(data["apart"]):
+            return Wrong("apart", str(apart), str(data["apart"]), UNKNOWN, "the account's less the ledger's")
+        return None
+
     def close(self, data: Mapping[str, Any]) -> Wrong | None:
         """The checksum that the guard has kept, where it says one."""
         for field, fold in (("accounts", self.whole), ("ledger", self.run)):
@@ -85,6 +96,7 @@ class Sessions:
                 }
                 for line in whole.lines()
             ],
+            "unexplained": str(whole.unexplained),
             "checksum": whole.digest(),
         }
 
@@ -97,6 +109,8 @@ def rows(figures: Mapping[str, Any]) -> list[str]:
     head = f"{figures['fills']:,} fills, fees {fees or '0'}, deposits {int(figures['capital']):,}"
     if figures["again"]:
         head += f", {figures['again']:,} came again and were not counted"
+    if int(figures["unexplained"]):
+        head += f", {int(figures['unexplained']):+,} in the account that no record explains"
     found = [f"{head} (minor units); {figures['checksum']}"]
     for line in figures["instruments"]:
         profit = "not known" if line["realised"] is None else f"{int(line['realised']):,} {line['currency']}"

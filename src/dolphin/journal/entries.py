@@ -40,6 +40,9 @@ SCALES: Final = "scales"
 """What the NOTE of a start says whose instruments or scales are not those that the journal has."""
 
 
+BALANCE: Final = "balance"
+"""What the NOTE says that tells of a balance which no record explains: from there on the ledger counts it."""
+
 APART: Final = "third book apart"
 """What the NOTE says that names the differences of the third book which an operator has re-armed over: all of them."""
 
@@ -96,7 +99,8 @@ class Accounts:
     """The books that the records of a journal make. `again`: fills that came again, and were not counted.
     `inexact`: instruments of which profit is not known. `opened`: the balance before the first record, minor units;
     None: no record says it. `known`: order and trade ids of the last fills, the oldest first. `apart`: lots that the
-    third book has more than the ledger, by instrument, where an operator knows of it.
+    third book has more than the ledger, by instrument, where an operator knows of it. `unexplained`: minor units that
+    the account had more than the ledger, and nobody knew why.
     """
 
     def __init__(self) -> None:
@@ -109,6 +113,7 @@ class Accounts:
         self.simulated = False
         self.known: dict[tuple[str, str], None] = {}
         self.apart: dict[str, int] = {}
+        self.unexplained = 0
 
     def each(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take one record. KeyError, TypeError or ValueError where a field is missing or none of its kind."""
@@ -159,6 +164,8 @@ class Accounts:
         said = canonical(self.books)
         if self.opened is not None:
             said = f"{said}\nopened {self.opened}"
+        if self.unexplained != 0:
+            said = f"{said}\nunexplained {self.unexplained}"
         return hashlib.sha256(said.encode()).hexdigest()[:DIGEST_CHARS]
 
     def lines(self) -> list[Line]:
@@ -175,12 +182,13 @@ class Accounts:
         return found
 
     def money(self, currency: str) -> int | None:
-        """What a margin account in this currency should hold, minor units: what it began with, flows, profit less fees.
+        """What a margin account in this currency should hold, minor units: what it began with, flows, profit less fees,
+        and what was told as unexplained.
         None: nobody knows what it began with, a profit is not known, or something is in another currency.
         """
         if self.opened is None:
             return None
-        total = self.opened + self.books.capital
+        total = self.opened + self.books.capital + self.unexplained
         for code, fee in self.books.fees.items():
             if code != currency:
                 return None
@@ -222,6 +230,8 @@ class Accounts:
                 self.known.clear()
         elif what == OPENING:
             self._opening(data)
+        elif what == BALANCE:
+            self.unexplained += integer(data["apart"])
         elif what == APART:
             self.apart = {str(name): integer(lots) for name, lots in data["lots"].items()}
         elif what == SCALES:

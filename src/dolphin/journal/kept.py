@@ -18,7 +18,9 @@ FIELDS: Final = (
 )  # fmt: skip
 
 APART: Final = "apart"
-"""A field that came later, and stands only where there is something in it."""
+UNEXPLAINED: Final = "unexplained"
+LATER: Final = (APART, UNEXPLAINED)
+"""Fields that came later, and stand only where there is something in them."""
 
 
 def plain(accounts: Accounts) -> dict[str, object]:
@@ -43,6 +45,8 @@ def plain(accounts: Accounts) -> dict[str, object]:
     }
     if accounts.apart:
         found[APART] = dict(accounts.apart)
+    if accounts.unexplained != 0:
+        found[UNEXPLAINED] = accounts.unexplained
     return found
 
 
@@ -50,13 +54,15 @@ def restored(value: object) -> Accounts:
     """What `plain` wrote. Malformed names the field that is not as it would have written it."""
     said = _object("ledger", value)
     fields = list(FIELDS)
-    if APART in said:
-        fields.append(APART)
+    for name in LATER:
+        if name in said:
+            fields.append(name)
     if list(said) != fields:
         raise Malformed("ledger", ", ".join(fields), ", ".join(said))
     made = Accounts()
     for name, lots in _object("ledger.apart", said.get(APART, {})).items():
         made.apart[name] = integer(f"ledger.apart.{name}", lots)
+    made.unexplained = integer("ledger.unexplained", said.get(UNEXPLAINED, 0))
     simulated = integer("ledger.simulated", said["simulated"])
     if simulated not in (0, 1):
         raise Malformed("ledger.simulated", "0 or 1", simulated)

@@ -25,6 +25,7 @@ _CHOICES: Final = {
     "durability": ("write", "power"),
     "resume": ("auto", "always", "never"),
     "flows": ("deposits", "all", "announced"),
+    "balance": ("off", "passive", "on"),
     "kill_signal": ("", "SIGUSR1", "SIGUSR2", "SIGHUP"),
 }
 
@@ -47,6 +48,9 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     never; None: as `position_sync_interval` of the limits says, else every 5 s.
     `third_book`: a file of a third book of record, held against the ledger at the same time; empty: none.
     `third_book_stale_ms`: what it says is nothing any more after this, in real ms.
+    `balance`: live, whether the account's balance is held against the ledger's too: `off`; `passive`, what no record
+    explains is told and journalled; `on`, it is a ledger desync besides. `balance_tolerance_bp`: what of the balance
+    may be unexplained, in bp.
     `unknown_ms`: live, so long an order of unknown fate counts (unknown.py), in real ms; 0: not at all.
     `segment_mib`: the journal goes on in a new file once it has so many MiB, at its next checkpoint.
     `segments_kept`: how many of the files before it stay. `segments_kept_days`: how long, by the host's clock. What
@@ -73,6 +77,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     unknown_ms: int = 10_000
     third_book: str = ""
     third_book_stale_ms: int = 60_000
+    balance: str = "passive"
+    balance_tolerance_bp: int = 1
     segment_mib: int = 256
     segments_kept: int = 0
     segments_kept_days: int = 0
@@ -103,6 +109,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
             raise ConfigError(f"unknown_ms: found {self.unknown_ms}; accepted: 0 (they do not count) or more")
         if self.third_book_stale_ms <= 0:
             raise ConfigError(f"third_book_stale_ms: found {self.third_book_stale_ms}; accepted: 1 or more")
+        if self.balance_tolerance_bp < 0:
+            raise ConfigError(f"balance_tolerance_bp: found {self.balance_tolerance_bp}; accepted: 0 or more")
         if self.segments_kept < 0:
             raise ConfigError(f"segments_kept: found {self.segments_kept}; accepted: 0 (all) or more")
         for limit in (self.segments_kept_days, DAYS_MAX - self.segments_kept_days):

@@ -27,6 +27,7 @@ from dolphin.kernel.reasons import Cause
 from dolphin.kernel.units import NS_PER_MS
 from dolphin.nautilus.fills import Fills
 from dolphin.nautilus.ledger_start import shown_in
+from dolphin.nautilus.money import Money
 from dolphin.nautilus.third import Third
 from dolphin.nautilus.translate import Scale
 
@@ -88,6 +89,7 @@ class Reconcile:
         self._problem = ""
         self._said = ""
         self._unknown: list[str] = []
+        self.money = Money(parts, fills)
         self.looks = 0
 
     def look(self, now_ns: int) -> None:
@@ -106,8 +108,7 @@ class Reconcile:
         """A look that was asked for. `rows`: instrument, lots of the ledger, of Nautilus, of the third book; no number
         where that cannot be compared. `inflight`: orders because of which the look is none. `third`: why that book says
         nothing. `unknown`: instruments in it that are not loaded. `same`: whether all lots that could be compared are.
-        `money`: the balance by the ledger and the account's, minor units; it accuses nobody, since funding and interest
-        have no record.
+        `money`: the balance by the ledger and the account's, minor units (money.py).
         """
         inflight = self._cache.orders_inflight_count()
         rows = self._take(now_ns)
@@ -118,21 +119,8 @@ class Reconcile:
                     same = False
         return {
             "rows": rows, "inflight": inflight, "third": self._said, "unknown": self._unknown, "same": same,
-            "money": self._money(), "fills": self._guard.accounts.books.fills,
+            "money": self.money.both(), "fills": self._guard.accounts.books.fills,
         }  # fmt: skip
-
-    def _money(self) -> tuple[int | None, int | None]:
-        """The balance by the ledger, where it can be known, and the account's."""
-        values = self._parts.values
-        account = values.account
-        if account is None:
-            return None, None
-        held = values.balance()
-        if not account.is_margin_account:  # what was bought has left the balance
-            return None, held
-        if account.base_currency != values.base:
-            return None, held
-        return self._guard.accounts.money(values.base.code), held
 
     def _take(self, now_ns: int) -> list[list[Any]]:
         """One look at all books, and what it accuses; all rows in which anything stands."""
@@ -142,6 +130,7 @@ class Reconcile:
             self._stated.none()
             return []
         self.looks += 1
+        self.money.look(now_ns)
         counted = {name: total.lots for name, total in by_instrument(self._guard.accounts.books).items()}
         shown = self._apart(counted)
         for name, lots in self._shown.took(shown).items():
