@@ -189,6 +189,9 @@ def put(new: object, *path: Any) -> Callable[[Any], None]:
         (put({}, "ledger", "apart"), "data"),
         (put("x", "ledger", "unexplained"), "ledger.unexplained"),
         (put(0, "ledger", "unexplained"), "data"),
+        (put([1, 2, 3], "ledger", "day"), "ledger.day"),
+        (put(5, "ledger", "day"), "ledger.day"),
+        (put([1, 2, 3, "x"], "ledger", "day"), "ledger.day"),
     ],
 )
 def test_it_is_read_strictly(book: Folding, change: Callable[[Any], None], field: str) -> None:
@@ -238,12 +241,14 @@ def test_the_ledger_comes_back_with_all_that_it_goes_on_from() -> None:
     aside.each("FILL", fill("P", 1, 5, "0"))
     aside.each("FLOW", {"flow": "9007199254740993"})
     aside.each("NOTE", {"what": "third book apart", "lots": {"I": "-9007199254740993"}})
+    aside.each("NOTE", {"what": "day", "day": 9, "equity": 8, "mark": 7, "capital": 6})
     aside.each("NOTE", {"what": "balance", "apart": "-9007199254740993"})
     found = back(data(STATE, aside)).aside.accounts
     was = aside.accounts
     assert (found.books, found.units, found.known, found.again) == (was.books, was.units, was.known, 1)
     assert (found.inexact, found.found, found.opened, found.simulated) == ({"I"}, {"F"}, 77, False)
     assert (found.apart, found.unexplained) == ({"I": -9007199254740993}, -9007199254740993)
+    assert found.day == (9, 8, 7, 6)
     for accounts in (found, was):
         accounts.each("FILL", fill("P", -1, 5, "9", "1.75"))
         accounts.each("FILL", fill("P", -1, 5, "0"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dolphin.journal import entries
-from dolphin.journal.entries import Accounts, Line, Unit, price_units
+from dolphin.journal.entries import Accounts, Day, Line, Unit, price_units
 
 HEADER = {
     "host": "live",
@@ -226,6 +226,16 @@ def test_scales_that_do_not_fit_make_profit_unknown(other: dict[str, Any]) -> No
     made.each("FILL", fill("1"))
     made.each("NOTE", scale(**other))
     assert made.lines()[0].exact == 0
+
+
+@pytest.mark.req("DOL-LEDGER-008")
+def test_what_came_and_went_is_not_what_a_day_has_made() -> None:
+    made = accounts()
+    made.each("FLOW", {"flow": 70})
+    made.each("NOTE", {"what": "day", "day": 3, "equity": "1000", "mark": 1_200, "capital": 70})
+    made.each("FLOW", {"flow": -30})
+    assert made.day == Day(3, 1_000, 1_200, 70)
+    assert made.made_since(made.day, 965) == -5
 
 
 def test_old_fills_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,7 @@ def test_a_backtest_compares_when_it_is_asked(tmp_path):
     assert found[1]["rows"] == [[NAME, 9_000, 9_000, None]]
     assert found[2] == {
         "ok": True, "verb": "reconcile", "rows": [], "inflight": 2, "third": "", "unknown": [],
-        "same": True, "money": [None, 99_999_988], "fills": 1,
+        "same": True, "money": [None, 99_999_988], "day": {}, "fills": 1,
     }  # fmt: skip
     assert found[3]["ok"] is False
     assert cli.told(found[0]) == ["nothing is held in any book", "in lots; the same"]
@@ -187,7 +187,16 @@ UNEXPLAINED = "which no record explains (funding, interest, what was not announc
     ],
 )
 def test_the_balance_is_shown_where_both_know_it(money, says):
-    answer = {"rows": [], "inflight": 0, "third": "", "unknown": [], "same": True, "money": money, "fills": 3}
+    answer = {
+        "rows": [],
+        "inflight": 0,
+        "third": "",
+        "unknown": [],
+        "same": True,
+        "money": money,
+        "day": {},
+        "fills": 3,
+    }
     assert cli.told(answer) == ["nothing is held in any book", *says, "in lots; the same"]
 
 
@@ -325,7 +334,7 @@ def test_a_writer_whose_clock_is_late_is_told_once_however_often_it_writes(tmp_p
     ]  # fmt: skip
 
 
-NO_MONEY = {"money": [None, 100_000_000], "fills": 0}
+NO_MONEY = {"money": [None, 100_000_000], "day": {}, "fills": 0}
 GOOD = '{"as_of":"2026-11-21T23:00:05.000001+01:00","positions":{"A":"-0.250","B":"3"}}'
 
 

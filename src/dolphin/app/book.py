@@ -17,6 +17,7 @@ from dolphin.app.errors import UserError
 from dolphin.app.status_json import HEADER_FIELDS, first_wrong
 from dolphin.journal import codec, encode, folding
 from dolphin.journal.checkpoint import read_checkpoint
+from dolphin.journal.entries import Accounts
 from dolphin.journal.kinds import CHECKPOINT, NOTE
 from dolphin.journal.recovery import Recovery
 from dolphin.kernel.events import EVENTS
@@ -31,7 +32,7 @@ _AUDIT: Final = "run `trace-audit` on it"
 class Folded:
     """A book as its journal makes it. `waiting`: positions written in ADOPT that nobody has decided on. `kill_texts`:
     the causes that operators gave, by episode, the first of one first. `begun`: the checkpoint from which it was
-    folded, 0: the header. `limits`: the pre-trade limits in force.
+    folded, 0: the header. `limits`: the pre-trade limits in force. `accounts`: the ledger.
     """
 
     header: Mapping[str, Any]
@@ -42,6 +43,7 @@ class Folded:
     kill_texts: dict[int, list[str]]
     begun: int
     limits: dict[str, Any]
+    accounts: Accounts
 
 
 def folded(path: Path) -> tuple[Recovery, Folded]:
@@ -55,7 +57,15 @@ def folded(path: Path) -> tuple[Recovery, Folded]:
     assert made.state is not None
     aside = made.aside
     return recovery, Folded(
-        made.header, made.policy, made.state, aside.waiting, aside.gross, aside.kill_texts, made.begun, aside.limits
+        made.header,
+        made.policy,
+        made.state,
+        aside.waiting,
+        aside.gross,
+        aside.kill_texts,
+        made.begun,
+        aside.limits,
+        aside.accounts,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
 from dolphin.app.operator import ask, book_parser, refused
 from dolphin.app.state_dir import checked, holder
+from dolphin.app.status import day_line
 
 _WHAT: Final = """\
 Ask a running book to hold its ledger against the other books now: the positions that Nautilus shows, and the third book
@@ -67,6 +68,8 @@ def told(answer: Mapping[str, Any]) -> list[str]:
         lines.append(f"the third book names what is not loaded here, not compared: {', '.join(answer['unknown'])}")
     ledger, account = answer["money"]
     lines += _money(ledger, account, answer["fills"])
+    if answer["day"]:
+        lines.append(f"day, in minor units: {day_line({}, answer['day'])}; mark {int(answer['day']['mark']):,}")
     lines.append("in lots; the same" if answer["same"] else "in lots; they differ")
     return lines
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -88,6 +88,8 @@ def _current(guard: dict[str, Any], who: Holder) -> dict[str, Any]:
     refused = guard.get("journal", {}).get("not_rotated")
     if refused:
         positions["not_rotated"] = refused
+    if guard.get("day"):
+        positions["day"] = guard["day"]
     return {"guard": guard, "unknown_orders": guard.get("unknown", {}), **positions}
 
 
@@ -179,6 +181,10 @@ def _inner(book: Folded, state: State) -> dict[str, Any]:
     if capital.trapped_ns != ABSENT:
         found["trapped_since_ns"] = str(capital.trapped_ns)
         found["rebase_from_ns"] = str(_right_ns(book.policy, capital))
+    began = book.accounts.day
+    if began is not None:
+        made = book.accounts.made_since(began, capital.equity)
+        found["day"] = {"day": str(began.day), "equity": str(began.equity), "mark": str(began.mark), "made": str(made)}
     names = [feed.get("name", "?") for feed in book.header.get("feeds", [])]
     found["feeds"] = [
         {
@@ -227,6 +233,15 @@ def amount(found: Mapping[str, Any], minor: int) -> str:
     return f"{Decimal(minor).scaleb(-digits):,.{digits}f} {found.get('currency', '')}".rstrip()
 
 
+def day_line(found: Mapping[str, Any], day: Mapping[str, Any]) -> str:
+    """What a day has brought so far: `+12.00 USD since it began with 1,000,000.00 USD (2026-11-22, UTC)`."""
+    number = int(day.get("day", 0))
+    date = str(datetime.fromtimestamp(0, UTC).date() + timedelta(number)) if 0 <= number < 10**6 else f"day {number}"
+    made = int(day.get("made", 0))
+    sign = "+" if made > 0 else ""
+    return f"{sign}{amount(found, made)} since it began with {amount(found, int(day.get('equity', 0)))} ({date}, UTC)"
+
+
 def told(found: Mapping[str, Any]) -> str:
     """The status as lines for a terminal."""
     lines = []
@@ -245,6 +260,8 @@ def told(found: Mapping[str, Any]) -> str:
     if "equity" in found:
         held = "flat" if found["flat"] == 1 else f"holding {amount(found, found['gross'])}"
         lines.append(("equity", f"{amount(found, found['equity'])}, {held}"))
+    if "day" in found:
+        lines.append(("day", day_line(found, found["day"])))
     if found.get("guard"):
         journal = _journal_line(found["guard"])
         if journal:

@@ -92,11 +92,13 @@ FIELDS: Final[dict[str, Kind]] = {
     "episode": WHOLE, "cause": TEXT, "posture": TEXT, "confidence_ms": WHOLE, "readings_bp": WHOLES, "equity": AMOUNT,
     "mark": AMOUNT, "drawdown_bp": WHOLE, "flat": FLAG, "positions": COUNTS, "working": WHOLE, "waiting": TEXTS,
     "report": FLAG, "reasons": COUNTS, "failures": WHOLE, "head": TEXT, "journal": OBJECT, "unknown": COUNTS,
+    "day": OBJECT,
 }  # fmt: skip
 JOURNAL_FIELDS: Final[dict[str, Kind]] = {
     "failing": FLAG, "refused": WHOLE, "waiting": WHOLE, "lost": WHOLE, "error": TEXT, "latch_error": TEXT,
     "not_rotated": TEXT,
 }  # fmt: skip
+DAY_FIELDS: Final[dict[str, Kind]] = {"day": AMOUNT, "equity": AMOUNT, "mark": AMOUNT, "made": AMOUNT}
 HEADER_FIELDS: Final[dict[str, Kind]] = {
     "instance": TEXT, "policy_hash": TEXT, "absent": LIST, "feeds": OBJECTS, "instruments": OBJECTS, "currency": TEXT,
     "minor_per_unit": UNIT,
@@ -143,7 +145,8 @@ def _wrong(found: Any) -> str:
     if not isinstance(found, dict):
         return f"expected an object, found {_shown(found)}"
     said = first_wrong(found, FIELDS)
-    return said or first_wrong(found.get("journal", {}), JOURNAL_FIELDS, "journal.")
+    said = said or first_wrong(found.get("journal", {}), JOURNAL_FIELDS, "journal.")
+    return said or first_wrong(found.get("day", {}), DAY_FIELDS, "day.")
 
 
 def first_wrong(found: Mapping[str, Any], kinds: Mapping[str, Kind], before: str = "") -> str:

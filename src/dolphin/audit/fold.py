@@ -22,6 +22,7 @@ from dolphin.audit.finding import (
     effect_requirement,
     found,
 )
+from dolphin.audit.ledger_accounts import ANCHOR
 from dolphin.journal import Record
 from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.aside import Aside
@@ -134,6 +135,15 @@ class Fold:
             return found(self.path, record, error.field, error.expected, repr(error.actual), CHECKPOINTS, hint, context)
         field, expected, actual = differs("", json.loads(right), record.data)
         return found(self.path, record, field, expected, actual, CHECKPOINTS, hint, context)
+
+    def day(self, record: Record) -> Finding | None:
+        """A day begins with the equity and the mark that the fold has; what is no number is for other checks."""
+        for name in ("equity", "mark"):
+            right, said_ = getattr(self.state.capital, name), record.data.get(name)
+            if str(right) != str(said_):
+                hint = "the fold of the records before it has another"
+                return found(self.path, record, name, str(right), str(said_), ANCHOR, hint, said(self.state))
+        return None
 
     def close(self, record: Record) -> Finding | None:
         """CLOSE may name the hash of the final state."""

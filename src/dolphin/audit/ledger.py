@@ -21,7 +21,7 @@ from dolphin.audit.gate import Wrong
 from dolphin.audit.ledger_accounts import Sessions
 from dolphin.audit.ledger_known import Book, Known
 from dolphin.journal import Record, integer
-from dolphin.journal.entries import BALANCE, SCALES
+from dolphin.journal.entries import BALANCE, DAY, SCALES
 from dolphin.kernel.reasons import Reason
 
 TAGS: Final = {"TRIM": "DOLPHIN_TRIM", "FLATTEN": "DOLPHIN_FLATTEN", "KILL_FLATTEN": "DOLPHIN_KILL"}
@@ -130,6 +130,8 @@ class Ledger:
             self._scaled(record.data["instruments"])
         if record.data.get("what") == BALANCE:
             return self.accounts.balance(record.data)
+        if record.data.get("what") == DAY:
+            return self.accounts.day(record.data)
         return None
 
     def forget(self) -> None:

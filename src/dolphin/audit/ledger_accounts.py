@@ -18,6 +18,7 @@ from dolphin.journal.entries import Accounts
 ONCE: Final = "DOL-LEDGER-002"
 CLOSING: Final = "DOL-LEDGER-003"
 UNKNOWN: Final = "DOL-LEDGER-007"
+ANCHOR: Final = "DOL-LEDGER-008"
 
 
 class Sessions:
@@ -69,6 +70,13 @@ class Sessions:
         apart = integer(data["account"]) - integer(data["ledger"])
         if apart != integer(data["apart"]):
             return Wrong("apart", str(apart), str(data["apart"]), UNKNOWN, "the account's less the ledger's")
+        return None
+
+    def day(self, data: Mapping[str, Any]) -> Wrong | None:
+        """What a day began with: the capital is that of the flows before it."""
+        if integer(data["capital"]) != self.whole.books.capital:
+            hint = "the flows of the records before it"
+            return Wrong("capital", str(self.whole.books.capital), str(data["capital"]), ANCHOR, hint)
         return None
 
     def close(self, data: Mapping[str, Any]) -> Wrong | None:

@@ -26,7 +26,8 @@ from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.aside import Aside
 from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.codec import Malformed, integer
-from dolphin.journal.kinds import CHECKPOINT, CLOSE, GAP, HEADER, KERNEL
+from dolphin.journal.entries import DAY
+from dolphin.journal.kinds import CHECKPOINT, CLOSE, GAP, HEADER, KERNEL, NOTE
 from dolphin.journal.segments import later
 
 FINDINGS_MAX: Final = 100
@@ -166,10 +167,15 @@ class Auditor:
         """What checkpoints hold, and checkpoints; nothing is said of one where decisions cannot be recomputed."""
         if record.kind in ASIDE:
             fold.beside(record.kind, record.data)
-        if record.kind == CHECKPOINT and not self.blind:
+        if self.blind:
+            return
+        finding = None
+        if record.kind == CHECKPOINT:
             finding = fold.checkpoint(record)
-            if finding is not None:
-                self._decided(finding)
+        elif record.kind == NOTE and record.data.get("what") == DAY:
+            finding = fold.day(record)
+        if finding is not None:
+            self._decided(finding)
 
     def _begin(self, record: Record) -> None:
         self.header = record

@@ -43,6 +43,9 @@ SCALES: Final = "scales"
 BALANCE: Final = "balance"
 """What the NOTE says that tells of a balance which no record explains: from there on the ledger counts it."""
 
+DAY: Final = "day"
+"""What the NOTE says that names what a day (UTC) began with."""
+
 APART: Final = "third book apart"
 """What the NOTE says that names the differences of the third book which an operator has re-armed over: all of them."""
 
@@ -59,6 +62,15 @@ class Unit(NamedTuple):
     lot_num: int
     lot_den: int
     currency: str
+
+
+class Day(NamedTuple):
+    """What a day began with. `day`: since 1970, UTC; `equity`, `mark` (audited) and `capital` in minor units."""
+
+    day: int
+    equity: int
+    mark: int
+    capital: int
 
 
 NO_UNIT: Final = Unit(1, 0, 1, 0, 1, 1, "")
@@ -100,7 +112,7 @@ class Accounts:
     `inexact`: instruments of which profit is not known. `opened`: the balance before the first record, minor units;
     None: no record says it. `known`: order and trade ids of the last fills, the oldest first. `apart`: lots that the
     third book has more than the ledger, by instrument, where an operator knows of it. `unexplained`: minor units that
-    the account had more than the ledger, and nobody knew why.
+    the account had more than the ledger, and nobody knew why. `day`: the last one that the journal names.
     """
 
     def __init__(self) -> None:
@@ -114,6 +126,7 @@ class Accounts:
         self.known: dict[tuple[str, str], None] = {}
         self.apart: dict[str, int] = {}
         self.unexplained = 0
+        self.day: Day | None = None
 
     def each(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take one record. KeyError, TypeError or ValueError where a field is missing or none of its kind."""
@@ -181,6 +194,10 @@ class Accounts:
             found.append(Line(instrument, total.lots, realised, unit.currency, exact))
         return found
 
+    def made_since(self, day: Day, equity: int) -> int:
+        """What an equity of now is more than the day began with, less what came and went since; minor units."""
+        return equity - day.equity - (self.books.capital - day.capital)
+
     def money(self, currency: str) -> int | None:
         """What a margin account in this currency should hold, minor units: what it began with, flows, profit less fees,
         and what was told as unexplained.
@@ -232,6 +249,8 @@ class Accounts:
             self._opening(data)
         elif what == BALANCE:
             self.unexplained += integer(data["apart"])
+        elif what == DAY:
+            self.day = Day._make([integer(data[name]) for name in Day._fields])
         elif what == APART:
             self.apart = {str(name): integer(lots) for name, lots in data["lots"].items()}
         elif what == SCALES:

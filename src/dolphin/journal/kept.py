@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dolphin.journal.codec import Malformed, integer, listed, texts
-from dolphin.journal.entries import Accounts, Unit
+from dolphin.journal.entries import Accounts, Day, Unit
 from dolphin.kernel.ledger import Position
 from dolphin.kernel.ledger_books import Books
 
@@ -19,7 +19,8 @@ FIELDS: Final = (
 
 APART: Final = "apart"
 UNEXPLAINED: Final = "unexplained"
-LATER: Final = (APART, UNEXPLAINED)
+DAY: Final = "day"
+LATER: Final = (APART, UNEXPLAINED, DAY)
 """Fields that came later, and stand only where there is something in them."""
 
 
@@ -47,6 +48,8 @@ def plain(accounts: Accounts) -> dict[str, object]:
         found[APART] = dict(accounts.apart)
     if accounts.unexplained != 0:
         found[UNEXPLAINED] = accounts.unexplained
+    if accounts.day is not None:
+        found[DAY] = [*accounts.day]
     return found
 
 
@@ -63,6 +66,9 @@ def restored(value: object) -> Accounts:
     for name, lots in _object("ledger.apart", said.get(APART, {})).items():
         made.apart[name] = integer(f"ledger.apart.{name}", lots)
     made.unexplained = integer("ledger.unexplained", said.get(UNEXPLAINED, 0))
+    if DAY in said:
+        numbers, _ = _numbers("ledger.day", [*listed("ledger.day", said[DAY]), ""], 4)
+        made.day = Day._make(numbers)
     simulated = integer("ledger.simulated", said["simulated"])
     if simulated not in (0, 1):
         raise Malformed("ledger.simulated", "0 or 1", simulated)

@@ -25,6 +25,7 @@ from dolphin.kernel.ledger import FLAT
 from dolphin.kernel.ledger_books import by_instrument
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.units import NS_PER_MS
+from dolphin.nautilus import anchor
 from dolphin.nautilus.fills import Fills
 from dolphin.nautilus.ledger_start import shown_in
 from dolphin.nautilus.money import Money
@@ -95,6 +96,7 @@ class Reconcile:
     def look(self, now_ns: int) -> None:
         """Look, if it is time. Live this is called once a second, so an acknowledgement waits no longer."""
         self._acknowledge(now_ns)
+        anchor.look(self._guard, now_ns)
         if self.every_ns <= 0:
             return
         since_ns = now_ns - self._looked_ns
@@ -108,7 +110,8 @@ class Reconcile:
         """A look that was asked for. `rows`: instrument, lots of the ledger, of Nautilus, of the third book; no number
         where that cannot be compared. `inflight`: orders because of which the look is none. `third`: why that book says
         nothing. `unknown`: instruments in it that are not loaded. `same`: whether all lots that could be compared are.
-        `money`: the balance by the ledger and the account's, minor units (money.py).
+        `money`: the balance by the ledger and the account's, minor units (money.py). `day`: what the
+        day began with (anchor.py).
         """
         inflight = self._cache.orders_inflight_count()
         rows = self._take(now_ns)
@@ -119,7 +122,7 @@ class Reconcile:
                     same = False
         return {
             "rows": rows, "inflight": inflight, "third": self._said, "unknown": self._unknown, "same": same,
-            "money": self.money.both(), "fills": self._guard.accounts.books.fills,
+            "money": self.money.both(), "day": anchor.told(self._guard), "fills": self._guard.accounts.books.fills,
         }  # fmt: skip
 
     def _take(self, now_ns: int) -> list[list[Any]]:

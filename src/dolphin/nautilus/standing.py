@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dolphin.nautilus import mailbox
+from dolphin.nautilus import anchor, mailbox
 
 if TYPE_CHECKING:
     from dolphin.nautilus.guard import Guard
@@ -72,6 +72,7 @@ def status_of(parts: Parts) -> dict[str, Any]:
         "readings_bp": list(state.readings),
         "equity": str(state.capital.equity),
         "mark": str(state.capital.mark),
+        "day": anchor.told(parts.guard),
         "drawdown_bp": state.capital.drawdown_bp,
         "flat": parts.book.flat(),
         "positions": {group.key: group.lots for group in parts.book.held()},
