@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dolphin.app.cli import main
-from dolphin.app.status_json import BYTES_MAX, FIELDS, JOURNAL_FIELDS
+from dolphin.app.status_json import BYTES_MAX, DAY_FIELDS, FIELDS, JOURNAL_FIELDS
 from dolphin.kernel.events import Equity, Seen
 from dolphin.kernel.policy import INTRADAY
 from tests.app.books import T0, Book
@@ -25,8 +25,9 @@ GOOD: dict[str, Any] = {
     "equity": "1000000", "mark": "1000000", "drawdown_bp": 0, "flat": True, "positions": {"P-1": 7}, "working": 0,
     "waiting": ["P-1"], "report": False, "reasons": {"KILLED": 2}, "failures": 0, "head": "0:ab",
     "journal": {"failing": True, "refused": 3, "waiting": 2, "lost": 0, "error": "ENOSPC", "latch_error": ""},
-    "unknown": {"O-1": 12_000},
+    "unknown": {"O-1": 12_000}, "day": {"day": "20779", "equity": "1000", "mark": "1000", "made": "-5"},
 }  # fmt: skip
+INNER: dict[str, Any] = {"journal": JOURNAL_FIELDS, "day": DAY_FIELDS}
 TYPES: dict[str, Any] = {
     "null": None, "true": True, "0": 0, "7": 7, "1.5": 1.5, "NaN": float("nan"), "-Infinity": float("-inf"),
     "text": "x", "": "", "number as text": "7", "long number as text": "9" * 5_000, "empty list": [],
@@ -65,10 +66,10 @@ def told(book: Book, text: str, capsys: pytest.CaptureFixture[str]) -> str:
     return out
 
 
-@pytest.mark.parametrize("field", [*FIELDS, *(f"journal.{name}" for name in JOURNAL_FIELDS)])
+@pytest.mark.parametrize("field", [*FIELDS, *(f"{of}.{name}" for of in INNER for name in INNER[of])])
 def test_each_field_with_each_type(book: Book, capsys: pytest.CaptureFixture[str], field: str) -> None:
     within, _, name = field.rpartition(".")
-    kind = JOURNAL_FIELDS[name] if within else FIELDS[name]
+    kind = INNER[within][name] if within else FIELDS[name]
     for called, value in TYPES.items():
         changed = json.loads(json.dumps(GOOD))
         (changed[within] if within else changed)[name] = value
@@ -80,7 +81,7 @@ def test_each_field_with_each_type(book: Book, capsys: pytest.CaptureFixture[str
             accepted = called in TAKES[kind.called]
         if accepted:
             assert wrong == [] or (field == "instance" and "of a run that is gone" in wrong[0]) or "s old" in wrong[0]
-        elif field == "journal" and isinstance(value, dict):
+        elif field in INNER and isinstance(value, dict):
             assert wrong == []  # fields that nobody knows
         else:
             found = json.dumps(value)[:60]
