@@ -291,7 +291,7 @@ ELSEWHERE = frozenset(
         "Intervals._say", "Intervals.beat", "Intervals.health", "Intervals.sync_ns",
         # Where something else has failed already: no second fault is planted there.
         "Own.heard: _cache.position_id", "Book.lost",
-        "Gates._fallback: _cache.order", "Guard._put: journal.append", "Parts.not_as_measured", "Parts.note",
+        "Gates._fallback: _cache.order", "Guard._bare", "Parts.not_as_measured", "Parts.note",
         "Plug._plainly", "Waiting.bare", "_closed: journal.release", "_resumed: journal.release",
         "opened: journal.release",
         "plain._beside", "plain._plainly", "plainly_reduces: position.is_opposite_side",

@@ -5,7 +5,7 @@ form. docs/journal-format.md says what is in the file.
 """
 
 from dolphin.journal.chain import follow, read
-from dolphin.journal.encoding import Head, anchor, decode, encode, integer, number, text, writable
+from dolphin.journal.encoding import Head, anchor, decode, encode, exact, integer, ready, text, writable
 from dolphin.journal.errors import (
     JournalBroken,
     JournalError,
@@ -42,13 +42,14 @@ __all__ = [
     "anchor",
     "decode",
     "encode",
+    "exact",
     "follow",
     "head_file",
     "integer",
     "latch_path",
-    "number",
     "read",
     "read_latch",
+    "ready",
     "recover",
     "text",
     "verify",

@@ -60,7 +60,10 @@ class Aside:
 
     def each(self, kind: str, data: Mapping[str, Any]) -> None:
         """Take one record of any kind. Malformed: it is not what its kind demands."""
-        self._account(kind, data)
+        try:
+            self.accounts.each(kind, data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(kind, "what the ledger reads of it", f"{type(error).__name__}: {error}") from error
         if kind == "ADOPT":
             self.standing = dict.fromkeys(data.get("positions", ()), WAITING)
             self.waiting = dict.fromkeys(data.get("positions", ()))
@@ -102,12 +105,6 @@ class Aside:
         if self.unknown:
             made["unknown"] = {name: [lots, order] for name, (lots, order) in self.unknown.items()}
         return made
-
-    def _account(self, kind: str, data: Mapping[str, Any]) -> None:
-        try:
-            self.accounts.each(kind, data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise Malformed(kind, "what the ledger reads of it", f"{type(error).__name__}: {error}") from error
 
     def place(self, name: str, lots: int) -> None:
         """What a position holds now. One that closes goes to the end: flat ones stand in the order of their closing."""

@@ -98,13 +98,17 @@ class Keeper:
         """The ledger of what the journal has."""
         return self._aside.accounts
 
-    def took(self, kind: str, text: str) -> None:
-        """A record of one of `aside.KINDS` was written. Never raises: what cannot be folded ends the checkpoints."""
+    def took(self, kind: str, text: str, fields: Mapping[str, Any] | None = None) -> None:
+        """A record of one of `aside.KINDS` was written. `fields`: what `text` says, where its writer has them at hand.
+        Never raises: what cannot be folded ends the checkpoints.
+        """
         if kind == "EQUITY":
             self._sample = text  # the last one counts: it is read when it is asked for
             return
         try:
-            self._aside.each(kind, _decode(text))
+            if fields is None:
+                fields = _decode(text)
+            self._aside.each(kind, fields)
         except (ValueError, TypeError, AttributeError, KeyError):
             self.stop()
 

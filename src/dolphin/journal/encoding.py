@@ -77,11 +77,18 @@ def _is_number(value: str) -> bool:
     return value.isdecimal()
 
 
-def number(value: int) -> str:
-    """JSON text of an integer: a number up to 2^53 in size, a decimal string beyond. `-0` cannot arise."""
+def exact(value: int) -> int | str:
+    """The form in which an integer is written: a number up to 2^53 in size, a decimal string beyond."""
     if abs(value) > EXACT:
-        return f'"{value:d}"'
-    return f"{value:d}"
+        return f"{value:d}"
+    return value
+
+
+def ready(fields: Mapping[str, int | str]) -> str:
+    """Compact JSON text of an object whose values have their form already (`exact`), so that `decode` gives it back:
+    for what is hot. ValueError as `text`.
+    """
+    return _encode(fields).decode()
 
 
 def integer(value: object) -> int:
@@ -125,7 +132,7 @@ def _plain(value: object) -> object:
     if isinstance(value, bool | str | None):
         return value
     if isinstance(value, int):
-        return _plain_integer(int(value))
+        return exact(int(value))
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} has no JSON form; say what is missing in words")
@@ -143,12 +150,6 @@ def _member(key: object, value: object) -> object:
     if type(value) is not int:
         return _plain(value)
     return str(value)
-
-
-def _plain_integer(value: int) -> object:
-    if abs(value) > EXACT:
-        return str(value)
-    return value
 
 
 def _key(key: object) -> str:

@@ -154,7 +154,7 @@ class Accounts:
         if data.get("spread") == 1:  # its legs have fills of their own
             return
         order, trade = str(data.get("id", "")), str(data.get("trade", ""))
-        if self.knows(order, trade):
+        if (order, trade) in self.known:
             self.again += 1
             return
         instrument, position = str(data["instrument"]), str(data["position"])

@@ -44,11 +44,11 @@ def booked(books: Books, entry: Entry) -> Books:
     held = dict(books.held)
     if after.lots != 0:
         held[entry.position] = (entry.instrument, after)
-        return books._replace(held=held, fills=books.fills + 1)
+        return Books(held, books.ended, books.fees, books.capital, books.fills + 1)
     held.pop(entry.position, None)
     ended = dict(books.ended)
     ended[entry.instrument] = merged(ended.get(entry.instrument, FLAT), after)
-    return books._replace(held=held, ended=ended, fills=books.fills + 1)
+    return Books(held, ended, books.fees, books.capital, books.fills + 1)
 
 
 def charged(books: Books, currency: str, fee: int) -> Books:
@@ -57,7 +57,7 @@ def charged(books: Books, currency: str, fee: int) -> Books:
         return books
     fees = dict(books.fees)
     fees[currency] = fees.get(currency, 0) + fee
-    return books._replace(fees=fees)
+    return Books(books.held, books.ended, fees, books.capital, books.fills)
 
 
 def deposited(books: Books, amount: int) -> Books:

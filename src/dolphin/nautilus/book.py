@@ -62,7 +62,7 @@ class Book:
 
     def group(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
         """The group of an order or position; made where it is new."""
-        key = self._key(self._name(instrument_id, strategy_id), position_id)
+        key = self._key(instrument_id, strategy_id, position_id)
         found = self.groups.get(key)
         if found is None:
             found = Group(key, instrument_id.value, strategy_id.value)
@@ -73,23 +73,22 @@ class Book:
 
     def found(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> Group:
         """The group that an order would be in; one that nothing is in yet is not kept."""
-        key = self._key(self._name(instrument_id, strategy_id), position_id)
+        key = self._key(instrument_id, strategy_id, position_id)
         group = self.groups.get(key)
         if group is None:
             return Group(key, instrument_id.value, strategy_id.value)
         return group
 
-    def _name(self, instrument_id: Any, strategy_id: Any) -> str:
-        """The key of a strategy's own position under NETTING; made once, since it is asked for at every order."""
+    def _key(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> str:
+        """The group's key. Under NETTING a position is its strategy's: one that names another's will not fill there.
+
+        The name of that position is made once, since it is asked for at every order.
+        """
         pair = (instrument_id, strategy_id)
         name = self._names.get(pair)
         if name is None:
             name = f"{instrument_id.value}-{strategy_id.value}"
             self._names[pair] = name
-        return name
-
-    def _key(self, name: str, position_id: Any) -> str:
-        """The group's key. Under NETTING a position is its strategy's: one that names another's will not fill there."""
         if position_id is None:
             return name
         key: str = position_id.value
@@ -179,7 +178,9 @@ class Book:
         working = self.working.get(cid)
         if order.is_closed:
             return self._closed(cid, working)
-        scale = self.scaled(order.instrument_id)
+        scale = self._scales.get(order.instrument_id.value)
+        if scale is None:
+            scale = self.scaled(order.instrument_id)
         if scale is None:
             return None
         group = self.group(order.instrument_id, order.strategy_id, position_id)
@@ -190,7 +191,8 @@ class Book:
         elif working.group is not group:
             working.group.orders.pop(cid, None)
             working.group.sums = None
-            self._prune(working.group)
+            if working.group.lots == 0:
+                self._prune(working.group)
         working.order = order
         working.group = group
         group.orders[cid] = working
@@ -274,7 +276,8 @@ class Book:
         working.group.orders.pop(cid, None)
         working.group.sums = None
         self.quote_lots.pop(cid, None)
-        self._prune(working.group)
+        if working.group.lots == 0:
+            self._prune(working.group)
 
     def position(self, position: Any) -> Group | None:
         """Bring one position up to date."""
@@ -291,7 +294,8 @@ class Book:
             lots = -lots
         group.lots = lots
         group.sums = None
-        self._prune(group)
+        if lots == 0:
+            self._prune(group)
         return group
 
     def scaled(self, instrument_id: Any) -> Scale | None:
@@ -376,9 +380,7 @@ class Book:
         return holding.number([(group.key, group.lots) for group in self.held()])
 
     def _prune(self, group: Group) -> None:
-        """Forget a group that holds nothing and in which nothing works."""
-        if group.lots != 0:
-            return
+        """Forget a group that holds nothing, if nothing works in it."""
         if group.orders:
             return
         self.groups.pop(group.key, None)

@@ -10,10 +10,11 @@ but for those that a handler brought about before this one was told.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
-from dolphin.journal import encode, number, text
+from dolphin.journal import encode, exact, ready
 from dolphin.journal.entries import remember
 from dolphin.kernel.events import Fault
 from dolphin.kernel.reasons import Cause
@@ -22,6 +23,12 @@ from dolphin.nautilus.translate import Scale, lots_of, units
 
 RECENT: Final = 8
 """Earlier lives of a position under NETTING that are looked through; each was closed since the fill was applied."""
+
+APPLIED: Final[Mapping[str, int]] = MappingProxyType({})
+AGAIN: Final[Mapping[str, int]] = MappingProxyType({"again": 1})
+DROPPED: Final[Mapping[str, int]] = MappingProxyType({"applied": 0})
+OF_SPREAD: Final[Mapping[str, int]] = MappingProxyType({"applied": 0, "spread": 1})
+"""What a FILL record says besides: nothing where a position took it and it was not known."""
 
 
 def took(cache: Any, event: Any) -> bool:
@@ -76,26 +83,23 @@ class Fills:
         self.filled_ns = 0
         self.paid_in_kind: set[str] = set()
         self.spreads = False
-        self._codes: dict[Any, str] = {}
-        self._key: tuple[Any, Any, Any] | None = None
-        self._place = ""
 
     def record(self, event: Any, name: str, now_ns: int) -> None:
         """One fill of the order of this name."""
         self.filled_ns = now_ns
         if (name, event.trade_id.value) in self._known:
-            self._write(event, name, now_ns, ',"again":1')
+            self._write(event, name, now_ns, AGAIN)
             self._tell("LEDGER", f"fill {event.trade_id.value} of {name} came again; counted once [DOL-LEDGER-002]")
             return
         if took(self._cache, event):
-            self._write(event, name, now_ns, "")
+            self._write(event, name, now_ns, APPLIED)
             self._remember(event, name)
             return
         if self._of_spread(event):
             self.spreads = True
-            self._write(event, name, now_ns, ',"applied":0,"spread":1')
+            self._write(event, name, now_ns, OF_SPREAD)
             return  # that fill is no entry: nobody need know it again
-        self._write(event, name, now_ns, ',"applied":0')
+        self._write(event, name, now_ns, DROPPED)
         self._remember(event, name)
         self._dropped(event, name, now_ns)
 
@@ -117,7 +121,8 @@ class Fills:
         said = {"what": "no position took this fill", "id": name, "position": where}
         self._guard.emit(Fault(now_ns, Cause.LEDGER_DESYNC), encode(said))
 
-    def _write(self, event: Any, name: str, now_ns: int, more: str) -> None:
+    def _write(self, event: Any, name: str, now_ns: int, more: Mapping[str, int]) -> None:
+        """The record, as its own fields: the ledger folds these, and need not read the text again."""
         scale = self._scales.get(event.instrument_id.value)
         if scale is None:
             return
@@ -125,21 +130,28 @@ class Fills:
         if event.is_buy:
             side = 1
         commission = 0
-        currency = '""'
+        code = ""
         paid = event.commission
         if paid is not None:
-            currency = self._currency(paid.currency)
-            commission = units(paid, 10**paid.currency.precision)
-            if paid.currency != scale.currency:
+            currency = paid.currency
+            code = currency.code
+            commission = units(paid, 10**currency.precision)
+            if currency != scale.currency:
                 self._in_kind(event, paid)
-        where = self._where(event.instrument_id, event.strategy_id, event.position_id)
-        lots = number(lots_of(event.last_qty, scale))
-        said = (
-            f'{{"id":{text(name)},"trade":{text(event.trade_id.value)},{where},"side":{side},'
-            f'"lots":{lots},"price":"{event.last_px}","commission":{number(commission)},'
-            f'"currency":{currency}{more}}}'
-        )
-        self._guard.write(now_ns, "FILL", said)
+        said = {
+            "id": name,
+            "trade": event.trade_id.value,
+            "instrument": scale.id,
+            "strategy": event.strategy_id.value,
+            "position": _value(event.position_id),
+            "side": side,
+            "lots": exact(lots_of(event.last_qty, scale)),
+            "price": str(event.last_px),
+            "commission": exact(commission),
+            "currency": code,
+            **more,
+        }
+        self._guard.write(now_ns, "FILL", ready(said), said)
 
     def _in_kind(self, event: Any, paid: Any) -> None:
         instrument = self._cache.instrument(event.instrument_id)
@@ -147,24 +159,6 @@ class Fills:
             return
         if instrument.get_base_currency() == paid.currency:
             self.paid_in_kind.add(event.instrument_id.value)
-
-    def _where(self, instrument_id: Any, strategy_id: Any, position_id: Any) -> str:
-        """Which position it changes, as JSON text; the last one's is kept, since fills come in rows."""
-        key = (instrument_id, strategy_id, position_id)
-        if key != self._key:
-            self._key = key
-            self._place = (
-                f'"instrument":{text(instrument_id.value)},"strategy":{text(strategy_id.value)},'
-                f'"position":{text(_value(position_id))}'
-            )
-        return self._place
-
-    def _currency(self, currency: Any) -> str:
-        found = self._codes.get(currency)
-        if found is None:
-            found = text(currency.code)
-            self._codes[currency] = found
-        return found
 
 
 def _value(identifier: Any) -> str:

@@ -64,7 +64,6 @@ class FlowOfEvents:
         self._unknown = unknown_of(parts)
         self.unknown, self.remember = self._unknown.told, self._unknown.begin
         self._alert_ns = NEVER_NS
-        self._awake = False
         self._sampled_ns = ABSENT
         self._beat_ns = ABSENT
         self._timed_ns = ABSENT
@@ -181,7 +180,6 @@ class FlowOfEvents:
 
     def wake(self, row: Any) -> None:
         """The first quote or trade after a silence: read in strides from now on."""
-        self._awake = True
         self._parts.sleepless()
         self._moving.row(row)
         self._letters()
@@ -229,7 +227,6 @@ class FlowOfEvents:
         if busy:
             self._stride(now_ns + self._pace_ns())
             return
-        self._awake = False
         parts.sleep()
 
     def _pace_ns(self) -> int:
@@ -346,7 +343,8 @@ class FlowOfEvents:
             self.due()
         elif self._alert_ns == NEVER_NS:
             self.plan()
-        parts.try_close()
+        if parts.ending:
+            parts.try_close()
 
     def _orphans(self, group: Any) -> None:
         """While nothing may be held, what protected a position goes with it."""
@@ -367,7 +365,8 @@ class FlowOfEvents:
         if parts.own.due:
             self._read(self._clock.timestamp_ns())
             self.due()
-        parts.try_close()
+        if parts.ending:
+            parts.try_close()
 
     def account(self, event: Any) -> None:
         """An account state: see balance.py."""

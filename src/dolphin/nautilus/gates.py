@@ -79,7 +79,7 @@ class Gates:
         self._at(command, forward, 2)
 
     def _at(self, command: Any, forward: Forward, gate: int) -> None:
-        if isinstance(command, SubmitOrder | SubmitOrderList):
+        if isinstance(command, (SubmitOrder, SubmitOrderList)):
             passed = self._wrapped(self._upheld, command, gate)
         elif isinstance(command, ModifyOrder):
             passed = self._wrapped(self._modify, command, gate)
@@ -133,11 +133,13 @@ class Gates:
     def _submit(self, command: Any, gate: int) -> list[Any]:
         order = command.order
         name = order.client_order_id.value
-        if self._reserved(name):
-            return self._refuse([order])
+        if name.startswith(OWN_PREFIX):
+            if not self._guard.report:
+                return self._refuse([order])
         if gate == 2:
             if self._tokens.holds(name, order):
-                self._displaced(name)
+                if self._later:
+                    self._displaced(name)
                 return [command]
         self._later.pop(name, None)
         position_id = self._position_id(command, order)

@@ -14,7 +14,7 @@ cannot be written trips the latch.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from dolphin.journal import JournalError, JournalWriteError, LatchFile, writable
@@ -46,12 +46,13 @@ UNWRITABLE: Final = '{"what":"unwritable","kind":"%s"}'
 
 
 class Waiting(NamedTuple):
-    """A record that is not in the journal yet. `note`: the part of `data` that the fold does not need."""
+    """A record that is not in the journal yet. `note`: what no fold needs of `data`; `fields`: what `data` says."""
 
     ts_ns: int
     kind: str
     data: str
     note: str = ""
+    fields: Mapping[str, Any] | None = None
 
     def bare(self) -> str:
         """The same event without its note."""
@@ -141,11 +142,10 @@ class Guard:
             self._silent = False
             self._record(Waiting(tick.ts_ns, "TICK", encode(tick, (), self.state)), False)
 
-    def write(self, ts_ns: int, kind: str, data: str) -> None:
-        """Record something that is no kernel event (FILL, OWN, ADOPT, COMMAND, NOTE)."""
-        if self.over:
-            return
-        self._record(Waiting(ts_ns, kind, data), False)
+    def write(self, ts_ns: int, kind: str, data: str, fields: Mapping[str, Any] | None = None) -> None:
+        """Record something that is no kernel event (FILL, OWN, ADOPT, COMMAND, NOTE). `fields`: what `data` says."""
+        if not self.over:
+            self._record(Waiting(ts_ns, kind, data, "", fields), False)
 
     def next_seq(self) -> int:
         """The number of the next record, if everything that waits can be written."""
@@ -161,7 +161,7 @@ class Guard:
 
     def emptying(self) -> bool:
         """Whether nothing increasing may work: a kill, or HIBERNATE."""
-        if not self.running():
+        if self.state.latch.mode != Mode.RUNNING:
             return True
         return self.state.filter.posture == Posture.HIBERNATE
 
@@ -286,8 +286,16 @@ class Guard:
         return written
 
     def _append(self, record: Waiting) -> bool:
+        """Append it. One that has no form in the journal must not hold up those behind it, the trip of a latch among
+        them: an event goes without its note, so that the fold stays exact; of anything else a NOTE says the kind.
+        """
         try:
-            self._put(record)
+            try:
+                self.journal.append(record.ts_ns, record.kind, record.data)
+            except ValueError:
+                self._bare(record)
+            else:
+                self._took(record)
         except JournalWriteError as error:
             return self._doubted(error)
         except (JournalError, OSError) as error:
@@ -297,25 +305,18 @@ class Guard:
         self.records += 1
         return True
 
-    def _put(self, record: Waiting) -> None:
-        """Append it. One that has no form in the journal must not hold up those behind it, the trip of a latch among
-        them: an event goes without its note, so that the fold stays exact; of anything else a NOTE says the kind.
-        """
-        try:
-            self.journal.append(record.ts_ns, record.kind, record.data)
-            self._took(record.kind, record.data)
-        except ValueError:
-            self.keeper.stop()
-            if record.note:
-                self.journal.append(record.ts_ns, record.kind, record.bare())
-                self._took(record.kind, record.bare())
-                return
-            self.journal.append(record.ts_ns, "NOTE", UNWRITABLE % record.kind)
+    def _bare(self, record: Waiting) -> None:
+        self.keeper.stop()
+        if record.note:
+            self.journal.append(record.ts_ns, record.kind, record.bare())
+            self._took(record._replace(data=record.bare()))
+            return
+        self.journal.append(record.ts_ns, "NOTE", UNWRITABLE % record.kind)
 
-    def _took(self, kind: str, data: str) -> None:
+    def _took(self, record: Waiting) -> None:
         """The journal has it: so have the checkpoints to come, and the ledger."""
-        if kind in ASIDE:
-            self.keeper.took(kind, data)
+        if record.kind in ASIDE:
+            self.keeper.took(record.kind, record.data, record.fields)
 
     def _doubted(self, error: JournalWriteError) -> bool:
         """Refused. What is in the file all the same must not be appended again: the fold would count it twice."""
@@ -323,8 +324,7 @@ class Guard:
         if error.kept:
             self.keeper.stop()
             self.records += 1
-            waiting = self._waiting.popleft()
-            self._took(waiting.kind, waiting.data)
+            self._took(self._waiting.popleft())
         return False
 
     def _note_refusal(self, error: Exception) -> None:

@@ -56,7 +56,7 @@ class Parts:
         self.cache = actor.cache
         self.letter_flag = True
         self.closed = False
-        self._ending = False
+        self.ending = False
         self._subscribed: list[tuple[str, Any]] = []
         self._sleeping: list[str] = []
         self._watching = threading.Event()
@@ -354,7 +354,7 @@ class Parts:
         if event.state.name != "STOPPED":
             return
         if event.component_id.value in ("ExecEngine", "ExecutionEngine"):
-            self._ending = True
+            self.ending = True
             self.try_close()
 
     def stopping(self) -> None:
@@ -367,9 +367,7 @@ class Parts:
                 self.beating.ending(not self.guard.running())
 
     def try_close(self) -> None:
-        """Close once everything has ended and nothing is in flight."""
-        if not self._ending:
-            return
+        """The host's engines have stopped (`ending`): close once nothing is in flight."""
         if self.book.moving:
             return
         self.close()

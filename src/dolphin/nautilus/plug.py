@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from operator import attrgetter
 from threading import get_ident
 from typing import Any, Final
 
@@ -29,6 +30,18 @@ from dolphin.nautilus.plain import plain_gate
 from dolphin.nautilus.ports import BookOfRecord, Limiter, SensorSource
 
 ENDED: Final = "the run has ended"
+
+_BAR: Final = attrgetter("flow.bar")
+_ORDER: Final = attrgetter("flow.order")
+_POSITION: Final = attrgetter("flow.position")
+_ACCOUNT: Final = attrgetter("flow.account")
+_WAKE: Final = attrgetter("flow.wake")
+_ALERT: Final = attrgetter("flow.alert")
+_COMMAND: Final = attrgetter("flow.command")
+_SIGNAL: Final = attrgetter("flow.signal")
+_SYSTEM: Final = attrgetter("system")
+"""Where the parts of a run handle what the actor hears: looked up when it comes, without a Python frame of its own."""
+
 TEXT_MAX: Final = 500
 """Characters of an exception's text that are kept: in the log, the journal, and the list of failures."""
 
@@ -87,8 +100,9 @@ class Plug(Actor):
     def gate_risk(self, command: Any) -> None:
         """In place of RiskEngine.execute."""
         assert self.hook is not None
-        if self._handed(self.gate_risk, command):
-            return
+        if self._loop is not None:
+            if self._handed(self.gate_risk, command):
+                return
         if self.parts is None:
             self._plainly(command, self.hook.forward_risk, "the guard has not started")
             return
@@ -100,8 +114,9 @@ class Plug(Actor):
     def gate_exec(self, command: Any) -> None:
         """In place of ExecEngine.execute."""
         assert self.hook is not None
-        if self._handed(self.gate_exec, command):
-            return
+        if self._loop is not None:
+            if self._handed(self.gate_exec, command):
+                return
         if self.parts is None:
             self._plainly(command, self.hook.forward_exec, "the guard has not started")
             return
@@ -118,13 +133,12 @@ class Plug(Actor):
         plain_gate(command, forward, self.cache, Host(self.msgbus, self.cache, self.clock, self.hook), why)
 
     def _handed(self, handler: Callable[..., None], *args: Any) -> bool:
-        """Whether this came on another thread and was handed to the loop, which takes what it gets in order.
+        """Live: whether this came on another thread and was handed to the loop, which takes what it gets in order.
 
         A closed loop takes nothing. Nothing runs there any more either, so it is handled where it came: an exit that is
         sent at the very end must not be lost by us.
         """
-        if self._loop is None:
-            return False
+        assert self._loop is not None
         if get_ident() == self._loop_thread:
             return False
         try:
@@ -207,31 +221,31 @@ class Plug(Actor):
 
     def hear_bar(self, bar: Any) -> None:
         """A closed bar."""
-        self._hear("bar", lambda parts, bar: parts.flow.bar(bar), bar)
+        self._hear("bar", _BAR, bar)
 
     def hear_order(self, event: Any) -> None:
         """An order event."""
-        self._hear("order event", lambda parts, event: parts.flow.order(event), event)
+        self._hear("order event", _ORDER, event)
 
     def hear_position(self, event: Any) -> None:
         """A position event."""
-        self._hear("position event", lambda parts, event: parts.flow.position(event), event)
+        self._hear("position event", _POSITION, event)
 
     def hear_account(self, event: Any) -> None:
         """An account state."""
-        self._hear("account event", lambda parts, event: parts.flow.account(event), event)
+        self._hear("account event", _ACCOUNT, event)
 
     def hear_system(self, event: Any) -> None:
         """A component changed its state."""
-        self._hear("system event", lambda parts, event: parts.system(event), event)
+        self._hear("system event", _SYSTEM, event)
 
     def hear_wake(self, row: Any) -> None:
         """The first row after a silence."""
-        self._hear("wake", lambda parts, row: parts.flow.wake(row), row)
+        self._hear("wake", _WAKE, row)
 
     def hear_alert(self, event: Any) -> None:
         """An alert of the guard's own."""
-        self._hear("alert", lambda parts, event: parts.flow.alert(event), event)
+        self._hear("alert", _ALERT, event)
 
     def hear_command(self, message: Any) -> None:
         """The message bus endpoint `Dolphin.command`."""
@@ -239,23 +253,26 @@ class Plug(Actor):
             if isinstance(message, dict):
                 message["answer"] = {"ok": False, "error": ENDED}
             return
-        self._hear("command", lambda parts, message: parts.flow.command(message), message)
+        self._hear("command", _COMMAND, message)
 
     def hear_signal(self) -> None:
         """The signal that kills came; the loop calls this in its turn. After CLOSE it is left for the next start."""
         if self._over():
             left(self.settings.state_dir, self._signal, self.tell)
             return
-        self._hear("signal", lambda parts, name: parts.flow.signal(name), self._signal)
+        self._hear("signal", _SIGNAL, self._signal)
 
-    def _hear(self, where: str, handle: Callable[[Parts, Any], None], message: Any) -> None:
+    def _hear(self, where: str, handler: Callable[[Parts], Callable[[Any], None]], message: Any) -> None:
         """On the loop, and nothing escapes. What comes after CLOSE is no part of the run."""
-        if self._handed(self._hear, where, handle, message):
-            return
-        if self._over():
-            return
+        if self._loop is not None:
+            if self._handed(self._hear, where, handler, message):
+                return
         try:
-            handle(self._parts(), message)
+            parts = self.parts
+            if parts is None:
+                raise RuntimeError("the guard has not started")
+            if not parts.closed:
+                handler(parts)(message)
         except Exception as error:
             self.failed(where, error)
 
@@ -323,8 +340,3 @@ class Plug(Actor):
         if self.parts is None:
             return False
         return self.parts.closed
-
-    def _parts(self) -> Parts:
-        if self.parts is None:
-            raise RuntimeError("the guard has not started")
-        return self.parts
