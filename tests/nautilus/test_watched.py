@@ -397,8 +397,8 @@ def test_what_a_live_book_waits_for_at_its_disk_is_announced(tmp_path, monkeypat
         guard = guard_of(node).parts.guard
         while guard.journal.port is PORT:
             await asyncio.sleep(0.01)
-        guard._segment_bytes = guard._keeper.due = 0
-        while guard._keeper.due == 0:
+        guard._segment_bytes = guard.keeper.due = 0
+        while guard.keeper.due == 0:
             await asyncio.sleep(0.01)
 
     _, guard, _ = run(tmp_path, act)

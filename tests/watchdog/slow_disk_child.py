@@ -41,14 +41,14 @@ async def main(state_dir):
     async def rotated(guard):
         """How long the loop stood still meanwhile, and for a second after it."""
         guard._segment_bytes = 0
-        guard._keeper.due = 0
+        guard.keeper.due = 0
         began = last = time.monotonic()
         stood = 0.0
-        while guard._keeper.due == 0 or last < began + 1.0:
+        while guard.keeper.due == 0 or last < began + 1.0:
             await asyncio.sleep(0.005)
             now = time.monotonic()
             stood = max(stood, now - last)
-            if guard._keeper.due == 0:
+            if guard.keeper.due == 0:
                 began = now
             last = now
         return stood
