@@ -314,6 +314,8 @@ ELSEWHERE = frozenset(
         "Refusals._claimed",
         # A fill that nobody here asked for (test_made_up.py, and tests/live on a loopback exchange).
         "made_up.beside", "made_up.lessened", "made_up.made_up", "made_up.net", "made_up.unasked",
+        # Parts of an order, and what they filled together (test_part_of.py).
+        "beyond_parent: cache.order", "beyond_parent: cache.orders_for_exec_spawn", "made_up.asked_for",
         # Live: an order that is told as over and may fill all the same (test_fate.py, test_reopening.py, which plants
         # faults; scenarios/live/S8d, S8e, S8f).
         "Doubt.accepted", "Doubt.filled", "Unknown._begin", "Unknown._end", "Unknown._note", "Unknown._open",

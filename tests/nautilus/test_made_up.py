@@ -58,9 +58,10 @@ def heard(side, groups, tags=("RECONCILIATION",), reconciliation=True, of=0, sen
         client_order_id=ClientOrderId("made"),
         is_buy=side == OrderSide.BUY,
         events=[submitted()] if sent else [],
+        exec_spawn_id=None,
     )
     event = SimpleNamespace(reconciliation=reconciliation)
-    doubted(ears, ears.tell, groups, event, order, groups[of] if groups else None, 5)
+    doubted(ears, ears.tell, None, groups, event, order, groups[of] if groups else None, 5)
     assert len(ears.told) == len(ears.events)
     assert all(what == "DESYNC" and "[DOL-VENUE-001]" in text for what, text in ears.told)
     return ears.events

@@ -12,8 +12,9 @@ from nautilus_trader.model.identifiers import ExecAlgorithmId
 from nautilus_trader.model.objects import Price
 
 from dolphin.nautilus.gates import Gates
+from dolphin.nautilus.made_up import asked_for
 from tests.nautilus.rig import Rig, Scripted, quotes, replays
-from tests.nautilus.test_gates import BUY, INS, X1, px, q
+from tests.nautilus.test_gates import BUY, INS, X1, limit, px, q
 
 
 class Twice(ExecAlgorithm):
@@ -98,3 +99,84 @@ def test_an_order_counts_with_what_is_given_back_to_it(tmp_path):
     assert s.order.leaves_qty > q(X1)
     assert counted == [int(s.order.leaves_qty)]  # X1, as if it still were without the part
     replays(rig.journal)
+
+
+class Stale(ExecAlgorithm):
+    """Sends a child of a thousand, and upon each fill the next: so many, and whether it takes them off their parent."""
+
+    def __init__(self, times, reduce_primary=False):
+        super().__init__(ExecAlgorithmConfig(exec_algorithm_id=ExecAlgorithmId("STALE")))
+        self.times = times
+        self.reduce_primary = reduce_primary
+        self.parent = None
+
+    def on_order(self, order):
+        self.parent = order
+        self.send()
+
+    def on_order_filled(self, event):
+        self.send()
+
+    def send(self):
+        if self.times > 0:
+            self.times -= 1
+            self.submit_order(self.spawn_market(self.parent, quantity=q(1_000), reduce_primary=self.reduce_primary))
+
+
+def of_a_parent(path, times, quantity=3_000, reduce_primary=False, **more):
+    """A parent, and what comes of its children: the run, and how many of them filled."""
+
+    def send(s):
+        more.setdefault("quote_quantity", False)
+        s.last = s.order_factory.market(INS.id, BUY, q(quantity), exec_algorithm_id=ExecAlgorithmId("STALE"), **more)
+        s.submit_order(s.last)
+
+    s = Scripted(INS, {3: send})
+    rig = Rig(path, INS).add(s)
+    rig.engine.add_exec_algorithm(Stale(times, reduce_primary))
+    rig.run(quotes(INS, [65_000] * 20))
+    assert rig.guard.failures == []
+    replays(rig.journal)
+    parts = [order for order in s.cache.orders() if "-E" in order.client_order_id.value]
+    return rig, [order.status_string() for order in parts].count("FILLED")
+
+
+@pytest.mark.req("DOL-ORDER-009", "DOL-KILL-001")
+def test_children_that_fill_more_than_their_parent_trip_the_latch(tmp_path):
+    """What sends them has lost count. The first that is too much fills; the kill takes back what they bought."""
+    rig, filled = of_a_parent(tmp_path, 10)
+    assert filled == 4
+    assert rig.guard.parts.guard.state.latch.cause.name == "LEDGER_DESYNC"
+    fault = next(r.data for r in rig.records("FAULT"))
+    assert fault["x"]["what"] == "the parts of an order have filled more than it was"
+    assert rig.engine.cache.positions_open() == []
+
+
+@pytest.mark.parametrize("reduce_primary", [True, False])
+def test_children_that_fill_their_parent_are_what_they_should_be(tmp_path, reduce_primary):
+    rig, filled = of_a_parent(tmp_path, 3, reduce_primary=reduce_primary, quantity=4_000)
+    assert filled == 3
+    assert rig.guard.parts.guard.running()
+
+
+def test_a_parent_that_is_made_larger_was_meant_to_fill_more(tmp_path):
+    """Through the cache: what a change put to it counts, and what an algorithm took off it does not."""
+    found = []
+
+    def change(s):
+        s.modify_order(s.last, quantity=q(5_000))
+
+    s = Scripted(INS, {
+        3: limit(BUY, 3_000, 64_000),
+        5: change,
+        6: lambda s: s.modify_order(s.last, quantity=q(4_000)),
+        8: lambda s: found.append(asked_for(s.last)),
+    })  # fmt: skip
+    Rig(tmp_path, INS).add(s).run(quotes(INS, [65_000] * 10))
+    assert found == [5_000]
+
+
+def test_of_a_parent_in_quote_currency_nobody_knows_how_much_it_was(tmp_path):
+    rig, filled = of_a_parent(tmp_path, 5, quantity=3_000, quote_quantity=True)
+    assert filled == 5
+    assert rig.guard.parts.guard.running()

@@ -328,7 +328,7 @@ class FlowOfEvents:
             self.balance.filled(now_ns)
             group = book.filled(order, event)
             self._fills.record(event, name, now_ns)
-            doubted(self._guard, parts.actor.tell, book.groups.values(), event, order, group, now_ns)
+            doubted(self._guard, parts.actor.tell, parts.cache, book.groups.values(), event, order, group, now_ns)
         elif working is not None:
             if isinstance(event, _ANSWERS):
                 working.answered(event)

@@ -11,6 +11,9 @@ What belongs here: how such a fill is known, and when it shows a ledger that is 
   held against another strategy's position: that is what they asked for, however late its fill is heard of.
 
 A fill that finds more than was known is taken as found: it counts, and the guard takes it off if it may not be.
+
+A third kind somebody did ask for, and once too often: parts of an order that together fill more than it was. What sends
+them does not know what has filled (Knight, 2012), and goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from nautilus_trader.model.events import OrderSubmitted
+from nautilus_trader.model.events import OrderSubmitted, OrderUpdated
 
 from dolphin.journal import encode
 from dolphin.kernel.events import Fault
@@ -80,16 +83,50 @@ def why(event: Any, order: Any, group: Group, groups: Iterable[Group]) -> str:
     return ""
 
 
+def asked_for(parent: Any) -> Any:
+    """As much as an order was meant to fill, in units: what it was made for, and what changes put to it.
+
+    What an algorithm takes off it for a part, and puts back where that came to nothing, leaves this too large, never
+    too small.
+    """
+    before = parent.init_event.quantity.as_decimal()
+    total = before
+    for event in parent.events:
+        if isinstance(event, OrderUpdated):
+            total += max(event.quantity.as_decimal() - before, 0)
+            before = event.quantity.as_decimal()
+    return total
+
+
+def beyond_parent(cache: Any, order: Any) -> bool:
+    """Whether an order and all its parts have filled more together than it was meant to."""
+    spawn_id = order.exec_spawn_id
+    if spawn_id is None:
+        return False
+    parent = cache.order(spawn_id)
+    if parent is None:
+        return False
+    if parent.is_quote_quantity:  # what that is in units, the price of each fill says
+        return False
+    # `Cache.exec_spawn_total_filled_qty` sums 128 bits in 64, and begins anew at 1,844 units.
+    filled = sum([each.filled_qty.as_decimal() for each in cache.orders_for_exec_spawn(spawn_id)])
+    return bool(filled > asked_for(parent))
+
+
 def doubted(
-    guard: Guard, tell: Callable[[str, str], None], groups: Iterable[Group], event: Any, order: Any,
+    guard: Guard, tell: Callable[[str, str], None], cache: Any, groups: Iterable[Group], event: Any, order: Any,
     group: Group | None, now_ns: int,
 ) -> None:  # fmt: skip
-    """After a fill of `order` in `group`: where it shows that the venue holds something else, a Category 1 fault."""
+    """After a fill of `order` in `group`: where it is one that should not be, a Category 1 fault."""
     if group is None:
         return
     what = why(event, order, group, groups)
+    requirement = "DOL-VENUE-001"
+    if beyond_parent(cache, order):
+        what = "the parts of an order have filled more than it was"
+        requirement = "DOL-ORDER-009"
     if not what:
         return
     name = order.client_order_id.value
-    tell("DESYNC", f"{group.key}: {what} ({name}) [DOL-VENUE-001]")
+    tell("DESYNC", f"{group.key}: {what} ({name}) [{requirement}]")
     guard.emit(Fault(now_ns, Cause.LEDGER_DESYNC), encode({"what": what, "id": name, "position": group.key}))
