@@ -562,7 +562,7 @@ def test_a_rotation_waits_until_every_record_is_there(path: str) -> None:
 def test_what_has_its_name_already_is_not_overwritten(path: str) -> None:
     maker = turned(path, 2)
     Path(name_of(path, 2)).write_text("a backup of somebody")
-    with pytest.raises(JournalError, match="move it away"):
+    with pytest.raises(JournalError, match="move it out of the folder"):
         maker.rotate()
     Path(name_of(path, 2)).unlink()
     os.link(path, name_of(path, 2))  # a rotation that died here
