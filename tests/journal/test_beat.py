@@ -85,6 +85,24 @@ def test_a_wait_is_no_beat_and_what_was_waited_is_bounded(path):
     assert read_beat(path).monotonic_ns > last.monotonic_ns
 
 
+@pytest.mark.req("DOL-WATCH-002")
+def test_a_file_that_lost_its_name(path):
+    heart = Heart.create(path, "i")
+    assert not heart.lost()
+    os.rename(path, f"{path}.away")
+    assert heart.lost()
+    other = Heart.create(path, "j")
+    with pytest.raises(FileExistsError, match="remove it"):
+        heart.lost()
+    assert not other.lost()
+    heart._port = fails("same")
+    with pytest.raises(OSError, match=r"\[Errno 5\]"):
+        heart.lost()
+    other.let_go()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        other.beat(False)
+
+
 @pytest.mark.req("DOL-WATCH-010")
 def test_who_was_stopped_by_a_signal():
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:

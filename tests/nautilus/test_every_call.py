@@ -265,7 +265,7 @@ ELSEWHERE = frozenset(
         # A parked order in quote currency: tests/tools/plans/parked-quote-quantity.json.
         "Values.in_lots",
         # Beats and the signal: test_watched.py.
-        "Beating._announce", "Beating._said", "Beating._waited", "Beating._waits",
+        "Beating._announce", "Beating._hand", "Beating._said", "Beating._waited", "Beating._waits",
         "Beating._failed", "Beating.ending", "Beating.tick", "Commands.signal", "Plug.hear_signal", "commands.deaf",
         "commands.left", "commands.listen", "Commands._left",
         # Live, or the other side of the mailbox: the timer catches as every handler does (test_live.py). A start that

@@ -409,6 +409,40 @@ def test_what_a_live_book_waits_for_at_its_disk_is_announced(tmp_path, monkeypat
     replays(tmp_path / "journal.jsonl")
 
 
+@pytest.mark.req("DOL-WATCH-002", "DOL-WATCH-001")
+def test_a_heartbeat_that_somebody_removed_is_made_again_with_its_directory_too(tmp_path):
+    said = []
+    where = tmp_path / "book"
+    where.mkdir()
+    heartbeat = where / "heartbeat"
+    beating = Beating(str(where), "i", lambda what, text: said.append(what))
+
+    def beats():
+        beating._due_ns = 0
+        beating.tick(False)
+        return read_beat(str(heartbeat))
+
+    assert beats().seq == 1 + 1
+    heartbeat.unlink()
+    assert beats().seq == 1 + 1
+    where.rename(tmp_path / "away")
+    assert beats() is None
+    assert beats() is None
+    assert said == ["HEARTBEAT"]
+    (tmp_path / "away").rename(where)
+    assert beats().seq == 1 + 1
+    assert beats().seq == 1 + 2
+    heartbeat.unlink()
+    other = Heart.create(str(heartbeat), "other")
+    assert beats() == other.last  # which may be of a process that lives
+    assert said == ["HEARTBEAT"] * 2
+    heartbeat.unlink()
+    assert beats().instance == "i"
+    assert beating.failed == ""
+    beating.end(False)
+    other.let_go()
+
+
 @pytest.mark.req("DOL-WATCH-010")
 @pytest.mark.parametrize("when", ["before it", "after it"])
 def test_a_wait_that_cannot_be_announced_is_waited_for_all_the_same(tmp_path, when):

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from dolphin.watchdog import binance
 from dolphin.watchdog.binance import (
     HOLD_S,
     HOLD_S_MAX,
@@ -206,6 +207,9 @@ class Limits(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(raw)
 
+    def do_GET(self):
+        self.do_DELETE()
+
     def log_message(self, *_):
         pass
 
@@ -341,3 +345,33 @@ def test_a_symbol_with_a_stop_is_cancelled_one_by_one(exchange, venue):
     assert sweep(venue, SYMBOLS, everything=True, dry=True).said["going"]
     assert not sweep(venue, SYMBOLS, everything=True).clear
     assert exchange.working() == []
+
+
+@pytest.mark.req("DOL-WATCH-006")
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff\xfe", b"NaN"], ids=["deep", "no text", "no list"])
+def test_a_body_that_is_none_is_unknown(body):
+    with told([(200, {}, body)] * 8) as venue:
+        found = venue.open_orders(("A",))
+        assert isinstance(found, Unknown)
+        assert not found.away
+        assert venue.warm().reply == Reply.UNKNOWN
+
+
+@pytest.mark.req("DOL-WATCH-006")
+def test_an_answer_without_an_end_is_no_answer(monkeypatch):
+    with told([(200, {}, b"[" + b" " * 5_000 + b"]")] * 10, sleep=lambda pause_s: None) as venue:
+        assert venue.open_orders(("A",)) == ()
+        monkeypatch.setattr(binance, "BODY_BYTES_MAX", 4_000)
+        found = venue.open_orders(("A",))
+        assert isinstance(found, Unknown)
+        assert found.away
+        assert "without an end" in found.why
+        monkeypatch.setattr(binance, "BODY_BYTES_MAX", 1 << 26)
+        monkeypatch.setattr(binance, "BODY_TIMEOUTS", -1)
+        assert isinstance(venue.positions(("A",)), Unknown)
+
+
+def test_a_name_of_a_host_that_is_none_is_unknown():
+    venue = Binance(Keys("k", "s"), "https://a..b", sleep=lambda pause_s: None)
+    assert venue.cancel_all("BTCUSDT").reply == Reply.UNKNOWN
+    assert venue.warm().reply == Reply.UNKNOWN

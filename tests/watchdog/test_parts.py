@@ -23,7 +23,7 @@ from dolphin.watchdog.sight import State
 from dolphin.watchdog.sweep import sweep
 from dolphin.watchdog.venue import TOGETHER, Answer, Held, Reply, Unknown, Working
 from tests.loopback import Exchange
-from tests.watchdog.rig import SYMBOLS, eventually, notes, orders
+from tests.watchdog.rig import SYMBOLS, child, eventually, notes, orders
 
 
 class Paper:
@@ -157,6 +157,52 @@ def test_many_that_cannot_be_listed_together_are_listed_one_by_one():
     found = sweep(venue, many, everything=False)
     assert venue.asked == ["list"] * (TOGETHER + 2)
     assert (found.known, found.clear, found.said["spared"]) == (True, True, 1)
+
+
+# --- who died, and who beats ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("DOL-WATCH-002")
+def test_one_that_was_started_again_before_anybody_looked_is_not_dead(tmp_path):
+    dog, _ = dog_of(tmp_path, Paper(), missed=600)
+    with child(tmp_path) as first:
+        eventually(lambda: dog.step().state == State.BEATS)
+        first.send("SIGKILL")
+        first.popen.wait()
+    with child(tmp_path) as second:
+        assert dog.step().state in (State.BEATS, State.LATE)
+        assert dog.acts == 0
+        second.send("SIGKILL")
+        second.popen.wait()
+    assert dog.step().state == State.GONE
+    assert dog.acts == 1
+    dog._end()
+
+
+@pytest.mark.req("DOL-WATCH-004")
+def test_a_fault_of_its_own_does_not_end_the_arming():
+    faults = [RecursionError("a fault"), UnicodeError("another")]
+    venue = Paper()
+    armed = venue.countdown
+
+    def countdown(symbol, after_ms):
+        if faults:
+            raise faults.pop()
+        return armed(symbol, after_ms)
+
+    venue.countdown = countdown
+    arming = Arming(venue, ("A",), 300)
+    news = []
+    arming.start()
+
+    def told():
+        arming.beats(time.monotonic_ns())
+        news.extend(arming.news())
+        return "armed for 300 ms" in news
+
+    eventually(told)
+    assert "a fault, it is tried again: UnicodeError: another" in news
+    arming.end()
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------

@@ -177,6 +177,23 @@ class Heart:
             raise OSError(errno.EIO, "a part of a beat was written")
         self.last = now
 
+    def lost(self) -> bool:
+        """Whether the file has lost its name, so that nobody reads it: removed, or its directory moved away. OSError:
+        nobody can say; FileExistsError: another file has the name, and it may be another process'.
+        """
+        if self._port.same(self._fd, self.path):
+            return False
+        try:
+            fd = self._port.open(self.path, READ | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return True
+        let_go(self._port, fd)
+        raise FileExistsError(errno.EEXIST, "another file has the name of this heart's; remove it", self.path)
+
+    def let_go(self) -> None:
+        """Beat no more, and say nothing."""
+        let_go(self._port, self._fd)
+
     def end(self, killed: bool) -> None:
         """The run ends in good order: the last beat says so, and the file is let go. OSError: nobody was told."""
         try:

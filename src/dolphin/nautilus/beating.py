@@ -49,14 +49,23 @@ class Beating:
             return
         self._due_ns = now_ns + PERIOD_NS - SLACK_NS
         try:
-            if self._heart is None:
-                self._heart = Heart.create(self._path, self._instance)
-                self._announce()
-            self._heart.beat(killed, self._state)
+            self._hand().beat(killed, self._state)
         except OSError as error:
             self._failed(error)
         else:
             self.failed = ""
+
+    def _hand(self) -> Heart:
+        """The heart; a new one at first, and where its file has lost its name."""
+        heart = self._heart
+        if heart is not None:
+            if not heart.lost():
+                return heart
+            self._heart = None
+            heart.let_go()
+        self._heart = Heart.create(self._path, self._instance)
+        self._announce()
+        return self._heart
 
     def ending(self, killed: bool) -> None:
         """The run begins to end in good order: its beats may stop now, and it may not die before it has ended."""

@@ -86,10 +86,13 @@ class Arming:
         while not self._ended:
             self._wake.wait(self._after_ms / 1_000 / SHARE)
             self._wake.clear()
-            if time.monotonic_ns() - self._seen_ns < FRESH_NS:
-                self._arm(self._after_ms)
-            elif self._seen_ns == 0:
-                self._disarm()
+            try:
+                if time.monotonic_ns() - self._seen_ns < FRESH_NS:
+                    self._arm(self._after_ms)
+                elif self._seen_ns == 0:
+                    self._disarm()
+            except Exception as error:  # a fault of ours must not end the thread: the third line would go with it
+                self._say(f"a fault, it is tried again: {type(error).__name__}: {error}")
         self._disarm()  # the watch may have ended while it was being armed
         self._venue.close()
 
@@ -104,6 +107,9 @@ class Arming:
         words = f"armed for {after_ms} ms" if after_ms else "ended"
         if bad:
             words = f"{len(bad)} of {len(answers)} symbols not {words}: {bad[0]}"
+        self._say(words)
+
+    def _say(self, words: str) -> None:
         if words != self._words:
             self._words = words
             self._news.append(words)

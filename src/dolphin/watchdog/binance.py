@@ -31,6 +31,10 @@ from dolphin.watchdog.venue import TOGETHER, Answer, Held, Reply, Unknown, Worki
 URL: Final = "https://fapi.binance.com"
 TIMEOUT_S: Final = 2.0
 WARM_S: Final = 0.2
+BODY_TIMEOUTS: Final = 5
+"""An answer may take so many timeouts in all."""
+BODY_BYTES_MAX: Final = 1 << 26
+BODY_PIECE: Final = 1 << 16
 TRIES: Final = 3
 BACK_OFF_S: Final = (0.02, 0.1)
 HOLD_S: Final = 5.0
@@ -240,8 +244,8 @@ class Binance:
             wire = self._connected(timeout_s)
             wire.request(method, self._target(path, params, signed), headers={"X-MBX-APIKEY": self._keys.key})
             answer = wire.getresponse()
-            raw = answer.read()
-        except (OSError, http.client.HTTPException) as error:
+            raw = _whole(answer, time.monotonic() + BODY_TIMEOUTS * timeout_s)
+        except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             closed = isinstance(error, http.client.RemoteDisconnected | ConnectionError)
             text = f"no answer ({type(error).__name__}: {error})"
@@ -274,11 +278,24 @@ class Binance:
         return f"{path}?{query}&signature={signature}"
 
 
+def _whole(answer: http.client.HTTPResponse, until_s: float) -> bytes:
+    """The body. A socket's timeout is one of each piece: who sends byte by byte would hold us for ever."""
+    parts: list[bytes] = []
+    size = 0
+    while part := answer.read1(BODY_PIECE):
+        parts.append(part)
+        size += len(part)
+        if size > BODY_BYTES_MAX or time.monotonic() > until_s:
+            raise http.client.HTTPException(f"an answer without an end: {size} bytes")
+    parts.append(answer.read())  # nothing is left: it lets go of the connection for the next request
+    return b"".join(parts)
+
+
 def _read(status: int, raw: bytes, retry_after: str) -> Said:
     hold_s = float(retry_after) if retry_after.isdecimal() else 0.0
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Said(0 if status == 200 else status, None, 0, f"HTTP {status}, no JSON", hold_s)
     code = body.get("code", 0) if isinstance(body, dict) else 0
     text = f"HTTP {status}, {body.get('msg', '')}" if isinstance(body, dict) else f"HTTP {status}"

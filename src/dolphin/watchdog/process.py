@@ -140,6 +140,8 @@ class Watchdog:
         """One look, and what follows from it."""
         dead = self._dead()  # before the beat: one that ended in good order has said so by then
         beat = self._beat()
+        # What died may have been started again since one looked last: that it is dead says nothing of who beats now.
+        dead = dead and (beat is None or (beat.who.pid, beat.who.start_ticks) == self._of)
         sight = self._eye.look(beat, time.monotonic_ns(), dead, self._stopped(beat))
         self._attach()
         self._awoken(sight)
