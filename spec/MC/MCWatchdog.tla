@@ -82,6 +82,7 @@ MovesOneThatOnlyMemoryHas == killed                       \* as the code did, wh
 PutOnce == FALSE
 RestsThoughOwed == TRUE                                   \* no KILL lies there, so it was taken
 NobodyHearsThatItWaits == FALSE                           \* as it was: a slow disk is a hung process
+EverybodyIsExcused == TRUE                                \* a tick is no beat that is missed, though nobody waits
 AWaitHasNoEnd == waits                                    \* a process that is stopped while it waits waits for ever
 EachWaitBeginsAnew == spent' = 0 /\ UNCHANGED late         \* a callback that waits again and again hides that it hangs
 TheEndOfAWaitIsABeat == late' = 0 /\ spent' = 0            \* the same

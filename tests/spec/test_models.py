@@ -52,7 +52,7 @@ def test_models_run_small() -> None:
 
 def test_long_models_are_run_when_asked_for_and_only_then(capsys: pytest.CaptureFixture[str]) -> None:
     long = {model.name for model in MODELS.values() if model.long}
-    assert long == {"LinkedAll", "Wide"}
+    assert long == {"LinkedAll", "WatchdogWaits", "Wide"}
     assert tlc.main(["--list"]) == tlc.main(["--list", "--long", "--only", "Wide"]) == 0
     listed = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     assert listed.count("Wide") == 1
