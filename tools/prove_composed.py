@@ -33,6 +33,16 @@ _EVIDENCE: Final[dict[str, tuple[str, ...]]] = {
     "contracts.checked": ("test:test_policy.py::test_contracts_are_on_where_the_environment_says_so",),
     "contracts.ensure": ("test:test_policy.py::test_contracts_are_on_where_the_environment_says_so",),
     "contracts.require": ("test:test_policy.py::test_contracts_are_on_where_the_environment_says_so",),
+    "policy_change.looser": (
+        "contract:policy_change.frees_held",
+        "test:test_policy_change.py::test_every_field_has_a_looser_side_in_kernel_and_audit",
+    ),
+    "policy_change.changed": (
+        "contract:policy_change.answered",
+        "contract:policy_change.cuts_gap",
+        "test:test_policy_change.py::test_what_is_looser_waits_for_apex_and_running_and_what_is_tighter_for_nothing",
+        "test:test_policy_change.py::test_a_gap_that_runs_is_not_cut_short",
+    ),
     "handlers.feed_at": ("test:test_machine.py::test_unknown_feeds_and_kinds_change_nothing_and_admit_nothing",),
     "handlers.with_feed_at": ("test:test_machine.py::test_the_books_r3_is_the_minimum_over_counted_instruments",),
     "handlers._seen": (

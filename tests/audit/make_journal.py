@@ -17,6 +17,7 @@ from dolphin.journal import encode as plain_text
 from dolphin.journal.aside import Aside
 from dolphin.journal.checkpoint import data as checkpoint_data
 from dolphin.journal.codec import encode, policy_hash, policy_object, state_hash
+from dolphin.journal.segments import under
 from dolphin.kernel import events as ev
 from dolphin.kernel import machine
 from dolphin.kernel.policy import DAILY, INTRADAY, Policy
@@ -105,6 +106,16 @@ class Maker:
     def rotate(self) -> None:
         """Go on in a new segment."""
         self.journal.rotate(self.now, checkpoint_data(self.state, self.aside))
+        self.turns += 1
+
+    def under(self, policy: Policy) -> None:
+        """Go on under another policy, as a start does that was told to: in a new segment."""
+        word = f"{policy_hash(self.policy)[:16]}:{policy_hash(policy)[:16]}"
+        header = under(
+            self.journal._header, policy_object(policy), policy_hash(policy), self.journal.head.seq + 1, word, "tester"
+        )
+        self.journal.rotate(self.now, checkpoint_data(self.state, self.aside), header)
+        self.policy = policy
         self.turns += 1
 
     def wait(self, s: float) -> int:

@@ -240,7 +240,7 @@ def test_resume_goes_on_where_the_file_ends(path: str, written: str) -> None:
 
 
 def test_resume_refuses_another_policy(path: str, written: str) -> None:
-    with pytest.raises(JournalError, match="a new policy needs a new journal"):
+    with pytest.raises(JournalError, match="a new policy needs a new segment"):
         Journal.resume(path, ts_ns=T0, policy_hash="f" * 64)
 
 

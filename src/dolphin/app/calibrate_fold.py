@@ -19,7 +19,7 @@ from dolphin.app.errors import UserError
 from dolphin.audit.fold import MAKERS
 from dolphin.journal import JournalTorn, Record, read
 from dolphin.journal.checkpoint import read_checkpoint
-from dolphin.journal.codec import Malformed, begin, decode
+from dolphin.journal.codec import Malformed, begin, decode, policy_of
 from dolphin.journal.kinds import CHECKPOINT
 from dolphin.journal.segments import FIRST, opening
 from dolphin.kernel import handlers, machine
@@ -72,18 +72,20 @@ class Tape(NamedTuple):
 
 
 def tape(path: Path) -> Tape:
-    """The events of the journal at `path`, without the mere passing of time. JournalError where it is none; UserError
-    where it begins with a later segment, and not with a checkpoint that can be read.
+    """The events of the journal at `path`, without the mere passing of time, and the policy in force at its end.
+    JournalError where it is none; UserError where it begins with a later segment, and not with a checkpoint that can be
+    read.
     """
     events: list[Event] = []
     header: Mapping[str, Any] = {}
+    last: Mapping[str, Any] = {}
     held: Record | None = None
     torn, last_ns = False, 0
     try:
         for record in read(str(path)):
             last_ns = max(last_ns, record.ts_ns)
             if record.kind == "HEADER":
-                header = header or record.data
+                header, last = header or record.data, record.data
             elif record.kind == CHECKPOINT:
                 if held is None and not events:
                     held = record
@@ -95,7 +97,7 @@ def tape(path: Path) -> Tape:
                     events.append(maker(record.ts_ns, record.body))
     except JournalTorn:
         torn = True
-    policy, state = begin(header)
+    state, policy = begin(header).state, policy_of(last["policy"])
     later = opening(header) != FIRST
     if later:
         state = _goes_on(path, held)

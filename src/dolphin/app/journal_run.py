@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dolphin.app.results import Figures, Mark, Point, RunResult, drawdowns
+from dolphin.audit.finding import iso
 from dolphin.journal import JournalTorn, Record, read
 from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.codec import Malformed
+from dolphin.journal.encoding import POLICY_CHARS
 from dolphin.journal.kinds import CHECKPOINT
 from dolphin.journal.segments import later
 from dolphin.kernel.events import EVENTS
@@ -45,6 +47,7 @@ class Fold:
         self.confidence: list[Point] = []
         self.posture: list[Point] = []
         self.marks: list[Mark] = []
+        self.turns: list[str] = []
         self.denied: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.due: dict[int, int] = {}
@@ -71,8 +74,9 @@ class Fold:
             self.closed = True
 
     def _header(self, record: Record) -> None:
-        """The first one; a later segment's says the same again."""
+        """The first one; a later segment's says the same again, but perhaps another policy, which is then in force."""
         if self.header:
+            self._policy(record)
             return
         self.header = record.data
         self.later = later(record.data)
@@ -99,6 +103,15 @@ class Fold:
             return
         self.confidence = [Point(record.ts_ns, held.filter.confidence_ms)]
         self.posture = [Point(record.ts_ns, int(held.filter.posture))]
+
+    def _policy(self, record: Record) -> None:
+        before, self.header = self.header, record.data
+        one, other = before.get("policy", {}), self.header.get("policy", {})
+        if one != other:
+            names = [name for name in other if one.get(name) != other[name]]
+            fields = ", ".join(f"{name} {one.get(name)} to {other[name]}" for name in names)
+            hashes = [str(said.get("policy_hash", ""))[:POLICY_CHARS] for said in (before, self.header)]
+            self.turns.append(f"{iso(record.ts_ns)}: the policy changed from {' to '.join(hashes)} ({fields})")
 
     def _kernel(self, record: Record) -> None:
         body = record.body
@@ -214,6 +227,7 @@ def folded(path: Path) -> tuple[Fold, list[str]]:
     fold.ended()
     if fold.later:
         notes.append(f"of the journal, {fold.later}: what is shown begins there")
+    notes += fold.turns
     if not fold.closed:
         notes.append("the journal has no CLOSE record: the run was cut off or is still being written")
     return fold, notes

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from dolphin.app.errors import UserError
+from dolphin.audit.finding import Finding
 from dolphin.audit.fold import Fold
+from dolphin.audit.policies import written
 from dolphin.audit.turns import begin_from
 from dolphin.journal import Record, whole
 from dolphin.journal.codec import Malformed
 from dolphin.journal.kinds import CHECKPOINT, HEADER, KERNEL
 from dolphin.journal.segments import later
+from dolphin.kernel.policy import Policy
 from dolphin.kernel.state import State
 
 IDS_MAX: Final = 20_000
@@ -23,11 +26,12 @@ IDS_MAX: Final = 20_000
 
 
 class Hit(NamedTuple):
-    """A record, and the states before and after it."""
+    """A record, the states before and after it, and the policy by which it was judged."""
 
     record: Record
     before: State
     after: State
+    policy: Policy
 
 
 class Search:
@@ -56,16 +60,24 @@ class Search:
             if record.kind == HEADER:
                 if self.fold is None:
                     self._begin(record)
+                elif self._beyond(record):
+                    return
+                else:
+                    self._turn(self.fold, record)
             elif record.kind == CHECKPOINT:
                 self._goes_on(record)
             elif record.kind in KERNEL:
-                if self.at_ns is not None and record.ts_ns > self.at_ns:
+                if self._beyond(record):
                     return
                 self._kernel(record)
             elif record.kind == "OWN":
                 self._own(record)
             last_ns = record.ts_ns
         self.end_ns = last_ns
+
+    def _beyond(self, record: Record) -> bool:
+        """Whether it comes after the time that was asked for."""
+        return self.at_ns is not None and record.ts_ns > self.at_ns
 
     def _begin(self, record: Record) -> None:
         try:
@@ -77,6 +89,15 @@ class Search:
         self.header = record.data
         self.begins = later(record.data)
         self.later = self.begins != ""
+
+    def _turn(self, fold: Fold, record: Record) -> None:
+        """A later segment may be under another policy; whether it may is for the audit."""
+        policy = written(self.path, record)
+        if isinstance(policy, Finding):
+            raise UserError(
+                f"its header has no policy ({policy.field})", path=record.path, line=1, fix="run trace-audit on it"
+            )
+        fold.policy = policy
 
     def _goes_on(self, record: Record) -> None:
         """Where the first segments are not here, the book is that of the checkpoint with which the others begin."""
@@ -96,7 +117,7 @@ class Search:
         finding = self.fold.take(record)
         if finding is not None and not self.wrong:
             self.wrong = f"line {finding.line} does not conform ({finding.field}): run trace-audit on this journal"
-        hit = Hit(record, before, self.fold.state)
+        hit = Hit(record, before, self.fold.state, self.fold.policy)
         self.last = hit
         if record.kind == "REDUCE":
             self.reduce = hit

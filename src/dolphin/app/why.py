@@ -145,8 +145,7 @@ def _feed(search: Search, index: int) -> str:
 
 def _explained(search: Search, hit: Hit, note: str = "") -> Explanation:
     """What one record answers: an ORDER, a REDUCE, an operator's request."""
-    assert search.fold is not None
-    policy = search.fold.policy
+    policy = hit.policy
     record = hit.record
     event = decode(record.kind, record.ts_ns, record.data)
     state, _ = machine.advance(policy, hit.before, event.ts_ns)

@@ -28,11 +28,11 @@ from dolphin.audit.finding import FORM, MODEL, Check, Finding, Report, Verdict, 
 from dolphin.audit.fold import named, said
 from dolphin.audit.replay import NOT_AUDITED, Auditor, scan
 from dolphin.audit.tlc_runner import find_jar, find_java
-from dolphin.audit.trace_tla import WINDOW, Action, TlcVerdict, TraceRecord, TraceStart, check
+from dolphin.audit.trace_tla import WINDOW, Action, TlcVerdict, TraceRecord, TraceStart, Turn, check
 from dolphin.audit.turns import begins
 from dolphin.journal import Record
-from dolphin.journal.codec import Malformed, claimed, decode
-from dolphin.journal.kinds import KERNEL
+from dolphin.journal.codec import Malformed, claimed, decode, policy_of
+from dolphin.journal.kinds import HEADER, KERNEL
 from dolphin.kernel import events as ev
 from dolphin.kernel import handlers, machine
 from dolphin.kernel.policy import Policy
@@ -170,6 +170,14 @@ def started(state: State) -> TraceStart:
     )
 
 
+def _turn(policy: Policy, state: State) -> Turn:
+    """The book goes on under `policy`."""
+    t_ns, capital = state.clock.t_ns, state.capital
+    trapped_ns = 0 if capital.trapped_ns == ABSENT else t_ns - capital.trapped_ns
+    rebased_ns = ABSENT if capital.rebased_ns == ABSENT else t_ns - capital.rebased_ns
+    return Turn(policy, trapped_ns, rebased_ns)
+
+
 class _Pass:
     """One reading of a journal for TLC. `wanted`: the trace record whose journal record becomes `hit`; `asked`: the
     order that becomes `order`.
@@ -190,11 +198,19 @@ class _Pass:
         self.asked = asked
         self.order: order_tla.Judged | None = None
 
-    def traces(self, policy: Policy, state: State, progress: Callable[[Record], object]) -> Iterator[TraceRecord]:
-        """Trace records until the end, the first fault of form, or the record that holds the one wanted."""
+    def traces(
+        self, policy: Policy, state: State, progress: Callable[[Record], object]
+    ) -> Iterator[TraceRecord | Turn]:
+        """Trace records until the end, the first fault of form, or the record that holds the one wanted; and where
+        another policy is in force from.
+        """
         path = self.auditor.path
         for record in scan(self.auditor, self.anchor):
             progress(record)
+            if record.kind == HEADER and record.seq > 0 and not self.auditor.findings:
+                if policy != policy_of(record.data["policy"]):
+                    policy = policy_of(record.data["policy"])
+                    yield _turn(policy, state)
             if record.kind not in KERNEL:
                 continue
             try:

@@ -23,6 +23,7 @@ from dolphin.audit.finding import (
     found,
 )
 from dolphin.audit.ledger_accounts import ANCHOR
+from dolphin.audit.policies import RULED
 from dolphin.journal import Record
 from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.aside import Aside
@@ -31,7 +32,8 @@ from dolphin.journal.checkpoint import data as checkpoint_data
 from dolphin.journal.codec import Malformed, begin, claimed, decode, encode, plain, policy_hash, state_hash
 from dolphin.kernel import machine
 from dolphin.kernel.events import EFFECTS, EVENTS, Event
-from dolphin.kernel.policy import Posture
+from dolphin.kernel.policy import Policy, Posture
+from dolphin.kernel.policy_change import Change, changed
 from dolphin.kernel.state import Mode, Outcome, State, outcome
 from dolphin.kernel.units import FULL_MS
 
@@ -80,6 +82,18 @@ class Fold:
                 return None
         hint = "the policy in the header is not the one whose hash it names; one of the two was changed"
         return found(self.path, header, "policy_hash", computed, named, HEADER_POLICY, hint)
+
+    def under(self, record: Record, policy: Policy, blind: bool) -> Finding | None:
+        """Go on under the policy of this HEADER; the finding where the kernel would not have. `blind`: nobody knows."""
+        before, self.policy = self.policy, policy
+        if blind:
+            return None
+        _, book, _, _, capital, latch, _, _ = self.state
+        answer = changed(before, policy, latch.mode, book.posture, capital.rebased_ns, self.state.clock.t_ns)
+        if answer == Change.TAKEN:
+            return None
+        hint = "the kernel does not let this policy take over from the one before it here"
+        return found(self.path, record, "policy", "TAKEN", answer.name, RULED, hint, said(self.state))
 
     def take(self, record: Record) -> Finding | None:
         """Recompute one kernel record; the finding where it is not what the kernel makes of its event."""

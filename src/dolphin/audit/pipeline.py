@@ -225,7 +225,8 @@ def _from(auditor: Auditor, names: list[str], begin: Cut) -> Iterator[Line]:
     if begin == ALL:
         yield from lines(names)
         return
-    auditor.take(_record(next(lines(names))))
+    # The segment's own header: its policy is the one in force.
+    auditor.take(_record(next(_lines(names[begin.file], begin.file, START))))
     auditor.turned = None
     found = lines(names, begin)
     first = next(found)

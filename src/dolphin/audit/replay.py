@@ -2,7 +2,7 @@
 
 What belongs here: the order of the checks on each record, the verdict, and the ways to run them (a file, a file that is
 being written). The checks are `fold` (b), `safety` and `ledger` (d); the reader has done the form (a) before a record
-comes here. The header's policy decides, so that old journals stay auditable.
+comes here. The policy of the header before a record decides, so that old journals stay auditable.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dolphin.audit.fold import Fold, said
 from dolphin.audit.heads import Heads
 from dolphin.audit.ledger import Ledger
 from dolphin.audit.limits import Caps
+from dolphin.audit.policies import is_change, written
 from dolphin.audit.safety import Safety
 from dolphin.audit.turns import begin_from, begins, other_header, second
 from dolphin.journal import Head, JournalBroken, JournalTorn, JournalUnreadable, Record, read
@@ -50,6 +51,7 @@ class Auditor:
         self.fold: Fold | None = None
         self.safety: Safety | None = None
         self.header: Record | None = None
+        self.latest: Record | None = None
         self.last: Record | None = None
         self.gap: Record | None = None
         self.turned: Record | None = None
@@ -141,7 +143,7 @@ class Auditor:
             if self.header is not None:
                 self.turned = record
                 self.counter.take(record)
-                self._add(other_header(self.path, self.header, record))
+                self._turn(record)
                 return
             self._begin(record)
         if self.with_safety:
@@ -163,6 +165,22 @@ class Auditor:
                 if finding is not None:
                     self.findings.append(finding)
 
+    def _turn(self, record: Record) -> None:
+        """The HEADER of a later segment, perhaps under another policy, by which all after it is judged."""
+        assert self.latest is not None
+        before, self.latest = self.latest, record
+        self._add(other_header(self.path, before, record))
+        if not is_change(before, record) or self.findings:
+            return
+        policy = written(self.path, record)
+        if isinstance(policy, Finding):
+            self._add(policy)
+            return
+        if self.fold is not None:
+            self._add(self.fold.under(record, policy, self.blind))
+        if self.safety is not None:
+            self._add(self.safety.under(record, policy))
+
     def _beside(self, fold: Fold, record: Record) -> None:
         """What checkpoints hold, and checkpoints; nothing is said of one where decisions cannot be recomputed."""
         if record.kind in ASIDE:
@@ -178,7 +196,7 @@ class Auditor:
             self._decided(finding)
 
     def _begin(self, record: Record) -> None:
-        self.header = record
+        self.header = self.latest = record
         hint = "the header does not open a run that can be recomputed"
         try:
             fold = Fold(self.path, record)
@@ -274,7 +292,7 @@ class Auditor:
             first_ts_ns=0 if self.header is None else self.header.ts_ns,
             last_ts_ns=0 if last is None else last.ts_ns,
             run=str(header.get("run", header.get("instance", ""))),
-            policy_hash=str(header.get("policy_hash", "")),
+            policy_hash="" if self.latest is None else str(self.latest.data.get("policy_hash", "")),
             head=Head(-1, "") if last is None else last.head,
             absent=tuple(str(name) for name in _list(header.get("absent"))),
             coverage=self.counter.coverage(),

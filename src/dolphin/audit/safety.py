@@ -14,6 +14,7 @@ from typing import Any, Final
 from dolphin.audit import gate
 from dolphin.audit.finding import SAFETY, Finding, found
 from dolphin.audit.gate import APEX, HIBERNATE, RUNNING, STALKER, TURTLE, Wrong
+from dolphin.audit.policies import ruled
 from dolphin.audit.steps import SECOND_NS, Steps
 from dolphin.journal import Record
 from dolphin.kernel.policy import Policy, Profile
@@ -49,6 +50,14 @@ class Safety:
         self.checked = 0
         self.aside_ns = 0
         self.suspect: tuple[Record, int] | None = None
+
+    def under(self, record: Record, policy: Policy) -> Finding | None:
+        """Go on under the policy of this HEADER; the finding where the change loosened what it may not."""
+        before = self.policy
+        self.policy = self.steps.policy = policy
+        self.checked += 1
+        wrong = ruled(before, policy, self, self.steps.rebased_ns, self.t_ns)
+        return None if wrong is None or self.blind else found(self.path, record, *wrong, check=SAFETY)
 
     def take(self, record: Record) -> Finding | None:
         """The first property that this kernel record breaks."""

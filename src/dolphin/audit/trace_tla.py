@@ -89,6 +89,16 @@ class TraceStart(NamedTuple):
     asked_ns: int = 0
 
 
+class Turn(NamedTuple):
+    """From here on another policy is in force. `trapped_ns`, `rebased_ns`: real time since, as the book knows it (0: in
+    no trap; ABSENT: never re-based): the model counts waits no further than the policy before asked for.
+    """
+
+    policy: Policy
+    trapped_ns: int
+    rebased_ns: int
+
+
 class TlcVerdict(NamedTuple):
     """`first_bad`: index (from 0) of the first record that does not conform, -1 if all do.
 
@@ -170,6 +180,28 @@ def chunks(records: Iterable[TraceRecord], names: _Names | None = None, per_chun
         yield f"Chunk{number} == <<\n{body}>>\n"
 
 
+def _turned(state: tuple[int, ...], turn: Turn) -> tuple[int, ...]:
+    """The state that TLC handed over, with the two waits whose limits are others now."""
+    rebased_ns = turn.policy.rebase_gap_ns if turn.rebased_ns == ABSENT else turn.rebased_ns
+    return (*state[:12], *_wait(turn.trapped_ns), *_wait(rebased_ns), *state[16:])
+
+
+def _parts(records: Iterable[TraceRecord | Turn], window: int) -> Iterator[list[TraceRecord] | Turn]:
+    """So many records at a time, fewer before a change of policy."""
+    part: list[TraceRecord] = []
+    for record in records:
+        turn = isinstance(record, Turn)
+        if not isinstance(record, Turn):
+            part.append(record)
+        if part and (turn or len(part) == window):
+            yield part
+            part = []
+        if isinstance(record, Turn):
+            yield record
+    if part:
+        yield part
+
+
 def _start_row(start: TraceStart, policy: Policy, names: _Names) -> tuple[int, ...]:
     rebased_ns = policy.rebase_gap_ns if start.rebased_ns == ABSENT else start.rebased_ns
     return (
@@ -231,7 +263,7 @@ def verdict_of(run: TlcRun, before: int, count: int) -> TlcVerdict:
 
 
 def check(
-    records: Iterable[TraceRecord],
+    records: Iterable[TraceRecord | Turn],
     *,
     policy: Policy = INTRADAY,
     start: TraceStart = TraceStart(),  # noqa: B008  (immutable)
@@ -239,7 +271,7 @@ def check(
     window: int = WINDOW,
     timeout_s: float = 600,
 ) -> TlcVerdict:
-    """Whether the records conform to the model, in constant memory: `window` records at a time.
+    """Whether the records conform to the model, in constant memory: `window` records at a time, each under one policy.
 
     TLC itself hands the state at the end of a window (waits and nonces included) to the next one. No record at all does
     not conform: nothing passes vacuously. Raises TlcMissing or TlcFailed where there can be no verdict.
@@ -247,9 +279,11 @@ def check(
     found = find_jar(jar)
     names = _Names()
     state = _start_row(start, policy, names)
-    rest = iter(records)
     done, seconds, version = 0, 0.0, ""
-    while part := list(islice(rest, window)):
+    for part in _parts(records, window):
+        if isinstance(part, Turn):
+            policy, state = part.policy, _turned(state, part)
+            continue
         run = _window(part, state, policy, names, found, timeout_s)
         seconds += run.seconds
         version = run.version

@@ -1,4 +1,4 @@
-"""Segments of one journal: each has the first one's header, and goes on from a checkpoint.
+"""Segments of one journal: each has the header of the one before it, and goes on from a checkpoint.
 
 What belongs here: what is expected of a later segment's HEADER and of the record after it, and the beginning of an
 audit that has no first segment. That one file follows another is the reader's (`journal.chain`).
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dolphin.audit.finding import FORM, Finding, found
 from dolphin.audit.fold import CHECKPOINTS, Fold, differs
+from dolphin.audit.policies import announced, is_change
 from dolphin.journal import Record
 from dolphin.journal.checkpoint import read_checkpoint
 from dolphin.journal.codec import Malformed
 from dolphin.journal.errors import SEGMENTS
 from dolphin.journal.kinds import CHECKPOINT
-from dolphin.journal.segments import FIRST, Opening, opening, without
+from dolphin.journal.segments import FIRST, Opening, opening, run_of, without
 
 
 def begins(header: Record | None) -> Opening:
@@ -23,13 +24,18 @@ def begins(header: Record | None) -> Opening:
     return opening(header.data)
 
 
-def other_header(path: str, first: Record, record: Record) -> Finding | None:
-    """The HEADER of a later segment says what the first one says, but for its own number and what it follows."""
-    right, claim = without(first.data), without(record.data)
+def other_header(path: str, before: Record, record: Record) -> Finding | None:
+    """The HEADER of a later segment says what the one before it says, but for its own number and what it follows; where
+    the policy changes with it, but for that as well.
+    """
+    part = without
+    if is_change(before, record):
+        part = run_of
+    right, claim = part(before.data), part(record.data)
     if right == claim:
-        return None
+        return announced(path, before, record) if part is run_of else None
     field, expected, actual = differs("", right, claim)
-    hint = f"a segment goes on with the run that {first.path} began; its header repeats that one's"
+    hint = f"a segment goes on with the run of {before.path}; its header repeats that one's"
     return found(path, record, field or "header", expected, actual, SEGMENTS, hint, check=FORM)
 
 

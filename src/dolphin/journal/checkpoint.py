@@ -85,8 +85,11 @@ class Keeper:
     `unrotated`: why the journal was not rotated when that was due, or will not be any more; else nothing.
     """
 
-    def __init__(self, aside: Aside, since: int, every: int = EVERY) -> None:
-        """`aside`: of the journal as it is taken up. `since`: records since its last checkpoint."""
+    def __init__(self, aside: Aside, since: int, every: int = EVERY, written: int = 0) -> None:
+        """`aside`: of the journal as it is taken up. `since`: records since its last checkpoint. `written`: how many of
+        this writer's are there already: 1 after a change of policy, which begins a segment with its checkpoint.
+        """
+        self.written = written
         self.due = every - since
         self._every = every
         self.unrotated = ""

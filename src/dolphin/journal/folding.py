@@ -23,7 +23,7 @@ from dolphin.journal.files import PORT, Port
 from dolphin.journal.kinds import CHECKPOINT, HEADER
 from dolphin.journal.reader import Place, Record, Source, opening_of
 from dolphin.journal.recovery import Recovery, recover, recover_from
-from dolphin.journal.segments import FIRST, SEGMENT, opening
+from dolphin.journal.segments import FIRST, POLICY, SEGMENT, opening
 from dolphin.kernel.events import EVENTS
 from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy
@@ -46,8 +46,8 @@ class Disagrees(ValueError):
 
 
 class Folding:
-    """A book as the records of its journal make it. `since`: records since its last checkpoint. `header`: of the last
-    segment.
+    """A book as the records of its journal make it. `since`: records since its last checkpoint. `header`, `policy`: of
+    the last segment.
 
     `begun`: the record from which it was folded; 0 where that is the header. Whatever is folded here has to be in the
     checkpoint too (`Aside.plain`): who begins from one sees no record before it. Where the first record is the header
@@ -91,9 +91,10 @@ class Folding:
             self._compare(record)
 
     def _open(self, header: Mapping[str, Any]) -> None:
-        """The first HEADER, or that of a segment which goes on with the same book."""
+        """The first HEADER, or that of a segment which goes on with the same book, perhaps under another policy."""
         self.header = header
         if self.state is not None:
+            self.policy = codec.policy_of(header[POLICY])
             return
         self.policy, self.state = codec.begin(header)
         self.aside.each(HEADER, header)

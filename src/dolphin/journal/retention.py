@@ -18,7 +18,7 @@ from dolphin.journal.errors import JournalError
 from dolphin.journal.files import PORT, Port, word
 from dolphin.journal.kinds import CHECKPOINT
 from dolphin.journal.reader import read_file
-from dolphin.journal.segments import name_of, opening, without
+from dolphin.journal.segments import name_of, opening, run_of
 
 RETIRED = "retired"
 """What the NOTE of a segment that goes says: `segment`, and `seq` and `hash` of its last record."""
@@ -69,7 +69,7 @@ def beyond(path: str, kept: int, before_ns: int = TS_MAX_NS, *, port: Port = POR
     for number in range(live - kept - 1, 0, -1):
         if not is_there(name_of(path, number), port):
             break
-        if without(header(name_of(path, number), port=port).data) != without(said):
+        if run_of(header(name_of(path, number), port=port).data) != run_of(said):
             break
         follower = path
         if number + 1 < live:

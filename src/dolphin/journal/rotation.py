@@ -14,8 +14,8 @@ from dolphin.journal.encoding import encode
 from dolphin.journal.errors import JournalError, JournalWriteError
 from dolphin.journal.files import CREATE, OWNER_ONLY, Port, let_go, word
 from dolphin.journal.kinds import CHECKPOINT, HEADER
-from dolphin.journal.segments import name_of, next_of
-from dolphin.journal.tape import Tape
+from dolphin.journal.segments import POLICY_HASH, name_of, next_of
+from dolphin.journal.tape import Tape, middle
 
 
 def made(live: Tape, header: Mapping[str, object], checkpoint: str, ts_ns: int, port: Port) -> Tape:
@@ -47,6 +47,7 @@ def made(live: Tape, header: Mapping[str, object], checkpoint: str, ts_ns: int, 
 
 def _begun(tape: Tape, header: Mapping[str, object], checkpoint: str, ts_ns: int, port: Port) -> Tape:
     port.flock(tape.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    tape._middle = middle(str(header[POLICY_HASH]))
     tape.append(ts_ns, HEADER, encode(header))
     tape.append(ts_ns, CHECKPOINT, checkpoint)
     port.fdatasync(tape.fd)

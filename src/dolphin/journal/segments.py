@@ -1,8 +1,10 @@
 """A journal for years is written in segments: how their files are called, and what each header says of the one before.
 
-What belongs here: names and the two header fields; no files. `journal.jsonl` is always the one that is written;
-`journal.0001.jsonl`, `journal.0002.jsonl`, ... are those that were rotated away, oldest first. Sequence numbers and the
-chain go on from one to the next. docs/design/journal-years.md.
+What belongs here: names and the header fields that differ from segment to segment; no files. `journal.jsonl` is
+always the one that is written; `journal.0001.jsonl`, `journal.0002.jsonl`, ... are those that were rotated away, oldest
+first. Sequence numbers and the chain go on from one to the next. A segment may begin under another policy than the one
+before it: its header then has that policy, and `policy_change` says which was in force before.
+docs/design/journal-years.md, docs/design/policy-change.md.
 """
 
 from __future__ import annotations
@@ -17,6 +19,15 @@ SEGMENT: Final = "segment"
 PREVIOUS: Final = "previous"
 FIELDS: Final = (SEGMENT, PREVIOUS)
 """What a header has more than that of the first segment."""
+
+POLICY: Final = "policy"
+POLICY_HASH: Final = "policy_hash"
+POLICY_CHANGE: Final = "policy_change"
+OF_POLICY: Final = (POLICY, POLICY_HASH, POLICY_CHANGE)
+"""What a header has of its own where the policy changes with it; the headers after it repeat it."""
+
+CHANGE_FIELDS: Final = ("seq", "before", "accepted", "by")
+"""Of a change of policy: the header's own sequence number, the hash of the policy before, who accepted it and how."""
 
 NUMBER_MAX: Final = 9_999
 """The last number that a file's name has room for; a journal that has come so far is not rotated any more."""
@@ -65,6 +76,15 @@ def header_of(header: Mapping[str, object], number: int, before: Head) -> dict[s
     return {**without(header), **said}
 
 
+def under(
+    header: Mapping[str, object], policy: Mapping[str, object], policy_hash: str, seq: int, accepted: str, by: str
+) -> dict[str, object]:
+    """`header` with another policy. `seq`: of the record that will say so. `accepted`, `by`: the word of whom."""
+    before = header[POLICY_HASH]
+    change = dict(zip(CHANGE_FIELDS, (seq, before, accepted, by), strict=True))
+    return {**header, POLICY: dict(policy), POLICY_HASH: policy_hash, POLICY_CHANGE: change}
+
+
 def without(header: Mapping[str, object]) -> dict[str, object]:
     """A header less what differs from segment to segment."""
     found = dict(header)
@@ -81,6 +101,14 @@ def later(header: Mapping[str, object]) -> str:
     if first.number == 1:
         return ""
     return f"it begins with segment {first.number}: records 0 to {first.before.seq} are not here"
+
+
+def run_of(header: Mapping[str, object]) -> dict[str, object]:
+    """A header less what may differ between two segments of one run."""
+    found = without(header)
+    for name in OF_POLICY:
+        found.pop(name, None)
+    return found
 
 
 def name_of(path: str, number: int) -> str:

@@ -110,11 +110,12 @@ class Journal(Tape):
             raise
         return journal
 
-    def rotate(self, ts_ns: int, checkpoint: str) -> None:
+    def rotate(self, ts_ns: int, checkpoint: str, header: Mapping[str, object] | None = None) -> None:
         """Go on in a new file: this one keeps its records under its number (`journal.0001.jsonl`), and the new one
         begins with its HEADER and a CHECKPOINT. What every step leaves behind is in docs/design/journal-years.md.
 
-        `checkpoint`: data of the CHECKPOINT, the fold of every record so far. JournalError: nothing has changed, and
+        `checkpoint`: data of the CHECKPOINT, the fold of every record so far. `header`: what the new file says in place
+        of this one's header: another policy (`segments.under`). JournalError: nothing has changed, and
         the live file is written on; but JournalWriteError with `kept`: the new file is the journal, and the disk did
         not confirm its name. ValueError: a line would be too long.
         """
@@ -125,14 +126,16 @@ class Journal(Tape):
         self.flush()
         if not self._durable:
             self._last_sync()
-        header = header_of(self._header, number + 1, self.head)
-        begun = made(self, header, checkpoint, ts_ns, self._port)
+        if header is None:
+            header = self._header
+        following = header_of(header, number + 1, self.head)
+        begun = made(self, following, checkpoint, ts_ns, self._port)
         try:
             numbered(self.path, self._fd, number, self._port)
         except BaseException:
             undone(self.path, begun.fd, self._port)
             raise
-        self._replaced(begun, header)
+        self._replaced(begun, following)
         if self._durable:
             self._named(ts_ns)
         self._mark()
@@ -179,6 +182,7 @@ class Journal(Tape):
                 self._size = size
                 self._seq = begun._seq
                 self._digest = begun._digest
+                self._middle = begun._middle
                 self._header = header
                 let_go(self._port, old)
             else:
@@ -246,7 +250,7 @@ class Journal(Tape):
         if policy_hash is not None:
             if policy_hash != written:
                 raise JournalError(
-                    f"{self.path}: written under policy {written}, not {policy_hash}; a new policy needs a new journal"
+                    f"{self.path}: written under policy {written}, not {policy_hash}; a new policy needs a new segment"
                 )
         self._middle = middle(written)
         self._header = found.header.data

@@ -6,6 +6,7 @@ what is accepted.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from dolphin.kernel.units import NS_PER_S
 DAY_NS: Final = 86_400 * NS_PER_S
 DAYS_MAX: Final = 36_500
 """Of retention: a hundred years."""
+ACCEPTED: Final = re.compile("[0-9a-f]{16}:[0-9a-f]{16}")
 PROFILES: Final = {"intraday": INTRADAY, "daily": DAILY}
 _CHOICES: Final = {
     "profile": tuple(PROFILES),
@@ -56,6 +58,8 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     `segments_kept`: how many of the files before it stay. `segments_kept_days`: how long, by the host's clock. What
     both let go goes; where neither is said (0) all stay.
     `kill_signal`: live, this signal to the process is a kill; empty: none is.
+    `accept_policy`: a journal of another policy goes on under this one; the two hashes, `BEFORE:AFTER`, as the refusal
+    of such a start says them. Empty: such a start is refused.
     """
 
     state_dir: str
@@ -82,6 +86,7 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
     segment_mib: int = 256
     segments_kept: int = 0
     segments_kept_days: int = 0
+    accept_policy: str = ""
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Any:
@@ -119,6 +124,12 @@ class PlugConfig(ActorConfig, frozen=True, kw_only=True):  # type: ignore[call-a
                 raise ConfigError(f"segments_kept_days: found {self.segments_kept_days}; accepted: {upto}")
         if self.segment_mib < 1:
             raise ConfigError(f"segment_mib: found {self.segment_mib}; accepted: 1 or more")
+        if self.accept_policy:
+            if not ACCEPTED.fullmatch(self.accept_policy):
+                raise ConfigError(
+                    f"accept_policy: found {self.accept_policy!r}; accepted: BEFORE:AFTER, the first 16 hex digits of "
+                    "both hashes, as the refused start says them"
+                )
         self.made_policy()
 
     @property

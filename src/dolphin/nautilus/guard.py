@@ -82,7 +82,6 @@ class Guard:
         self.refused = 0
         self.refusal = ""
         self.latch_refusal = ""
-        self.records = 0
         self.reasons: dict[str, int] = {}
         self._waiting: deque[Waiting] = deque()
         self._acting = 0
@@ -92,6 +91,7 @@ class Guard:
         if keeper is None:
             keeper = Keeper(Aside(), 0, NEVER)
         self.keeper = keeper
+        self.records = keeper.written
         self.accounts = keeper.accounts
         self._segment_bytes = segment_bytes
         self._kept = kept

@@ -31,10 +31,11 @@ from dolphin.journal.lock import locked
 from dolphin.journal.segments import name_of
 from dolphin.journal.setaside import free, numbers
 from dolphin.kernel.policy import Policy
-from dolphin.kernel.state import FeedKind, Latch, State
+from dolphin.kernel.state import FeedKind, Latch, Mode, State
 from dolphin.kernel.units import FULL_MS
 from dolphin.nautilus import mailbox
 from dolphin.nautilus.config import PlugConfig
+from dolphin.nautilus.other_policy import demand, go_on
 from dolphin.nautilus.ports import FeedSpec
 from dolphin.nautilus.translate import Scale
 from dolphin.nautilus.values import Values
@@ -64,7 +65,7 @@ class Opened(NamedTuple):
 
 
 class OtherFeeds(ValueError):
-    """The journal in the state directory is of a run with other feeds or another policy."""
+    """The journal in the state directory is of a run with other feeds."""
 
 
 class LiveJournal(ValueError):
@@ -148,7 +149,9 @@ def begun(
         confidence_ms = 0
     said = {**_said(settings, specs, scales, trader, live), **money}
     header = header_of(policy, now_ns, confidence_ms, int(settings.envelope), specs, said)
-    return opened(Path(settings.state_dir), policy, header, now_ns, settings.durability, again)
+    return opened(
+        Path(settings.state_dir), policy, header, now_ns, settings.durability, again, settings.accept_policy
+    )  # fmt: skip
 
 
 def _said(
@@ -261,15 +264,16 @@ def _spare_the_live(path: Path) -> None:
 
 
 def opened(
-    state_dir: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any, again: bool
-) -> Opened:
-    """Begin a journal, or take up the one that is there if `again`. JournalError; OtherFeeds; LiveJournal;
-    OSError.
+    state_dir: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any, again: bool,
+    accepted: str = "",
+) -> Opened:  # fmt: skip
+    """Begin a journal, or take up the one that is there if `again`. `accepted`: a change of policy, by both hashes.
+    JournalError; OtherFeeds; OtherPolicy; LiveJournal; OSError.
     """
     path = state_dir / NAME
     if again:
         if path.exists():
-            return _resumed(path, policy, header, now_ns, durability)
+            return _resumed(path, policy, header, now_ns, durability, accepted)
     live = is_live(header)
     if not live:
         _spare_the_live(path)
@@ -289,25 +293,41 @@ def opened(
     return Opened(journal, begin(header).state, False, Aside(), Keeper(aside, 0), latch_file, held, [])
 
 
-def _resumed(path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any) -> Opened:
+def _resumed(
+    path: Path, policy: Policy, header: Mapping[str, Any], now_ns: int, durability: Any, accepted: str
+) -> Opened:
     recovery, made = folded(str(path))
-    was, state = made.header, made.state
+    was, state, before_policy = made.header, made.state, made.policy
     assert state is not None
+    assert before_policy is not None
     before = [(feed["name"], feed["kind"]) for feed in was["feeds"]]
     now = [(feed["name"], feed["kind"]) for feed in header["feeds"]]
     if before != now:
         raise OtherFeeds(f"{path}: was written with feeds {before}, now there are {now}; move it away to begin anew")
+    other = before_policy != policy
+    if other:
+        demand(str(path), before_policy, policy, accepted, state, state.latch.mode)
+    ts_ns = max(now_ns, recovery.last_ts_ns)
     journal = Journal.resume(
-        str(path), ts_ns=max(now_ns, recovery.last_ts_ns), policy_hash=policy_hash(policy), durability=durability,
-        recovery=recovery,
-    )  # fmt: skip
+        str(path), ts_ns=ts_ns, policy_hash=policy_hash(before_policy), durability=durability, recovery=recovery
+    )
     try:
         latch_file, held = take_up(str(path), str(was.get("instance", "")), EXPECTED in was, state.latch, recovery.head)
     except BaseException:
         journal.release()
         raise
     made.aside.each("NOTE", {"what": "resumed"})  # which the journal has written itself
-    keeper = Keeper(deepcopy(made.aside), made.since)
+    if other:
+        try:
+            if held is not None:  # a kill that the journal does not know yet counts as well
+                demand(str(path), before_policy, policy, accepted, state, Mode.KILLED)
+            go_on(journal, made, was, policy, ts_ns, accepted)
+        except BaseException:
+            latch_file.release()
+            journal.release()
+            raise
+        made.since = 0
+    keeper = Keeper(deepcopy(made.aside), made.since, written=int(other))
     return Opened(
         journal,
         state,
