@@ -231,7 +231,7 @@ def test_a_fee_in_what_was_bought_is_taken_from_the_position(tmp_path):
         values = OrderFilled.to_dict(s.cache.positions_open()[0].last_event)
         for currency in (USD, AUD):
             fill = OrderFilled.from_dict(values | {"commission": str(Money(1, currency))})
-            fills._write(fill, "O-X", 1, "")
+            fills._write(fill, "O-X", 1, {})
             found.append(set(fills.paid_in_kind))
 
     rig.add(make({3: market(BUY, 9_000), 6: scene})).run(quotes(audusd(), [65_000] * 8))
