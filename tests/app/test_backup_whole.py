@@ -21,6 +21,7 @@ from dolphin.journal.beat import HEARTBEAT
 from dolphin.journal.folding import folded
 from dolphin.journal.retention import beyond, remove
 from dolphin.journal.segments import name_of
+from dolphin.kernel.policy import INTRADAY
 from dolphin.kernel.state import Latch
 from tests.audit.make_journal import Maker
 from tests.journal.test_segments import turned
@@ -153,6 +154,20 @@ def test_an_anchor_of_what_retention_took_is_not_checked(path: Path, kept: Path,
     shutil.rmtree(path.parent)
     assert restored(path, kept, "--anchor", before.anchor[:-1] + "0") == 0
     assert "the anchor is not checked: record 0 is in a segment that is not here" in capsys.readouterr().out
+
+
+@pytest.mark.req("DOL-JOURNAL-013", "DOL-JOURNAL-014")
+def test_a_change_of_policy_is_no_other_journal(path: Path, kept: Path) -> None:
+    maker = turned(str(path), 2)
+    maker.under(INTRADAY._replace(rebase_trapped_ns=INTRADAY.rebase_trapped_ns + 1))
+    grown(maker, 1)
+    maker.journal.release()
+    right = heads(path)
+    assert saved(path, kept) == 0
+    shutil.rmtree(path.parent)
+    assert restored(path, kept) == 0
+    assert heads(path) == right
+    assert verify(str(path)).segment == 1
 
 
 @pytest.mark.req("DOL-JOURNAL-013", "DOL-JOURNAL-017")

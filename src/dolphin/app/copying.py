@@ -24,7 +24,7 @@ from dolphin.journal.errors import JournalMissing
 from dolphin.journal.files import PORT, let_go, sync_folder
 from dolphin.journal.folding import folded
 from dolphin.journal.lock import locked
-from dolphin.journal.segments import name_of, opening, without
+from dolphin.journal.segments import name_of, opening, run_of
 from dolphin.journal.setaside import numbers
 
 PART: Final = ".part"
@@ -112,12 +112,12 @@ def before(source: Path, live: Path) -> list[int]:
     """The segments of the journal `source` before the copy `live` of its live file, newest first, without a hole; one
     of another journal, by its header, ends them. JournalError.
     """
-    said = without(header(str(live)).data)
+    said = run_of(header(str(live)).data)
     found: list[int] = []
     for number in range(number_of(live) - 1, 0, -1):
         name = name_of(str(source), number)
         try:
-            if without(header(name).data) != said:
+            if run_of(header(name).data) != said:
                 break
         except JournalMissing:
             break
