@@ -9,6 +9,7 @@ they are in for the same code with a look at the fault before each such call: co
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 from pathlib import Path
@@ -155,11 +156,17 @@ def _codes(code, found):
     return found
 
 
+@functools.cache
+def _looking(module):
+    """The code of a module's functions with a look before each site, by name and line: compiled once for all faults."""
+    tree, _ = _transformed(module)
+    return _codes(compile(tree, module.__file__, "exec"), {})
+
+
 def look_everywhere(monkeypatch, fault):
     """Exchange the code of all functions for code that looks at the fault at each site."""
     for module in MODULES:
-        tree, _ = _transformed(module)
-        codes = _codes(compile(tree, module.__file__, "exec"), {})
+        codes = _looking(module)
 
         def look(place, call):
             fault.at(place)
