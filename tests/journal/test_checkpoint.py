@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from dolphin.journal import aside as module
 from dolphin.journal import read
 from dolphin.journal.aside import LEAVING, WAITING, Aside
-from dolphin.journal.checkpoint import DATA_BYTES_MAX, NEVER, Checkpoint, Keeper, data, read_checkpoint
+from dolphin.journal.checkpoint import AT_ONCE, DATA_BYTES_MAX, NEVER, Checkpoint, Keeper, data, read_checkpoint
 from dolphin.journal.codec import Malformed
 from dolphin.journal.folding import Folding
 from dolphin.kernel import machine
@@ -331,6 +331,40 @@ def test_a_keeper_that_cannot_fold_writes_no_checkpoint(text: str) -> None:
     keeper = Keeper(Aside(), 0)
     keeper.took("FILL", text)
     assert keeper.due == NEVER
+
+
+def numbered(index: int) -> dict[str, Any]:
+    """A fill of its own order, in turn of one position and of another."""
+    return {**json.loads(FILL), "id": f"O-{index}", "trade": str(index), "position": f"P{index % 2}"}
+
+
+@pytest.mark.req("DOL-LEDGER-001")
+@pytest.mark.parametrize("count", [1, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1])
+def test_fills_that_wait_are_folded_before_anybody_looks(count: int) -> None:
+    """As if each had been folded when it was written: by a look at the ledger, a checkpoint, or a record after them."""
+    at_once = Keeper(Aside(), 0)
+    looked, taken, followed = Keeper(Aside(), 0), Keeper(Aside(), 0), Keeper(Aside(), 0)
+    resumed = '{"what":"resumed"}'
+    for index in range(count):
+        said = numbered(index)
+        at_once.took("FILL", json.dumps(said))
+        for keeper in (looked, taken, followed):
+            keeper.took("FILL", json.dumps(said), said)
+    assert looked.accounts.books == at_once.accounts.books
+    assert looked.accounts.books.fills == count
+    assert taken.take(STATE, 1) == at_once.take(STATE, 1)
+    followed.took("NOTE", resumed)
+    at_once.took("NOTE", resumed)
+    assert followed.take(STATE, 2) == at_once.take(STATE, 2)
+
+
+def test_a_fill_that_waited_and_cannot_be_folded_ends_them() -> None:
+    keeper = Keeper(Aside(), 0)
+    keeper.took("FILL", "", {"position": "P", "side": 1})
+    keeper.took("FILL", FILL, json.loads(FILL))
+    assert keeper.take(STATE, 5) == ""
+    assert keeper.due == NEVER
+    assert keeper.accounts.books.fills == 1  # the ledger goes on
 
 
 def test_a_command_whose_answer_is_none_ends_them_too() -> None:

@@ -1,14 +1,13 @@
 """The core of the plug-in: one event, one step, one record, and then what is to be done about it. No Nautilus type.
 
-Rules of this file: state changes only in `emit`, and records stand in the journal in the order of the steps, so that
-the journal's fold is the state. What cannot be written is kept and written first when writing works again. Once the run
-is `over` nothing is stepped or written any more: state and journal stay what CLOSE left.
+Rules of this file: state changes only in `emit`; records stand in the order of the steps: the journal's fold is the
+state. What cannot be written is kept, and written first later. Once `over`, state and journal stay what CLOSE left.
 
 Theory of operation. `emit` steps, encodes and records. Where the step tripped the latch or fell into HIBERNATE, the
 listener acts first, then the latch file is told, and the record follows (DESIGN.md 2.6, docs/design/latch-file.md);
 events that the acting brings about are stepped at once and recorded after it. An entry asks with `must`: everything
-that waits is written before it, in mode `power` onto the disk, and `acknowledged` says whether it was. A record that
-cannot be written trips the latch.
+that waits is written before it (`power`: onto the disk); `acknowledged`: whether it was. A record that cannot be trips
+the latch.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from dolphin.journal.aside import KINDS as ASIDE
 from dolphin.journal.aside import Aside
 from dolphin.journal.checkpoint import NEVER, Keeper
 from dolphin.journal.codec import encode
+from dolphin.journal.entries import Accounts
 from dolphin.journal.kinds import CHECKPOINT, NOTE
 from dolphin.journal.retention import ALL_KEPT, Kept, beyond, remove
 from dolphin.kernel.events import KIND, Effect, Event, Fault, Moved, Order, Tick, Tripped, Verdict
@@ -92,7 +92,6 @@ class Guard:
             keeper = Keeper(Aside(), 0, NEVER)
         self.keeper = keeper
         self.records = keeper.written
-        self.accounts = keeper.accounts
         self._segment_bytes = segment_bytes
         self._kept = kept
         # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
@@ -124,9 +123,7 @@ class Guard:
         return effects
 
     def judge(self, order: Order, note: str) -> Verdict:
-        """The verdict on an order. One with an entry part waits for its acknowledgement, in mode `power` for the disk:
-        see `acknowledged`.
-        """
+        """The verdict on an order. One with an entry part waits to be `acknowledged`, in mode `power` by the disk."""
         effects = self.emit(order, note, must=True)
         verdict = effects[-1]
         if type(verdict) is not Verdict:
@@ -146,6 +143,11 @@ class Guard:
         """Record something that is no kernel event (FILL, OWN, ADOPT, COMMAND, NOTE). `fields`: what `data` says."""
         if not self.over:
             self._record(Waiting(ts_ns, kind, data, "", fields), False)
+
+    @property
+    def accounts(self) -> Accounts:
+        """The ledger of what the journal has."""
+        return self.keeper.accounts
 
     def next_seq(self) -> int:
         """The number of the next record, if everything that waits can be written."""
@@ -185,9 +187,7 @@ class Guard:
         return True
 
     def settle(self, ts_ns: int) -> None:
-        """Live, with the timer: a latch file that refused is asked again; in mode `power` what nobody waits for goes
-        onto the disk too.
-        """
+        """Live, with the timer: a latch file that refused is asked again; mode `power` syncs what nobody waits for."""
         if self.over:
             return
         if self.latch_refusal:
