@@ -9,9 +9,8 @@
 (* line is a record that was not written. The ledger is the fold of the journal, and nothing else is kept over a crash:   *)
 (* a checkpoint is the fold of what is before it, written among the records, and a restart may begin from it.              *)
 (*                                                                                                                        *)
-(* Money and lots are integers; the price of item 2 is negative. Cost is the average cost of what is held, and what a     *)
-(* reduction leaves of it is floored: profit is never shown before it is made.                                            *)
-EXTENDS Integers, Sequences
+(* What an entry makes of the accounts is Accounts.tla's. The price of item 2 is negative.                                *)
+EXTENDS Accounts
 
 CONSTANTS
     Happening,      \* which items may happen
@@ -47,10 +46,6 @@ DepositOf == <<0, 0, 0, 5>>
 InferredPrice == 1
 Side(o) == IF o = 1 THEN 1 ELSE -1
 
-Abs(n) == IF n < 0 THEN -n ELSE n
-Min(a, b) == IF a < b THEN a ELSE b
-Sign(n) == IF n < 0 THEN -1 ELSE IF n > 0 THEN 1 ELSE 0
-
 Notice(i) == [item |-> i, order |-> OrderOf[i], lots |-> LotsOf[i], price |-> PriceOf[i], fee |-> FeeOf[i],
               deposit |-> DepositOf[i]]
 Inferred(o, n) == [item |-> 0, order |-> o, lots |-> Side(o) * n, price |-> InferredPrice, fee |-> 0, deposit |-> 0]
@@ -59,31 +54,6 @@ RECURSIVE FilledBy(_, _, _)
 FilledBy(o, items, i) ==              \* lots of order o, without sign, in these items from i on
     IF i > 4 THEN 0
     ELSE (IF i \in items /\ OrderOf[i] = o THEN Abs(LotsOf[i]) ELSE 0) + FilledBy(o, items, i + 1)
-
-(* Accounts *)
-
-Nothing == [known |-> {}, posted |-> <<>>, lots |-> 0, cost |-> 0, cash |-> 0, realised |-> 0, fees |-> 0, capital |-> 0,
-            tally |-> <<0, 0>>, inferred |-> <<0, 0>>]
-
-KeptCost(cost, kept, lots) == (cost * kept) \div lots        \* floored: \div is, also below zero
-
-CostAfter(a, l, p) ==
-    LET after == a.lots + l
-    IN IF Sign(a.lots) * Sign(l) >= 0 THEN a.cost + l * p
-       ELSE IF Sign(after) = Sign(a.lots) THEN KeptCost(a.cost, Abs(after), Abs(a.lots))
-       ELSE after * p                                        \* closed, and what is left over is new
-
-CashAfter(a, l, p) == a.cash - l * p
-
-LotsAfter(a, l) == a.lots + l
-
-RealisedAfter(a, l, p) == a.realised + CostAfter(a, l, p) - a.cost - l * p
-
-Entry(a, o, l, p) ==                                         \* one fill on the accounts
-    [a EXCEPT !.lots = LotsAfter(a, l), !.cost = CostAfter(a, l, p), !.cash = CashAfter(a, l, p),
-              !.realised = RealisedAfter(a, l, p), !.posted = Append(@, <<o, l, p>>)]
-
-Fresh(a, r) == r.item = 0 \/ r.item \notin a.known
 
 TakenBack(a, r) == IF r.item = 0 \/ r.order = 0 THEN 0 ELSE Min(Abs(r.lots), a.inferred[r.order])
 
@@ -94,10 +64,6 @@ Fill(a, r) ==
         filled == Entry(clean, o, r.lots, r.price)
     IN [filled EXCEPT !.tally[o] = @ + Abs(r.lots) - back,
                       !.inferred[o] = IF r.item = 0 THEN @ + Abs(r.lots) ELSE @ - back]
-
-Money(a, r) == [a EXCEPT !.fees = @ + r.fee, !.capital = @ + r.deposit, !.cash = @ - r.fee + r.deposit]
-
-Remembered(a, r) == IF r.item = 0 THEN a.known ELSE a.known \union {r.item}
 
 Apply(a, r) ==                                               \* one record of the journal
     IF ~Fresh(a, r) THEN a

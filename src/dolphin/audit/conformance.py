@@ -1,7 +1,8 @@
-"""Check c: a journal as a behaviour of spec/Posture.tla, and its orders as spec/Judging.tla judges them, by TLC.
+"""Check c: a journal as a behaviour of spec/Posture.tla, its orders as spec/Judging.tla judges them, its ledger as
+spec/Accounts.tla posts it, by TLC.
 
 What belongs here: the map from journal records to trace records, and TLC's verdict as a finding. TLC and its files are
-`trace_tla`'s, `order_tla`'s and `tlc_runner`'s.
+`trace_tla`'s, `order_tla`'s, `ledger_tla`'s and `tlc_runner`'s.
 
 The map. A record's way to its own time is walked by the kernel's `next_stop` and `visit`; each visit is one trace
 record, with what it credited, how much real time it took and the readings after it. The event itself is the last one,
@@ -23,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dolphin.audit import order_tla
+from dolphin.audit import ledger_tla, order_tla
 from dolphin.audit.finding import FORM, MODEL, Check, Finding, Report, Verdict, found
 from dolphin.audit.fold import named, said
 from dolphin.audit.replay import NOT_AUDITED, Auditor, scan
@@ -184,7 +185,13 @@ class _Pass:
     """
 
     def __init__(
-        self, path: str, anchor: str | None, wanted: int = -1, orders: order_tla.Orders | None = None, asked: int = -1
+        self,
+        path: str,
+        anchor: str | None,
+        wanted: int = -1,
+        orders: order_tla.Orders | None = None,
+        asked: int = -1,
+        ledger: ledger_tla.Judge | None = None,
     ) -> None:
         self.auditor = Auditor(path, decisions=False, safety=False)
         self.anchor = anchor
@@ -195,6 +202,7 @@ class _Pass:
         self.state: State | None = None
         self.before: State | None = None
         self.orders = orders
+        self.ledger = ledger
         self.asked = asked
         self.order: order_tla.Judged | None = None
 
@@ -207,6 +215,8 @@ class _Pass:
         path = self.auditor.path
         for record in scan(self.auditor, self.anchor):
             progress(record)
+            if self.ledger is not None:
+                self.ledger.take(record)
             if record.kind == HEADER and record.seq > 0 and not self.auditor.findings:
                 if policy != policy_of(record.data["policy"]):
                     policy = policy_of(record.data["policy"])
@@ -266,7 +276,8 @@ def audit(
     find_java()
     jar = find_jar(jar)
     orders = order_tla.Orders(jar)
-    one = _Pass(path, anchor, orders=orders)
+    ledger = ledger_tla.Judge(path, jar)
+    one = _Pass(path, anchor, orders=orders, ledger=ledger)
     probe = Auditor(path)
     begin = scan(probe, None)
     first = next(begin, None)
@@ -288,10 +299,16 @@ def audit(
         one.auditor.reasons.clear()
     elif not one.auditor.findings:
         orders.judge()
+        ledger.finish(one.auditor.last)
         if orders.first_bad >= 0:
             _reject(one, orders, policy, state)
         elif orders.unjudged > 0:
             one.auditor.reasons.append(f"{orders.unjudged} orders are too large for TLC's 32 bits")
+        if ledger.finding is not None:
+            one.auditor.findings = sorted([*one.auditor.findings, ledger.finding], key=lambda bad: bad.seq)[:1]
+            one.auditor.reasons.clear()
+        elif ledger.rows.stopped:
+            one.auditor.reasons.append(ledger.rows.stopped)
     return _report(one, verdict, time.perf_counter() - began)
 
 
@@ -376,6 +393,8 @@ def agreement(replayed: Report, tlc: Report) -> Agreement:
         return Agreement(replayed, tlc, "")
     modelled = ours.check == FORM or ours.field in {f"out.{name}" for name in MODELLED}
     verdict = ours.field.rpartition("VERDICT.")
+    if ledger_tla.modelled(ours) and not [reason for reason in tlc.reasons if ledger_tla.UNJUDGED in reason]:
+        modelled = True
     if modelled or (verdict[1] and verdict[2] in order_tla.FIELDS):
         return Agreement(replayed, tlc, f"replay rejects line {ours.line} ({ours.field}), TLC accepts it")
     return Agreement(replayed, tlc, "")

@@ -338,7 +338,10 @@ class Ledger:
         return None
 
     def _command(self, record: Record) -> Wrong | None:
-        return command(record, self.last)
+        wrong = command(record, self.last)
+        if wrong is None and not self.after_gap:
+            wrong = self.accounts.reconciled(record.data)
+        return wrong
 
     def _gap(self, record: Record) -> Wrong | None:
         body = record.body

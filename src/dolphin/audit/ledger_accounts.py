@@ -14,11 +14,13 @@ from typing import Any, Final
 from dolphin.audit.gate import Wrong
 from dolphin.journal import Record, integer
 from dolphin.journal.entries import Accounts
+from dolphin.kernel.ledger_books import by_instrument
 
 ONCE: Final = "DOL-LEDGER-002"
 CLOSING: Final = "DOL-LEDGER-003"
 UNKNOWN: Final = "DOL-LEDGER-007"
 ANCHOR: Final = "DOL-LEDGER-008"
+ANSWERED: Final = "DOL-LEDGER-004"
 
 
 class Sessions:
@@ -85,6 +87,24 @@ class Sessions:
             if field in data and data[field] != fold.digest():
                 hint = "the fills and flows of the journal, or of this run, add up to another ledger"
                 return Wrong(field, fold.digest(), str(data[field]), CLOSING, hint)
+        return None
+
+    def reconciled(self, data: Mapping[str, Any]) -> Wrong | None:
+        """What the answer to a reconciliation says of the ledger. It is of the fills that the journal had then: where
+        the disk refused, some were written after it was made and before its record, and it is of another moment.
+        """
+        answer = data.get("answer", {})
+        if data.get("verb") != "reconcile" or answer.get("inflight", 1):
+            return None
+        fills, right = integer(answer["fills"]), self.whole.books.fills
+        said = {str(row[0]): integer(row[1]) for row in answer["rows"]}
+        if fills > right:
+            return Wrong("answer.fills", str(right), str(fills), ANSWERED, "the journal has no more before it")
+        lots = {name: total.lots for name, total in by_instrument(self.whole.books).items()}
+        for name in sorted({*lots, *said}):
+            if fills == right and said.get(name, 0) != lots.get(name, 0):
+                was, is_ = str(lots.get(name, 0)), str(said.get(name, 0))
+                return Wrong(f"answer.rows.{name}", was, is_, ANSWERED, "the ledger's lots at that moment")
         return None
 
     def figures(self) -> dict[str, Any]:
