@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dolphin.journal import encode
+from dolphin.journal.segments import name_of
 from dolphin.kernel import events as ev
 from tests.audit import mutate
 from tests.audit.make_journal import POSITION, STRATEGY, Maker
@@ -121,6 +122,21 @@ def rescaled(path: Path) -> None:
     m.deal(-7, "1.20")
     m.checkpoint()
     m.ended()
+
+
+def later(path: Path) -> None:
+    """The second segment of a journal, whose first one is gone: it begins with a ledger that nothing here made."""
+    m = Booked(path)
+    m.hear()
+    m.deal(3, "1.01", commission=7)
+    m.deal(-5, "1.13", "P-2")
+    m.event(ev.Flow(m.now, 1_000))
+    m.rotate()
+    m.deal(-1, "1.20")
+    m.deal(-1, "1.20", id="O-3", trade="T-3", again=1)
+    m.checkpoint()
+    m.ended()
+    Path(name_of(str(path), 1)).unlink()
 
 
 def lines_of(path: Path) -> Lines:

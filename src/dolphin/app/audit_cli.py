@@ -25,7 +25,7 @@ Check a journal, from the file alone:
 
   a  chain, sequence, form      every line's hash, place and spelling
   b  decisions recomputed       every event stepped again with the header's own policy, compared bit for bit
-  c  TLA+ model (TLC)           filter, posture, latch, re-arm, re-base against spec/Posture.tla (--engine tlc, both)
+  c  TLA+ model (TLC)           filter, posture, latch, re-arm, re-base, orders, ledger by spec/ (--engine tlc, both)
   d  safety properties          over the whole run, straight from the records
 
 Verdicts. conforms: all of it holds. violates: the first bad record is named with file:line, field, expected, actual and

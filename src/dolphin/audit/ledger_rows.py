@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from dolphin.audit.ledger_names import CAPITAL, Items, Places, index
 from dolphin.audit.ledger_numbers import (
     MONEY_MAX,
     ZERO,
@@ -27,6 +28,7 @@ from dolphin.audit.ledger_numbers import (
     share,
     worth,
 )
+from dolphin.audit.turns import begins
 from dolphin.journal import Record, integer
 from dolphin.journal.codec import Malformed
 from dolphin.journal.entries import KNOWN_MAX, NO_UNIT, OPENING, SCALES, Accounts, price_units, unit_of
@@ -38,9 +40,6 @@ FILL, FLOW, SHOWN, OPEN, ENDED, TOTALS, FEES, KNOWN, DIGEST, READING, EMPTY, LOT
 """The first number of a row, as TraceLedger.tla names them."""
 
 UNJUDGED: Final = "is not judged by TLC"
-
-CAPITAL: Final = 1
-"""The purse of deposits; those of fees come after it."""
 
 
 class Place(NamedTuple):
@@ -63,18 +62,17 @@ class Rows:
         self.rows: list[Row] = []
         self.places: list[Place] = []
         self.stopped = ""
-        self.width = 0
+        self.places_of = Places()
+        self.items = Items()
+        self.mine = Items()
+        self.forgotten = 0
         self.instruments: dict[str, int] = {}
         self.currencies: dict[str, int] = {}
-        self.remembered = self.forgotten = self.run = 0
-        self.scaled = False
-        self._slots: dict[str, int] = {}
-        self._free: list[int] = []
-        self._items: dict[tuple[str, str], int] = {}
-        self._mine: dict[tuple[str, str], int] = {}
+        self.anew = False
         self._turnover = 0
         self._feeds: list[str] = []
-        self._flat_start = self._after_gap = self._resumed = self._begun = False
+        self._flat_start = self._after_gap = self._resumed = self._begun = self._later = self._partial = False
+        self._unclosed = False
         self._loose: set[str] = set()
         self._touched: set[str] = set()
         self._moves = 0
@@ -104,7 +102,8 @@ class Rows:
         if self._begun:
             return
         self._begun = True
-        self._flat_start = record.data.get("host") == "backtest"
+        self._later = self._partial = begins(record).number > 1
+        self._flat_start = record.data.get("host") == "backtest" and not self._later
         self._feeds = [str(feed.get("instrument", "")) for feed in record.data["feeds"]]
         self.accounts.each(record.kind, record.data)
 
@@ -122,9 +121,11 @@ class Rows:
         side, lots = integer(data["side"]), integer(data["lots"])
         position, instrument = str(data["position"]), str(data["instrument"])
         key = (str(data.get("id", "")), str(data.get("trade", "")))
-        item, mine = (self._items.get(key, 0), self._mine.get(key, 0)) if key[1] else (-1, -1)
+        item, mine = self.items.number(key), self.mine.number(key)
         again = int(data.get("again") == 1) or 2 * int("again" in data)
-        head = (FILL, self._place(position), self._instrument(instrument), side, said_lots(lots))
+        if self._partial and not self.accounts.knows(*key):
+            again = 0  # it may be of this run, and of before the first record that is here
+        head = (FILL, self.places_of.take(position), self._instrument(instrument), side, said_lots(lots))
         if data.get("spread") == 1:
             self._row(record, "", *head, (0, ZERO), item, mine, again, 0, CAPITAL, ZERO, ())
             return
@@ -139,9 +140,12 @@ class Rows:
             record, "", *head, worth(*sizes), item, mine, again, 1, code, residues(fee), share(before, fill)
         )  # fmt: skip
         self._post(abs(fee) + abs(fill) * (INVERSE_ONE if inverse else abs(price)))
-        self._remember(key)
+        if not self.accounts.knows(*key):
+            self.items.remember(key)
+        if not self.mine.lately(key):
+            self.mine.remember(key)
         self.accounts.each(record.kind, data)
-        self._released()
+        self.places_of.keep(self.accounts.books.held)
         self._moved(data, position, instrument)
 
     def _moved(self, data: Mapping[str, Any], position: str, instrument: str) -> None:
@@ -153,28 +157,15 @@ class Rows:
         if "applied" in data or foreign:
             self._loose.add(position)
 
-    def _remember(self, key: tuple[str, str]) -> None:
-        """Number this fill, if it is counted. Of those that the ledger has forgotten as many numbers are kept again."""
-        if not key[1]:
-            return
-        if not self.accounts.knows(*key):
-            self.remembered += 1
-            _numbered(self._items, key, self.remembered)
-        number = self._mine.get(key, 0)
-        if number == 0 or number <= self.run - KNOWN_MAX:
-            self.run += 1
-            _numbered(self._mine, key, self.run)
-
     def _note(self, record: Record) -> None:
         data = record.data
         what = data.get("what")
         if what == "resumed":
             simulated = self.accounts.simulated
             self._row(record, "what", RESUMED, int(simulated))
-            self._resumed, self._flat_start, self.run = True, False, 0
-            self._mine.clear()
+            self._resumed, self._flat_start, self._partial, self.mine = True, False, False, Items()
             if simulated:
-                self.forgotten = self.remembered
+                self.forgotten = self.items.remembered
         elif what == OPENING:
             self._opening(record)
         elif what == SCALES:
@@ -182,12 +173,12 @@ class Rows:
             for scale in data["instruments"]:
                 name = str(scale["id"])
                 if name in held and self.accounts.units.get(name) not in (None, unit_of(scale)):
-                    self.scaled = True
+                    self.anew = True
         self.accounts.each(record.kind, data)
-        self._released()
-        if self.scaled:
-            for _, cost, cash, realised in by_instrument(self.accounts.books).values():
-                self._post(abs(cost) + abs(cash) + abs(realised))
+        self.places_of.keep(self.accounts.books.held)
+        if self.anew:
+            for name, position in by_instrument(self.accounts.books).items():
+                self._bound(name, position)
 
     def _opening(self, record: Record) -> None:
         shown: dict[str, dict[str, Row]] = {str(name): {} for name in record.data.get("instruments", ())}
@@ -195,7 +186,7 @@ class Rows:
             name, lots = str(said["instrument"]), integer(said["lots"])
             price, inverse = self._price(name, str(said["price"]))
             self._post(abs(lots) * (INVERSE_ONE if inverse else abs(price)))
-            row = (self._place(str(said["position"])), pair(lots), worth(price, inverse, lots, 0))
+            row = (self.places_of.take(str(said["position"])), pair(lots), worth(price, inverse, lots, 0))
             shown.setdefault(name, {})[str(said["position"])] = row
         for name, rows in shown.items():
             self._row(record, "positions", SHOWN, self._instrument(name), *rows.values())
@@ -212,7 +203,7 @@ class Rows:
 
         books = accounts.books
         for name, (instrument, position) in books.held.items():
-            head = (OPEN, self._slots.get(name, 0), self._instrument(instrument))
+            head = (OPEN, self.places_of.of.get(name, 0), self._instrument(instrument))
             row(f"ledger.held.{name}", *head, *said_position(position))
         for name in {**self.instruments, **books.ended}:
             row(f"ledger.ended.{name}", ENDED, self._instrument(name), *said_position(books.ended.get(name, FLAT)))
@@ -224,9 +215,13 @@ class Rows:
 
     def known(self) -> tuple[int, int]:
         """The numbers of the first and the last fill that are told apart; the first is above the last: none."""
-        return max(self.forgotten, self.remembered - KNOWN_MAX) + 1, self.remembered
+        return max(self.forgotten, self.items.remembered - KNOWN_MAX) + 1, self.items.remembered
 
     def _checkpoint(self, record: Record) -> None:
+        if self._later:
+            self._later = False
+            self._begin(restored(record.data["ledger"]))
+            return
         if self._after_gap or "ledger" not in record.data:
             return
         try:
@@ -234,16 +229,39 @@ class Rows:
         except Malformed as error:
             self._row(record, error.field, TOTALS, -1, 0, 0, ZERO)
             return
-        numbers = [self._items.get(key, 0) for key in said.known]
-        first = numbers[0] if numbers else self.remembered + 1
-        last = numbers[-1] if numbers else self.remembered
+        numbers = [self.items.number(key) for key in said.known]
+        first = numbers[0] if numbers else self.items.remembered + 1
+        last = numbers[-1] if numbers else self.items.remembered
         whole = numbers == [*range(first, last + 1)]
         self.states(record, said, (first, last) if whole else (-1, -1))
+
+    def _begin(self, accounts: Accounts) -> None:
+        """The journal begins with a later segment, whose checkpoint has the ledger of all before it."""
+        self.accounts, books = accounts, accounts.books
+        self._unclosed = self.anew = True
+        for name, (instrument, position) in books.held.items():
+            self.places_of.take(name)
+            self._bound(instrument, position)
+        for instrument, position in books.ended.items():
+            self._bound(instrument, position)
+        for code, fee in books.fees.items():
+            self._currency(code)
+            self._post(fee)
+        self._post(books.capital)
+        for key in accounts.known:
+            self.items.remember(key)
+
+    def _bound(self, instrument: str, position: Position) -> None:
+        """An account that the next window begins with."""
+        self._instrument(instrument)
+        pair(position.lots)
+        for money in position[1:]:
+            self._post(money)
 
     def _close(self, record: Record) -> None:
         """The checksum of the books. TLC computes none: what the fold holds is stated, and whether this is its own."""
         field = "accounts" if "accounts" in record.data else "ledger"
-        if self._after_gap or field not in record.data or (field == "ledger" and self._resumed):
+        if self._unclosed or self._after_gap or field not in record.data or (field == "ledger" and self._resumed):
             return
         right, said = self.accounts.digest(), str(record.data[field])
         self.states(record, self.accounts, self.known(), ours=True)
@@ -253,7 +271,9 @@ class Rows:
     def _command(self, record: Record) -> None:
         """The ledger's side of a reconciliation."""
         answer = record.data.get("answer", {})
-        if record.data.get("verb") != "reconcile" or answer.get("inflight", 1) or self._after_gap:
+        if record.data.get("verb") != "reconcile" or answer.get("inflight", 1):
+            return
+        if self._after_gap or self._unclosed:
             return
         lots = {str(row[0]): integer(row[1]) for row in answer["rows"]}
         fills = said_count(integer(answer["fills"]))
@@ -275,7 +295,7 @@ class Rows:
         if not name or self._vague(name, self._feed(int(body.feed))) or self._read.get(name) == said:
             return
         self._read[name] = said
-        self._row(record, "", READING, self._slots.get(name, 0), said_lots(said[0]))
+        self._row(record, "", READING, self.places_of.of.get(name, 0), said_lots(said[0]))
 
     def _sample(self, record: Record) -> None:
         if int(record.body.flat) == 1 and int(record.body.error) == 0:
@@ -311,29 +331,15 @@ class Rows:
     def opens(self) -> dict[int, tuple[int, Position]]:
         """What is open, by place, with its instrument."""
         held = self.accounts.books.held
-        return {self._slots[name]: (self._instrument(where), position) for name, (where, position) in held.items()}
-
-    def _place(self, name: str) -> int:
-        if name not in self._slots:
-            if not self._free:
-                self.width += 1
-                self._free.append(self.width)
-            self._slots[name] = self._free.pop()
-        return self._slots[name]
-
-    def _released(self) -> None:
-        """Places of positions that are no longer open are free."""
-        held = self.accounts.books.held
-        if len(self._slots) == len(held):
-            return
-        for name in [name for name in self._slots if name not in held]:
-            self._free.append(self._slots.pop(name))
+        return {
+            self.places_of.of[name]: (self._instrument(where), position) for name, (where, position) in held.items()
+        }
 
     def _instrument(self, name: str) -> int:
-        return self.instruments.setdefault(name, len(self.instruments) + 1)
+        return index(self.instruments, name)
 
     def _currency(self, code: str) -> int:
-        return self.currencies.setdefault(code, len(self.currencies) + 1 + CAPITAL)
+        return index(self.currencies, code, 1 + CAPITAL)
 
     def _feed(self, feed: int) -> str:
         return self._feeds[feed] if 0 <= feed < len(self._feeds) else ""
@@ -348,14 +354,6 @@ class Rows:
         self._turnover += abs(amount)
         if self._turnover > MONEY_MAX:
             raise TooLarge("all that was posted")
-
-
-def _numbered(numbers: dict[tuple[str, str], int], key: tuple[str, str], number: int) -> None:
-    """This fill is the last that was remembered."""
-    numbers.pop(key, None)
-    numbers[key] = number
-    if len(numbers) > 2 * KNOWN_MAX:
-        del numbers[next(iter(numbers))]
 
 
 _HANDLERS: Final[dict[str, Callable[[Rows, Record], None]]] = {

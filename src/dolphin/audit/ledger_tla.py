@@ -31,7 +31,6 @@ REQUIREMENT: Final = {
     "checksum": "DOL-LEDGER-003",
     "position_lots": "DOL-EXIT-006",
     "flat": "DOL-EXIT-006",
-    "rows": "DOL-LEDGER-004",
     "side": "DOL-JOURNAL-009",
 }
 _MODELLED: Final = re.compile(
@@ -54,11 +53,11 @@ class Start:
         self._open = rows.opens()
         books = rows.accounts.books
         self._ended, self._fees, self._capital = dict(books.ended), dict(books.fees), books.capital
-        self._counts = (rows.remembered, rows.forgotten, rows.run, books.fills, rows.accounts.again)
+        self._counts = (rows.items.remembered, rows.forgotten, rows.mine.remembered, books.fills, rows.accounts.again)
 
     def text(self, rows: Rows) -> str:
         """The definitions, as wide as the window's names need."""
-        places = [self._open.get(place + 1, (0, FLAT)) for place in range(rows.width)]
+        places = [self._open.get(place + 1, (0, FLAT)) for place in range(rows.places_of.width)]
         ended = [said_position(self._ended.get(name, FLAT)) for name in rows.instruments]
         purse = [(residues(0), residues(self._capital))]
         purse += [(residues(self._fees.get(code, 0)), residues(0)) for code in rows.currencies]
@@ -117,15 +116,15 @@ class Judge:
             return
         rows = self.rows
         rows.take(record)
-        if rows.scaled:
-            rows.scaled = False
+        if rows.anew:
+            rows.anew = False
             self.finish(record, False)
         elif len(rows.rows) >= self._window:
             self.finish(record)
 
     def finish(self, last: Record | None, stated: bool = True) -> None:
         """Have TLC judge what was taken since the last time. `stated`: what the fold holds now is what these rows make;
-        not so where scales have changed, and what is held was counted in others after them.
+        not so where scales have changed, or a checkpoint is what there is of before.
         """
         rows = self.rows
         if rows.rows and self.finding is None:
@@ -154,7 +153,7 @@ def differs(path: str, run: TlcRun, rows: list[Row], places: list[Place]) -> Fin
     where = ".".join([name for name in (place.field, field) if name])
     if field == "checksum":
         where, expected, actual = place.field, place.right, place.said
-    requirement = REQUIREMENT.get(field, CHECKPOINTS if place.record.kind == "CHECKPOINT" else "DOL-LEDGER-001")
+    requirement = REQUIREMENT.get(field, CHECKPOINTS if place.record.kind == "CHECKPOINT" else "DOL-LEDGER-009")
     hint = f"{run.version}, spec/Accounts.tla: the entries before it do not come to this"
     return found(path, place.record, where, expected, actual, requirement, hint, check=MODEL)
 

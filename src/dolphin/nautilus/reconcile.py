@@ -114,6 +114,7 @@ class Reconcile:
         day began with (anchor.py).
         """
         inflight = self._cache.orders_inflight_count()
+        fills = self._guard.accounts.books.fills  # of the rows' moment: a difference may flatten, and that may fill
         rows = self._take(now_ns)
         same = True
         for _, ledger, *others in rows:
@@ -122,7 +123,7 @@ class Reconcile:
                     same = False
         return {
             "rows": rows, "inflight": inflight, "third": self._said, "unknown": self._unknown, "same": same,
-            "money": self.money.both(), "day": anchor.told(self._guard), "fills": self._guard.accounts.books.fills,
+            "money": self.money.both(), "day": anchor.told(self._guard), "fills": fills,
         }  # fmt: skip
 
     def _take(self, now_ns: int) -> list[list[Any]]:
