@@ -124,7 +124,7 @@ FORGED: tuple[tuple[Callable[[Lines], int], str], ...] = (
 
 
 @needs_java
-@pytest.mark.req("DOL-AUDIT-002", "DOL-LEDGER-009")
+@pytest.mark.req("DOL-AUDIT-002", "DOL-LEDGER-010")
 def test_an_honest_ledger_conforms_to_both(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     booked(path)
@@ -134,7 +134,7 @@ def test_an_honest_ledger_conforms_to_both(tmp_path: Path) -> None:
 
 
 @needs_java
-@pytest.mark.req("DOL-AUDIT-002", "DOL-LEDGER-002", "DOL-LEDGER-003", "DOL-LEDGER-009")
+@pytest.mark.req("DOL-AUDIT-002", "DOL-LEDGER-002", "DOL-LEDGER-003", "DOL-LEDGER-010")
 def test_both_engines_reject_what_does_not_follow(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     booked(path)
@@ -183,7 +183,7 @@ FLAWS: tuple[tuple[str, str], ...] = (
 
 
 @needs_java
-@pytest.mark.req("DOL-LEDGER-001", "DOL-LEDGER-009")
+@pytest.mark.req("DOL-LEDGER-001", "DOL-LEDGER-010")
 @pytest.mark.parametrize(("flaw", "field"), FLAWS)
 def test_a_wrong_ledger_rejects_an_honest_journal(honest: list[Asked], flaw: str, field: str) -> None:
     _, said = ran(honest, flaw)

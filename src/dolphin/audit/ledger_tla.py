@@ -153,7 +153,7 @@ def differs(path: str, run: TlcRun, rows: list[Row], places: list[Place]) -> Fin
     where = ".".join([name for name in (place.field, field) if name])
     if field == "checksum":
         where, expected, actual = place.field, place.right, place.said
-    requirement = REQUIREMENT.get(field, CHECKPOINTS if place.record.kind == "CHECKPOINT" else "DOL-LEDGER-009")
+    requirement = REQUIREMENT.get(field, CHECKPOINTS if place.record.kind == "CHECKPOINT" else "DOL-LEDGER-010")
     hint = f"{run.version}, spec/Accounts.tla: the entries before it do not come to this"
     return found(path, place.record, where, expected, actual, requirement, hint, check=MODEL)
 
