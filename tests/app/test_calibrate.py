@@ -79,6 +79,7 @@ def quotes(folder: Path) -> Path:
 def run(folder: Path, *given: str) -> dict[str, Any]:
     out = folder / "out"
     assert calibrate.main([*given, "--out", str(out)]) == 0
+    assert "calibration.json" in json.loads((out / MARKER).read_text().splitlines()[-1])
     found: dict[str, Any] = json.loads((out / "calibration.json").read_text())
     return found
 

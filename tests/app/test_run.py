@@ -126,6 +126,10 @@ def test_a_users_bars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "conforms" in said
     assert (out / "report.html").is_file()
     assert (out / "guarded" / "journal.jsonl").is_file()
+    (out / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"came after the run that made it: notes\.txt"):
+        running.main(args)
+    (out / "notes.txt").unlink()
     assert running.main([*args, "--mode", "report", "--no-audit"]) == 0
     assert "report only" in capsys.readouterr().out
     assert not (out / "guarded").exists()

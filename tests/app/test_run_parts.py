@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from dolphin.app.cli import main
 from dolphin.app.engine import Recorder
 from dolphin.app.errors import UserError
 from dolphin.app.journal_run import read_journal
-from dolphin.app.outdir import MARKER, prepared
+from dolphin.app.outdir import MARKER, finished, prepared
 from dolphin.app.results import Figures, Mark, Point, RunResult, WorstDay, drawdowns
 from dolphin.app.script import read_script
 from dolphin.app.strategies import example, factory
@@ -97,6 +98,41 @@ def test_a_folder_is_made_and_replaced_if_it_is_ours(tmp_path: Path) -> None:
     assert (out / MARKER).is_file()
     (tmp_path / "empty").mkdir()
     prepared(tmp_path / "empty")
+
+
+def test_what_came_after_the_end_of_a_run_is_not_removed(tmp_path: Path) -> None:
+    out = prepared(tmp_path / "out")
+    (out / "guarded").mkdir()
+    (out / "guarded" / "journal.jsonl").write_text("x")
+    os.symlink(tmp_path, out / "folder")
+    finished(out)
+    finished(prepared(out))
+    assert [path.name for path in out.iterdir()] == [MARKER], "all of it was the run's own"
+    mine = out / "notes" / "thesis.tex"
+    mine.parent.mkdir()
+    mine.write_text("x")
+    for name in ("b.py", "c.py", "d\udcff.py"):
+        (out / name).touch()
+    os.symlink(tmp_path, out / "elsewhere")
+    for _ in range(2):  # a refusal changes nothing
+        with pytest.raises(UserError, match=r"came after the run that made it: b\.py, c\.py, .* and 2 more; move"):
+            prepared(out)
+    assert mine.is_file()
+    for name in ("b.py", "c.py", "d\udcff.py", "elsewhere"):
+        (out / name).unlink()
+    with pytest.raises(UserError, match=r"made it: notes/thesis\.tex; move them elsewhere, or name another folder"):
+        prepared(out)
+    (out / MARKER).write_text((out / MARKER).read_text()[:-2])  # the list was cut off: so was the run
+    prepared(out)
+    assert not mine.exists()
+
+
+def test_a_list_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    out = prepared(tmp_path / "out")
+    (out / MARKER).unlink()
+    (out / MARKER).mkdir()
+    with pytest.raises(UserError, match=r"\.dolphin-run: cannot be written \(Is a directory\)"):
+        finished(out)
 
 
 def test_nobody_elses_folder_is_touched(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from dolphin.app import args
 from dolphin.app.config import PROFILES, RunFile, load_policy, load_run, profile_name
 from dolphin.app.errors import EXIT_OK, UserError
 from dolphin.app.market_args import add_source, days, named, refuse_own_folder, user_market
-from dolphin.app.outdir import prepared
+from dolphin.app.outdir import finished, prepared
 from dolphin.app.strategies import factory
 from dolphin.kernel.units import NS_PER_S
 
@@ -84,6 +84,7 @@ def main(argv: list[str]) -> int:
         with _progress() as told:
             found, folder = _of_data(given, config, told)
     _written(found, folder, config)
+    finished(folder)
     _told(found, folder, json=given.json)
     return EXIT_OK
 

@@ -1,12 +1,14 @@
 """What a command writes to: made, or replaced where an earlier one made it; nobody else's is touched.
 
 What belongs here: a run's folder with its marker, which is locked while a run writes; a file; the refusals. The marker
-is written before all else, so that a run that was cut off can be repeated.
+is written before all else, so that a run that was cut off can be repeated. At the run's end it lists the files that
+are there: what is not in the list came later, from somebody else, and is a reason not to replace the folder.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 from pathlib import Path
@@ -18,6 +20,9 @@ MARKER: Final = ".dolphin-run"
 _TEXT: Final = (
     "This folder was made by `dolphin run`, which replaces it with the next run. Remove this file to keep it.\n"
 )
+NAMED_MAX: Final = 3
+"""So many files a refusal names."""
+
 _HELD: Final[dict[Path, int]] = {}
 """Locked markers of this process, by folder: they say to another run that this one is writing."""
 
@@ -43,12 +48,51 @@ def _prepared(path: Path) -> Path:
             )  # fmt: skip
         _let_go(path)
         _claim(path)
+        try:
+            _refuse_added(path)
+        except UserError:
+            _let_go(path)
+            raise
         shutil.rmtree(path)
         _let_go(path)
     path.mkdir(parents=True, exist_ok=True)
     (path / MARKER).write_text(_TEXT, encoding="utf-8")
     _claim(path)
     return path
+
+
+def finished(path: Path) -> None:
+    """List in the marker of the folder `path` what is there now: all of it is the run's. UserError: it cannot be."""
+    try:
+        (path / MARKER).write_text(_TEXT + json.dumps(_files(path)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", path=path / MARKER) from error
+
+
+def _files(path: Path) -> list[str]:
+    """The files and links below `path`, by their names from there, without the marker."""
+    found = []
+    for folder, inside, files in os.walk(path):
+        links = [name for name in inside if os.path.islink(os.path.join(folder, name))]
+        found += [os.path.relpath(os.path.join(folder, name), path) for name in (*files, *links)]
+    return sorted(name for name in found if name != MARKER)
+
+
+def _refuse_added(path: Path) -> None:
+    """UserError where files were put there after the run's end. A run that was cut off has listed none, and nobody
+    knows which are its own.
+    """
+    try:
+        listed = json.loads((path / MARKER).read_bytes().decode("utf-8").removeprefix(_TEXT))
+    except ValueError:
+        return
+    added = sorted(set(_files(path)).difference(listed if isinstance(listed, list) else ()))
+    if added:
+        more = f" and {len(added) - NAMED_MAX} more" if len(added) > NAMED_MAX else ""
+        raise UserError(
+            f"holds files that came after the run that made it: {', '.join(added[:NAMED_MAX])}{more}",
+            path=path, field="--out", fix="move them elsewhere, or name another folder",
+        )  # fmt: skip
 
 
 def ours(path: Path, begins: str, called: str) -> None:

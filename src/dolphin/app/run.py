@@ -20,7 +20,7 @@ from dolphin.app import args, outcome, table
 from dolphin.app.config import RunFile, load_run, profile_name
 from dolphin.app.errors import EXIT_NEGATIVE, EXIT_OK, UserError
 from dolphin.app.market_args import add_source, day_ns, days, named, refuse_own_folder, user_market
-from dolphin.app.outdir import prepared
+from dolphin.app.outdir import finished, prepared
 from dolphin.app.results import RunResult
 from dolphin.app.script import read_script
 from dolphin.app.strategies import EXAMPLE, example, factory
@@ -72,7 +72,7 @@ class Planned(NamedTuple):
 def _parser() -> args.Parser:
     parser = args.parser("dolphin run", _WHAT, _EXAMPLE, {EXIT_NEGATIVE: "a journal does not conform"})
     add = parser.add_argument
-    add("--out", type=Path, help="folder for journals and report (default: out); replaced if an earlier run made it")
+    add("--out", type=Path, help="folder for journals and report (default: out); an earlier run's is replaced")
     add_source(parser)
     add("--strategy", default="", metavar="M:C", help=f"module:Class or file.py:Class (default: {EXAMPLE})")
     add("--config", type=Path, metavar="TOML", help="a run file: [run], [policy], [strategy], [sensors]")
@@ -101,6 +101,7 @@ def main(argv: list[str]) -> int:
     folder = prepared(out)
     results = list(_run_all(planned, folder, notes))
     code = _told(results, folder, audit=not given.no_audit)
+    finished(folder)
     Console().print(f"{time.perf_counter() - began:.0f} s in all.")
     return code
 
