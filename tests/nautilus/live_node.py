@@ -116,7 +116,7 @@ def node_with(state_dir, *strategies, use_reduce_only=True, **settings):
                 )
             },
             actors=[actor],
-            timeout_connection=5.0,
+            timeout_connection=60.0,
             timeout_disconnection=1.0,
             timeout_post_stop=0.5,
         )
@@ -136,7 +136,7 @@ def guard_of(node):
 async def lived(node, act, seconds):
     """Run the node, call `act(node)` (a coroutine function) once it runs, stop it."""
     task = asyncio.ensure_future(node.run_async())
-    for _ in range(500):
+    for _ in range(6_000):  # a busy machine needs its time
         await asyncio.sleep(0.01)
         if node.trader.is_running:
             break

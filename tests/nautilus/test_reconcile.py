@@ -101,12 +101,17 @@ def test_once_a_spread_was_filled_nothing_is_compared(tmp_path):
 
 @pytest.mark.req("DOL-LEDGER-004")
 def test_a_book_that_swings_is_not_accused(tmp_path):
+    """However long a busy machine takes for it: over several looks, with fills before, between and after them."""
+
     async def act(node):
-        await looked(guard_of(node), 4)
+        (strategy,) = node.trader.strategies()
+        for least in (5, 10, 15):
+            while sum(isinstance(event, OrderFilled) for event in strategy.events) < least:
+                await asyncio.sleep(0.02)
+            await looked(guard_of(node), 2)
         return guard_of(node).parts.guard.state.latch.mode
 
-    strategy, _, mode = run(tmp_path, act, trader=Swings, mode="report", position_sync_ms=1_000)
-    assert sum(isinstance(event, OrderFilled) for event in strategy.events) > 10
+    _, _, mode = run(tmp_path, act, trader=Swings, mode="report", position_sync_ms=1_000)
     assert mode == Mode.RUNNING
 
 
