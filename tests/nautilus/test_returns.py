@@ -1,5 +1,8 @@
 """VaR, expected shortfall and gaps in sigma through the real order path, with windows that the guard took itself."""
 
+import hashlib
+from datetime import UTC, datetime
+
 import pytest
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 
@@ -116,3 +119,49 @@ def test_a_gap_in_sigma_caps_before_the_gap(tmp_path):
     assert (order["cap"], order["cap_lots"]) == (Code.GAP_SIGMA, 256_400)
     assert order["x"]["limits"]["facts"]["sigma_ppm"] == 1_000
     assert audit(str(rig.journal)).verdict == "conforms"
+
+
+def history(tmp_path, count, start=0):
+    """The closes of `paths`, a minute each, as a file; the kiwi's a tick lower."""
+    lines = ["date,instrument,close"]
+    for i in range(start, start + count):
+        when = datetime.fromtimestamp((START + i * MINUTE) // S, UTC).isoformat()
+        lines += [f"{when},AUD/USD.SIM,{wave(i) / 10**5:.5f}", f"{when},NZD/USD.SIM,{(wave(i) - 1) / 10**5:.5f}"]
+    path = tmp_path / "closes.csv"
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.req("DOL-LIMIT-038", "DOL-LIMIT-033", "DOL-LIMIT-036")
+def test_a_new_book_begins_with_the_returns_of_a_file(tmp_path):
+    """Its first entry is judged on a full window; a restart takes the journal's rows and not the file's again."""
+    more = 'value = "0.01 %"\nconfidence = "99.9 %"\nassumed = "10 %"\n[book]\nreturns = "closes.csv"'
+    limits = on(tmp_path, "cvar", more)
+    history(tmp_path, FULL)
+    rig = driven(tmp_path, {3: market(BUY, 9_000)}, limits, paths(6, FULL))
+    (order,) = [r.data for r in rig.records("ORDER")]
+    assert order["cap_lots"] == 7_475, "as after a day of quotes: 100.00 of 2.098 % at 0.63764"
+    assert len(order["x"]["limits"]["facts"]["moves"]) == ROWS
+    (note,) = [r.data for r in rig.records("NOTE") if r.data["what"] == "returns"]
+    assert note["rows"] == {"AUD/USD.SIM": ROWS, "NZD/USD.SIM": ROWS}
+    assert note["sha256"] == hashlib.sha256((tmp_path / "closes.csv").read_bytes()).hexdigest()
+
+    rig = driven(tmp_path, {3: market(SELL, 100)}, limits, paths(6, FULL + 8), resume="always")
+    assert len([r for r in rig.records("NOTE") if r.data["what"] == "returns"]) == 1
+    last = [r.data["limits"] for r in rig.records("NOTE") if r.data["what"] == "limits"][-1]
+    assert len(last["returns"]["moves"]["AUD/USD.SIM"]) == ROWS
+    assert last["returns"]["base"]["AUD/USD.SIM"] == str(2 * wave(FULL + 12))
+
+
+@pytest.mark.req("DOL-LIMIT-038")
+def test_a_new_book_does_not_start_with_closes_of_its_future(tmp_path):
+    limits = on(
+        tmp_path, "cvar", 'value = "90 %"\nconfidence = "99 %"\nassumed = "1 %"\n[book]\nreturns = "closes.csv"'
+    )
+    history(tmp_path, FULL + 1)
+    rig = Rig(tmp_path / "book", INS, limits=limits)
+    rig.engine.add_instrument(KIWI)
+    denied = Scripted(INS, {3: market(BUY, 100)})
+    rig.add(denied).run(paths(6, FULL))
+    (failure,) = rig.guard.failures
+    assert f"closes.csv:{2 * FULL + 2}: date: expected a close of before now" in failure
+    assert rig.engine.cache.positions() == []

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dolphin.app.config import ConfigErrors
 from dolphin.app.errors import UserError
+from dolphin.app.returns_file import load_history
 from dolphin.app.toml_file import (
     Document,
     Key,
@@ -22,13 +23,16 @@ from dolphin.app.toml_file import (
     integer,
     read_document,
     read_table,
+    text,
 )
 from dolphin.kernel.units import MICRO, NS_PER_S
 from dolphin.limits.codes import NAMES, SPECS, Code, Mode, Spec, Unit
-from dolphin.limits.config import INTERVALS, NOTHING, Limits, Rule, grouped, made, too_long
+from dolphin.limits.config import INTERVALS, NOTHING, Limits, Rule, grouped, horizon_ns, made, too_long
+from dolphin.limits.history import BadHistory, History, by_interval
 from dolphin.limits.limiter import Limiter
 
 BOOK: Final = "book"
+RETURNS: Final = "returns"
 TABLES: Final = (BOOK, *NAMES)
 ASSUMED: Final = "assumed"
 LEAST_HORIZON_NS: Final = 60 * NS_PER_S
@@ -161,25 +165,35 @@ def keys_of(spec: Spec) -> tuple[Key, ...]:
     return tuple(found)
 
 
-BOOK_KEYS: Final = tuple(
-    Key(name, _interval, what)
-    for name, what in zip(
-        INTERVALS,
-        (
-            "how often what is held is looked at without an order",
-            "live, how often positions are held against the fills",
-            "live, how often the guard's own health is said",
-        ),
-        strict=True,
-    )
+BOOK_KEYS: Final = (
+    Key(RETURNS, text, 'a file of closes that returns begin with, "closes.csv": from where this file is'),
+    *(
+        Key(name, _interval, what)
+        for name, what in zip(
+            INTERVALS,
+            (
+                "how often what is held is looked at without an order",
+                "live, how often positions are held against the fills",
+                "live, how often the guard's own health is said",
+            ),
+            strict=True,
+        )
+    ),
 )
 
 
 def load_limits(path: str | Path) -> Limits:
-    """The limits in the TOML file `path`. UserError (`ConfigErrors`: all of them) names what is wrong with it."""
+    """The limits in the TOML file `path`. UserError (`ConfigErrors`: all of them) names what is wrong with it, or with
+    the file of closes that it names.
+    """
+    return _loaded(path)[0]
+
+
+def _loaded(path: str | Path) -> tuple[Limits, History | None]:
     document = read_document(path, TABLES)
     rules: dict[Code, Rule] = {}
     intervals, errors = read_table(document, BOOK, BOOK_KEYS)
+    closes = intervals.pop(RETURNS, "")
     for name in document.tables:
         if name == BOOK:
             continue
@@ -194,7 +208,17 @@ def load_limits(path: str | Path) -> Limits:
     said = too_long(limits)
     if said:
         raise ConfigErrors((UserError(said, path=document.path),))
-    return limits
+    return limits, _history(Path(path).parent / closes, horizon_ns(limits)) if closes else None
+
+
+def _history(path: Path, horizon_ns: int) -> History:
+    history = load_history(path)
+    try:
+        if horizon_ns:
+            by_interval(history, horizon_ns)
+    except BadHistory as error:
+        raise UserError(str(error)) from error
+    return history
 
 
 def _rule(document: Document, spec: Spec) -> tuple[Rule | None, tuple[UserError, ...]]:
@@ -251,4 +275,4 @@ def made_limiter(path: str) -> Limiter:
     """The limiter of a book: with the limits of this file, or with none."""
     if not path:
         return Limiter(NOTHING)
-    return Limiter(load_limits(path))
+    return Limiter(*_loaded(path))

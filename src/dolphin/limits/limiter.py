@@ -17,10 +17,11 @@ from dolphin.limits.facts import Facts, Names, Remembered, facts_of, names_of
 from dolphin.limits.facts import said as in_journal
 from dolphin.limits.grouping import Groups, Scenarios
 from dolphin.limits.held import Held
+from dolphin.limits.history import BadHistory, History, windows
 from dolphin.limits.memory import Memory
 from dolphin.limits.returns import Returns
 from dolphin.limits.simulated import NOT_SIMULATED, Simulation
-from dolphin.nautilus.ports import UNCAPPED, Capped, Left, Looked, Priced
+from dolphin.nautilus.ports import NOT_LOADED, UNCAPPED, Capped, Left, Loaded, Looked, Priced
 
 WAIT_NS: Final = 60 * 1_000_000_000
 LIFE_NS: Final = 86_400 * 1_000_000_000
@@ -56,7 +57,8 @@ class Proposal(NamedTuple):
 class Limiter:
     """Judges orders by the limits in force, and changes these in one step or two."""
 
-    def __init__(self, limits: Limits = NOTHING) -> None:
+    def __init__(self, limits: Limits = NOTHING, history: History | None = None) -> None:
+        self._history = history
         self.memory = Memory()
         self.returns = Returns()
         self._proposal: Proposal | None = None
@@ -200,6 +202,30 @@ class Limiter:
     def priced(self, ts_ns: int, prices: Sequence[Priced]) -> bool:
         """Prices as they are; whether a row of returns was closed, which the journal must know."""
         return self.returns.look(ts_ns, prices)
+
+    def load(self, ts_ns: int, ones: Mapping[str, Priced]) -> Loaded:
+        """At a start: the returns that the file of closes gives, where they say more than those of the journal.
+        BadHistory: it is wrong, and the journal has none.
+        """
+        before, history = self.returns, self._history
+        self._history = None  # the file is looked at once, and may be long
+        if history is None or not before.horizon_ns:
+            return NOT_LOADED
+        try:
+            begun = windows(history, before.horizon_ns, ts_ns, ones)
+        except BadHistory as error:
+            if not before.rows():
+                raise
+            return Loaded(f"{error}. The returns of the journal stand")
+        if not begun.returns.knows_more(before):
+            return NOT_LOADED
+        self.returns = begun.returns
+        rows = begun.returns.rows()
+        said = f"returns begin with {history.path}: {', '.join(f'{n} of {name}' for name, n in rows.items())}"
+        left_out = (*begun.left_out, *sorted(before.rows().keys() - rows.keys()))
+        if left_out:
+            said += f"; nothing is known of {', '.join(dict.fromkeys(left_out))}"
+        return Loaded(said, {"file": history.path, "sha256": history.sha256, "rows": rows})
 
     def flowed(self, amount: int) -> bool:
         """Money came or went, in minor units; whether the journal must know."""

@@ -10,7 +10,7 @@ gap in it. So full windows are always of the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isqrt
 from typing import Any, Final, NamedTuple
 
@@ -107,7 +107,39 @@ class Returns:
         self._last = seen
         return closed
 
+    def begin_with(self, rows: Iterable[tuple[int, Mapping[str, Priced]]], bases: Mapping[str, int]) -> None:
+        """Take rows of prices by interval, oldest first, as if they had been looked at. `bases`: the last of them as
+        prices are from now on.
+        """
+        for interval, row in rows:
+            self._interval = interval + 1
+            self._last = {**self._last, **row}
+            self._fold()
+        self._stand_at(bases)
+        self._learn()
+
+    def _stand_at(self, bases: Mapping[str, int]) -> None:
+        self._base = dict(bases)
+        self._last = {name: Priced(name, price, 0) for name, price in bases.items()}  # no move, inverse or not
+
+    def knows_more(self, before: Returns) -> bool:
+        """Whether it goes on to a later interval than `before`, or to the same with more rows of an instrument."""
+        if self._interval != before._interval:
+            return self._interval > before._interval
+        return any(len(moves) > len(before._moves.get(name, ())) for name, moves in self._moves.items())
+
+    def rows(self) -> dict[str, int]:
+        """How many returns there are of each instrument that has a price."""
+        return {name: len(self._moves.get(name, ())) for name in sorted(self._base)}
+
     def _close(self) -> bool:
+        """Whether there was a row of what was seen last."""
+        closed = self._fold()
+        if closed:
+            self._learn()
+        return closed
+
+    def _fold(self) -> bool:
         """A row of what was seen last; none where nothing was ever seen, or no price changed."""
         last = self._last
         if {name: now.price for name, now in last.items()} == self._base:
@@ -123,7 +155,6 @@ class Returns:
             for name in last:
                 kept = self._moves.get(name, ())
                 self._moves[name] = (*kept, row[name])[-ROWS:] if name in row else ()
-        self._learn()
         return True
 
     def _learn(self) -> None:
@@ -151,8 +182,7 @@ class Returns:
         if not before or int(before["horizon_ns"]) != self.horizon_ns:
             return
         self._interval = int(before["interval"])
-        self._base = {str(name): int(price) for name, price in before["base"].items()}
-        self._last = {name: Priced(name, price, 0) for name, price in self._base.items()}  # no move, inverse or not
+        self._stand_at({str(name): int(price) for name, price in before["base"].items()})
         self._moves = {str(name): tuple(map(int, moves))[-ROWS:] for name, moves in before["moves"].items()}
         self._learn()
 

@@ -25,7 +25,7 @@ from dolphin.nautilus.book import Book
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.margins import Margins
 from dolphin.nautilus.ports import Left, Limiter, Looked, Row
-from dolphin.nautilus.returns import prices_now
+from dolphin.nautilus.returns import load_returns, prices_now
 from dolphin.nautilus.translate import TAKES, Scale, price_units
 from dolphin.nautilus.values import Values
 from dolphin.nautilus.working import NOTHING, Group, Sums, Working
@@ -72,6 +72,7 @@ class Limiting:
             self._limiter.ended(equity)
         if before:
             self._take_up(before)
+        load_returns(self._limiter, self._scales, self._clock.timestamp_ns(), self._tell, self._guard.write)
         if self._limiter.active:
             self._note()
 

@@ -138,6 +138,16 @@ class Priced(NamedTuple):
     inverse: int
 
 
+class Loaded(NamedTuple):
+    """Prices of before the first run were looked at: what is to be said, and journalled, of it; empty: nothing is."""
+
+    said: str = ""
+    note: Mapping[str, Any] = {}
+
+
+NOT_LOADED: Final = Loaded()
+
+
 class Looked(NamedTuple):
     """What the plug-in saw of an order for the limits. Prices in price units (0: not known); ABSENT where nothing is.
 
@@ -227,6 +237,12 @@ class Limiter(Protocol):
 
     def priced(self, ts_ns: int, prices: Sequence[Priced]) -> bool:
         """Prices as they are now; whether they have closed a row of returns."""
+        ...
+
+    def load(self, ts_ns: int, ones: Mapping[str, Priced]) -> Loaded:
+        """Once, at the start, after `take_up`: prices of before the first run, if there is a file of them. `ones`: what
+        a price of one is, by instrument. ValueError: the file is wrong, and nothing else is known.
+        """
         ...
 
     def flowed(self, amount: int) -> bool:
