@@ -67,8 +67,8 @@ def _cancels_swallowed(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _forgets(real: Callable[..., Any]) -> Callable[..., Any]:
-    def opened(state_dir: Any, policy: Any, header: Any, now_ns: int, durability: Any, again: bool) -> Any:
-        return real(state_dir, policy, header, now_ns, durability, False)
+    def opened(state_dir: Any, policy: Any, header: Any, now_ns: int, durability: Any, again: bool, *rest: Any) -> Any:
+        return real(state_dir, policy, header, now_ns, durability, False, *rest)
 
     return opened
 
