@@ -335,6 +335,7 @@ class World:
             parts.guard.journal.release()
             if parts.guard._latch_file is not None:
                 parts.guard._latch_file.release()
+            parts._watching.set()  # its thread would look for letters until this process ends
         self.guard.parts = None
 
     def _put_back(self) -> None:
