@@ -323,8 +323,9 @@ ELSEWHERE = frozenset(
         # faults; scenarios/live/S8d, S8e, S8f).
         "Doubt.accepted", "Doubt.filled", "Unknown._begin", "Unknown._end", "Unknown._note", "Unknown._open",
         "Unknown._remember", "Unknown._reopen", "Unknown._say", "Unknown._withdraw", "Unknown.look",
-        "reopening._apply", "reopening.closed", "reopening.read", "reopening.reopened", "reopening.written",
-        "unknown._open_end", "unknown.doubtful", "unknown.refused", "unknown.said",
+        "reopening._apply", "reopening._resize", "reopening.closed", "reopening.read", "reopening.reopened",
+        "reopening.written", "unknown._largest", "unknown._open_end", "unknown.doubtful", "unknown.refused",
+        "unknown.said",
         # Configuration, and rows that are no numbers.
         "config._hibernate", "config._policy_value", "feeds._careful", "feeds._error_of",
     )

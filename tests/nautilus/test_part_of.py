@@ -4,6 +4,7 @@ Found by the model (docs/design/order-authority.md): the part was judged without
 """
 
 import pytest
+from nautilus_trader.examples.algorithms.twap import TWAPExecAlgorithm
 from nautilus_trader.execution.algorithm import ExecAlgorithm
 from nautilus_trader.execution.config import ExecAlgorithmConfig
 from nautilus_trader.execution.messages import SubmitOrder
@@ -180,3 +181,26 @@ def test_of_a_parent_in_quote_currency_nobody_knows_how_much_it_was(tmp_path):
     rig, filled = of_a_parent(tmp_path, 5, quantity=3_000, quote_quantity=True)
     assert filled == 5
     assert rig.guard.parts.guard.running()
+
+
+@pytest.mark.req("DOL-ORDER-009")
+@pytest.mark.parametrize("quote_quantity", [True, False])
+@pytest.mark.parametrize("interval_secs", [2, 4], ids=["in parts", "at once"])
+def test_an_order_of_nautilus_own_algorithm_is_what_it_should_be(tmp_path, quote_quantity, interval_secs):
+    """Its last part is the order itself, which the venue converts: before, it was so much of another currency."""
+
+    def send(s):
+        s.last = s.order_factory.market(
+            INS.id, BUY, q(3_000), quote_quantity=quote_quantity, exec_algorithm_id=ExecAlgorithmId("TWAP"),
+            exec_algorithm_params={"horizon_secs": 4, "interval_secs": interval_secs},
+        )  # fmt: skip
+        s.submit_order(s.last)
+
+    s = Scripted(INS, {3: send})
+    rig = Rig(tmp_path, INS).add(s)
+    rig.engine.add_exec_algorithm(TWAPExecAlgorithm())
+    rig.run(quotes(INS, [65_000] * 20))
+    assert s.last.status_string() == "FILLED"
+    assert rig.guard.failures == []
+    assert rig.guard.parts.guard.running()
+    replays(rig.journal)

@@ -231,6 +231,7 @@ class Book:
             return None
         working.lots = lots
         working.canceling = True
+        working.doubted = True
         working.group.sums = None
         self.moving.add(cid)
         return working
@@ -239,6 +240,7 @@ class Book:
         """What may still fill of it, and whether it is on its way."""
         order = working.order
         working.canceling = order.status == OrderStatus.PENDING_CANCEL
+        working.doubted = self.unsure(working.cid) > 0
         working.lots = self._lots(order, working.cid, scale)
         working.group.sums = None
         if may_be_resized(order, working.contingency):
@@ -246,8 +248,6 @@ class Book:
         else:
             self._quiet.discard(working.cid)
         if counting.moves(working):
-            self.moving.add(working.cid)
-        elif self.unsure(working.cid) > 0:
             self.moving.add(working.cid)
         else:
             self.moving.discard(working.cid)

@@ -91,7 +91,9 @@ def undoing(working: Working, group: Group) -> bool:
 
 
 def moves(working: Working) -> bool:
-    """Whether it is in flight. What waits for its parent is not, though it stays SUBMITTED until that fills."""
+    """Whether it is in flight, or may be. What waits for its parent is not: that stays SUBMITTED until it fills."""
+    if working.doubted:
+        return True
     if working.order.status not in _MOVING:
         return False
     return not working.held()

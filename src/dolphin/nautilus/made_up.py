@@ -106,7 +106,7 @@ def beyond_parent(cache: Any, order: Any) -> bool:
     parent = cache.order(spawn_id)
     if parent is None:
         return False
-    if parent.is_quote_quantity:  # what that is in units, the price of each fill says
+    if parent.init_event.quote_quantity:  # what that is in units, the price of each fill says
         return False
     # `Cache.exec_spawn_total_filled_qty` sums 128 bits in 64, and begins anew at 1,844 units.
     filled = sum([each.filled_qty.as_decimal() for each in cache.orders_for_exec_spawn(spawn_id)])

@@ -34,7 +34,7 @@ from dolphin.journal.aside import UNKNOWN
 from dolphin.kernel.units import NEVER_NS, NS_PER_MS, NS_PER_S
 from dolphin.nautilus.guard import Guard
 from dolphin.nautilus.reopening import closed, read, reopened, written
-from dolphin.nautilus.translate import lots_of
+from dolphin.nautilus.translate import lots_of, quantity_of
 from dolphin.nautilus.working import Working
 
 if TYPE_CHECKING:
@@ -101,15 +101,16 @@ def said(event: Any) -> str:
 class Doubt:
     """One order: lots that may fill yet, until when it counts, what was heard of it: acceptances, and each trade once.
 
-    `alone`: Nautilus' cache has no such order, since it is of an earlier run. `taken`: it was opened again to be
-    canceled, which is done once.
+    `size`: as large as it may be, with what has filled. `alone`: Nautilus' cache has no such order, since it is of an
+    earlier run. `taken`: it was opened again to be canceled, which is done once.
     """
 
-    __slots__ = ("alone", "heard", "lots", "scale", "taken", "trades", "until_ns")
+    __slots__ = ("alone", "heard", "lots", "scale", "size", "taken", "trades", "until_ns")
 
-    def __init__(self, lots: int, scale: Any, until_ns: int, alone: bool = False) -> None:
+    def __init__(self, order: Any, lots: int, scale: Any, until_ns: int, alone: bool = False) -> None:
         self.lots = lots
         self.scale = scale
+        self.size = _largest(order, lots, scale)
         self.until_ns = until_ns
         self.alone = alone
         self.taken = False
@@ -167,11 +168,15 @@ class Unknown:
     # --- over a restart -----------------------------------------------------------------------------------------------
 
     def begin(self, before: Mapping[str, tuple[int, str]]) -> None:
-        """A start, after the venue has told what it has: those of the earlier run of which it told nothing count on."""
-        if self._span_ns == 0:
-            return
+        """A start, after the venue has told what it has: those of the earlier run of which it told nothing count on.
+
+        Where none counts they are done with, and no later start takes them up.
+        """
         for cid, (lots, text) in before.items():
-            self._remember(cid, lots, text)
+            if self._span_ns == 0:
+                self._note(cid, "orders of unknown fate do not count in this run", 0)
+            else:
+                self._remember(cid, lots, text)
 
     def _remember(self, cid: str, lots: int, text: str) -> None:
         known = self._cache.order(ClientOrderId(cid))
@@ -193,7 +198,8 @@ class Unknown:
             closed(order, "its fate was not known when the process ended", self._clock.timestamp_ns())
             known = order
         working.order = known
-        self._doubts[cid] = Doubt(lots, self._book.scaled(order.instrument_id), self._now_ns() + self._span_ns, alone)
+        scale = self._book.scaled(order.instrument_id)
+        self._doubts[cid] = Doubt(known, lots, scale, self._now_ns() + self._span_ns, alone)
         self._book.again(working)
         self._say(cid, "its fate was not known when the process ended", lots)
 
@@ -250,8 +256,9 @@ class Unknown:
             if not event.reconciliation:
                 until_ns = NEVER_NS
         lots = working.most()
-        self._doubts[working.cid] = Doubt(lots, self._book.scaled(order.instrument_id), until_ns)
-        self._note(working.cid, said(event), lots, order=written(order, event.account_id))
+        doubt = Doubt(order, lots, self._book.scaled(order.instrument_id), until_ns)
+        self._doubts[working.cid] = doubt
+        self._note(working.cid, said(event), lots, order=written(order, doubt.size, event.account_id))
         self._say(working.cid, said(event), lots)
 
     def look(self) -> None:
@@ -287,11 +294,14 @@ class Unknown:
             self._cancel(working.order)
 
     def _reopen(self, working: Working, doubt: Doubt) -> None:
+        """What fails here is tried again in a second: nothing is kept of it before it is done."""
+        now_ns = self._clock.timestamp_ns()
+        working.order = reopened(self._cache, working.order, doubt.size, doubt.heard, now_ns)
+        doubt.heard.clear()  # the copy has it
         doubt.taken = True
         doubt.alone = False
         if doubt.until_ns != NEVER_NS:
             doubt.until_ns = self._now_ns() + self._span_ns
-        working.order = reopened(self._cache, working.order, doubt.heard, self._clock.timestamp_ns())
         self._book.again(working)
 
     def _say(self, cid: str, why: str, lots: int) -> None:
@@ -309,6 +319,13 @@ class Unknown:
     def _note(self, cid: str, why: str, lots: int, **order: str) -> None:
         record = encode({"what": UNKNOWN, "id": cid, "why": why, "counts_lots": lots, **order})
         self._guard.write(self._clock.timestamp_ns(), "NOTE", record)
+
+
+def _largest(order: Any, lots: int, scale: Any) -> Any:
+    """As large as an order of which so many lots may fill: a modify that nobody answered may have made it larger."""
+    if order.is_quote_quantity:  # its lots are what a price made of it
+        return order.quantity
+    return max(order.quantity, quantity_of(lots_of(order.filled_qty, scale) + lots, scale))
 
 
 def _open_end(order: Any) -> bool:

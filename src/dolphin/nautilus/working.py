@@ -30,6 +30,7 @@ class Working:
         "cid",
         "contingency",
         "crossing",
+        "doubted",
         "group",
         "heard",
         "key",
@@ -55,6 +56,7 @@ class Working:
             self.key = self.contingency
         self.canceling = False
         self.crossing = False
+        self.doubted = False
         self.heard = 0
         self.lots = 0
         self.pending_lots = 0
@@ -112,7 +114,7 @@ class Working:
         about, until it is found to rest (`settled`). One that an algorithm holds and works off in parts does not; a
         part of it that has left does.
         """
-        if self.order.is_closed:  # nobody knows its fate: no later exit waits for it
+        if self.doubted:  # nobody knows its fate: no later exit waits for it, opened again for its cancel or not
             return False
         if self.order.exec_algorithm_id is not None:
             if self.order.is_active_local:
