@@ -2,15 +2,15 @@
 
 What belongs here: the division of work, and how the parts become one report. The chain is a fold and the kernel is a
 fold, but neither needs the other's result. So a second process (`python -m dolphin.audit.pipeline PATH`) takes the
-lines unchecked and as they are; whatever it says of a line at or after the first one that the first process refuses is
-dropped, and a line that it cannot take apart must be one that the first process refuses, or the audit fails.
+lines unchecked and as they are.
 
 A journal in segments is read by each process from the files that the first one found; a place is a file and a line.
 
 Where the journal has checkpoints, its decisions are recomputed in as many parts as there are cores. A part begins with
 the fold that its first record, a CHECKPOINT, holds, and ends with the next part's first record, which must be its own
-fold to the byte: so all parts without a finding are the whole without one. Where any part has something to say, the
-whole is done again in one process, whose word counts: what follows a wrong record is a matter of what came before it.
+fold to the byte: so all parts without a finding are the whole without one. Where any process finds something, the whole
+is done again in one, whose word counts: what follows a wrong record is a matter of what came before it. What the first
+part finds that one must find too, or the audit fails.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from dolphin.audit import replay
-from dolphin.audit.finding import DECISIONS, FORM, Check, Finding, Report
-from dolphin.audit.replay import FINDINGS_MAX, Auditor
+from dolphin.audit.finding import DECISIONS, Check, Finding, Report
+from dolphin.audit.replay import Auditor
 from dolphin.audit.turns import begins
 from dolphin.journal import JournalError, Record
 from dolphin.journal.aside import KINDS as ASIDE
@@ -285,17 +285,20 @@ def audit(
     try:
         auditor = Auditor(path, all_=all_, decisions=False)
         replay.run(auditor, anchor, progress)
-        said = [other.communicate()[0] for other in others]
+        said = [] if auditor.findings else [other.communicate()[0] for other in others]
     finally:
         for other in others:
-            other.kill()
-            other.wait()
-    if _number(path) != number:  # it was rotated since: the others opened files by name, and may have had other ones
+            with other:  # which closes its pipe and waits for it
+                other.kill()
+    # If it was rotated since, the others opened files by name, and may have had other ones.
+    if auditor.findings or _number(path) != number:
         return replay.audit(path, anchor=anchor, all_=all_, progress=progress)
-    half = _whole([_said(other, each) for other, each in zip(others, said, strict=True)])
-    if half is None:
-        half = decisions(found, all_)
-    return _joined(auditor, found, half, time.perf_counter() - began)
+    halves = [_said(other, each) for other, each in zip(others, said, strict=True)]
+    if any(map(_speaks, halves)):
+        alone = replay.audit(path, anchor=anchor, all_=all_, progress=progress)
+        _refuse_silence(alone, halves[0], found)
+        return alone
+    return _joined(auditor, sum(half.events for half in halves), time.perf_counter() - began)
 
 
 def _found(path: str) -> list[str]:
@@ -346,14 +349,18 @@ def _said(other: subprocess.Popen[bytes], said: bytes) -> Half:
     return _half(said)
 
 
-def _whole(halves: list[Half]) -> Half | None:
-    """All parts as one; None where one of several has something to say."""
-    if len(halves) == 1:
-        return halves[0]
-    for half in halves:
-        if half.findings or half.reasons or half.stopped != NOWHERE:
-            return None
-    return Half((), (), sum(half.events for half in halves), NOWHERE)
+def _speaks(half: Half) -> bool:
+    return bool(half.findings or half.reasons) or half.stopped != NOWHERE
+
+
+def _refuse_silence(alone: Report, half: Half, names: list[str]) -> None:
+    """ValueError where one process finds nothing where the first part, which begins as it does, found something."""
+    if alone.findings:
+        return
+    if half.stopped != NOWHERE:
+        raise ValueError(f"{names[half.stopped.file]}:{half.stopped.line} cannot be taken apart: report this")
+    if half.findings:
+        raise ValueError(f"{half.findings[0].where} is wrong to a part alone: report this")
 
 
 def _half(said: bytes) -> Half:
@@ -362,27 +369,10 @@ def _half(said: bytes) -> Half:
     return Half(findings, tuple(value["reasons"]), value["events"], Spot(*value["stopped"]))
 
 
-def _joined(auditor: Auditor, names: list[str], half: Half, seconds: float) -> Report:
-    """One report: in the order of the lines, form before decisions before safety."""
-    index = {name: at for at, name in enumerate(names)}
-
-    def spot(finding: Finding) -> Spot:
-        return Spot(index[finding.path], finding.line)
-
-    refused = [spot(finding) for finding in auditor.findings if finding.check == FORM]
-    if half.stopped != NOWHERE and not refused:
-        raise ValueError(f"{names[half.stopped.file]}:{half.stopped.line} cannot be taken apart: report this")
-    until = min(refused, default=Spot(sys.maxsize, 0))
-    theirs = [finding for finding in half.findings if spot(finding) < until]
-    # Both processes read the headers; what they say of one is said once.
-    ours = [finding for finding in auditor.findings if finding not in theirs]
-    found = sorted([*theirs, *ours], key=lambda finding: (spot(finding), finding.check))
-    auditor.findings = found[: FINDINGS_MAX if auditor.all else 1]
-    if not found:
-        auditor.reasons[:0] = half.reasons
+def _joined(auditor: Auditor, events: int, seconds: float) -> Report:
+    """The report of the first process, with the decisions that the others have recomputed, none of which differs."""
     checks = auditor.checks()
-    bad = any(finding.check == DECISIONS for finding in auditor.findings)
-    checks[DECISIONS] = Check(replay.word(bad, half.events), half.events, "decisions")
+    checks[DECISIONS] = Check(replay.word(False, events), events, "decisions")
     return auditor.report(seconds)._replace(checks=dict(sorted(checks.items())))
 
 
