@@ -247,6 +247,99 @@ def test_damaged_and_missing_segments_are_restored_beside_a_sound_live_file(path
     assert not [*path.parent.glob("*.part*")]
 
 
+def later(path: Path, kept: Path) -> Maker:
+    """A backup that begins with segment 3, of a book that goes on."""
+    maker = turned(str(path), 5)
+    remove(str(path), beyond(str(path), 2))
+    assert saved(path, kept) == 0
+    assert verify(str(kept)).segment == 3
+    return maker
+
+
+@pytest.mark.req("DOL-JOURNAL-014", "DOL-JOURNAL-015", "DOL-JOURNAL-017")
+@pytest.mark.parametrize("more", [(), ("--live-only",)])
+def test_what_is_before_a_backup_that_begins_later_and_does_not_lead_to_it_is_set_aside(
+    path: Path, kept: Path, more: tuple[str, ...]
+) -> None:
+    """Older segments of another journal: reading would begin with them, and the chain break at the backup's first."""
+    later(path, kept).journal.release()
+    shutil.rmtree(path.parent)
+    path.parent.mkdir(mode=0o700)
+    other = Maker(path, more={"run": "OTHER"})
+    grown(other, 2)
+    other.journal.release()
+    damage(path)
+    there = [segment(path, number).read_bytes() for number in (1, 2)]
+    assert restored(path, kept, *more) == 0
+    assert trace_audit_main([str(path), "--quiet"]) == 2
+    assert heads(path) == heads(kept)[-len(heads(path)) :]
+    assert verify(str(path)).segment == (5 if more else 3)
+    aside = path.with_name("journal-1.jsonl")
+    assert [segment(aside, number).read_bytes() for number in (1, 2)] == there
+
+
+@pytest.mark.req("DOL-JOURNAL-014", "DOL-JOURNAL-015")
+def test_what_leads_to_it_stays(path: Path, kept: Path) -> None:
+    turned(str(path), 4).journal.release()
+    before = heads(path)
+    assert saved(path, kept, "--live-only") == 0
+    damage(path)
+    assert restored(path, kept, "--live-only") == 0
+    assert heads(path) == before
+    assert not [*path.parent.glob("journal-1.0*")]
+
+
+@pytest.mark.req("DOL-JOURNAL-014", "DOL-JOURNAL-015")
+@pytest.mark.parametrize("how", ["damaged", "torn", "cut", "missing"])
+def test_nor_does_what_is_before_one_that_does_not(path: Path, kept: Path, how: str) -> None:
+    """Else there were a hole."""
+    turned(str(path), 4).journal.release()
+    assert saved(path, kept, "--live-only") == 0
+    bad = segment(path, 2)
+    if how == "damaged":
+        damage(bad)
+    elif how == "torn":
+        bad.write_bytes(bad.read_bytes() + b'{"seq":torn')
+    elif how == "cut":
+        bad.write_bytes(b"".join(bad.read_bytes().splitlines(keepends=True)[:-1]))
+    else:
+        bad.unlink()
+    damage(path)
+    assert restored(path, kept, "--live-only") == 0
+    assert verify(str(path)).segment == 3
+    assert trace_audit_main([str(path), "--quiet"]) == 2
+    assert [*path.parent.glob("journal-1.000[12].jsonl")]
+
+
+@pytest.mark.req("DOL-JOURNAL-013")
+@pytest.mark.parametrize("done", [False, True])
+def test_a_backup_that_is_interrupted_at_its_last_rename_is_whole(
+    path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    """Once the live file has its name, it needs the segments that were added; before, the earlier one is there."""
+    maker = turned(str(path), 2)
+    assert saved(path, kept) == 0
+    old = heads(kept)
+    grown(maker, 2)
+    maker.journal.release()
+    rename = os.rename
+
+    def interrupted(source: Path, target: Path) -> None:
+        if target == kept and not done:
+            raise KeyboardInterrupt
+        rename(source, target)
+        if target == kept:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", interrupted)
+        assert saved(path, kept) == 130
+    assert heads(kept) == (heads(path) if done else old)
+    assert segment(kept, 2).exists() == done
+    assert saved(path, kept) == 0
+    assert heads(kept) == heads(path)
+
+
 @pytest.mark.req("DOL-JOURNAL-013", "DOL-JOURNAL-014")
 @pytest.mark.parametrize("error", [errno.EPERM, errno.EOPNOTSUPP])
 def test_a_disk_without_hard_links_and_folder_syncs(

@@ -192,8 +192,9 @@ def _made(source: Path, target: Path, alone: bool) -> Copy:
         copy = _read(part, target, earlier)
         os.rename(part, target)
     except BaseException:
-        for name in new:
-            name.unlink(missing_ok=True)
+        if part.exists():  # else it has its name, and is not whole without them
+            for name in new:
+                name.unlink(missing_ok=True)
         raise
     finally:
         part.unlink(missing_ok=True)
@@ -368,7 +369,7 @@ def _set_aside(target: Path, aside: Path) -> None:
 
 def _others_aside(target: Path, aside: str, others: list[int]) -> None:
     """Segments from the copy's own number on are of what came after it: the copy will be rotated to that name. Of those
-    before it the copy has its own, which were read from end to end.
+    before it the copy has its own, which were read from end to end; before its first stays what leads to it.
     """
     for segment in others:
         moved = Path(name_of(aside, segment))

@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 
 from dolphin.app.errors import UserError
 from dolphin.app.state_dir import JOURNAL
-from dolphin.journal import Head, JournalError
-from dolphin.journal.chain import header
+from dolphin.journal import Head, JournalError, verify
+from dolphin.journal.chain import ALONE, header
 from dolphin.journal.errors import JournalMissing
 from dolphin.journal.files import PORT, let_go, sync_folder
 from dolphin.journal.folding import folded
@@ -217,13 +217,37 @@ def alone(home: Path) -> Iterator[None]:
 
 def differing(target: Path, part: Path, live: int) -> list[int]:
     """The segments of the journal `target` that the copy `part` cannot have beside it, highest first: those from its
-    own number `live` on, which it will be rotated to, and those of which it has another.
+    own number `live` on, which it will be rotated to; those of which it has another; and those before its first that do
+    not lead to it.
     """
     found = []
     for number in numbers(str(target)):
         copy = Path(name_of(str(part), number))
         if number >= live or (copy.exists() and not same(copy, Path(name_of(str(target), number)))):
             found.append(number)
+    own = numbers(str(part))
+    if own:
+        return found + _apart(target, own[-1], Path(name_of(str(part), own[-1])))
+    return found + _apart(target, live, part)
+
+
+def _apart(target: Path, first: int, copy: Path) -> list[int]:
+    """The segments of the journal `target` before number `first` from which no whole chain leads to the first record of
+    that, in `copy`; highest first. Once one does not, those before it do not either. JournalError: the copy has none.
+    """
+    found = [number for number in numbers(str(target)) if number < first]
+    before = opening(header(str(copy)).data).before
+    while found:
+        name = name_of(str(target), first - 1)
+        try:
+            there = verify(name, of=ALONE)
+            if there.head != before or there.torn:
+                break
+            before = opening(header(name).data).before
+        except JournalError:
+            break
+        first -= 1
+        found.remove(first)
     return found
 
 
