@@ -70,6 +70,20 @@ def test_who_is_always_late_to_look_sees_a_hang_all_the_same():
 
 
 @pytest.mark.req("DOL-WATCH-002")
+@pytest.mark.parametrize("later_ms", [(), (305, 310), (700, 1_400, 60_000, 60_200, 60_310, 60_420, 60_530)])
+def test_one_that_is_gone_stays_gone_however_late_the_looks_come(later_ms):
+    """A pass at a slow venue comes between two looks. LATE would say that it may have run, and it has not."""
+    newest = beat()
+    eye = eye_at(newest, 300)
+    seen = [eye.look(newest, T + at_ms * MS, False).state for at_ms in (300, *later_ms)]
+    assert seen == [State.GONE] * (1 + len(later_ms))
+    # Once it has beaten, who comes late gives a beat more again.
+    newest = beat(61_000, 2)
+    assert eye.look(newest, T + 61_001 * MS, False).state == State.BEATS
+    assert eye.look(newest, T + 62_000 * MS, False).state == State.LATE
+
+
+@pytest.mark.req("DOL-WATCH-002")
 def test_the_first_look_is_one_of_somebody_who_did_not_look():
     eye = Eye(HERE)
     assert eye.look(beat(-10_000), T, False).state == State.LATE

@@ -100,6 +100,7 @@ class Eye:
         """Who did not look for a beat cannot say that none came: one beat more is given.
 
         Some times, and not for ever: who is always late to look (a disk that stalls both) must see a hang all the same.
+        Nor of one that is gone already, before it beats anew: a slow venue makes each look late that comes behind it.
         """
         period_ns = beat.period_ms * NS_PER_MS
         if now_ns - self._looked_ns > period_ns and self._given < GIVEN:
@@ -127,4 +128,5 @@ class Eye:
             who = f"{who} waits for its disk and"
         if now_ns < self._unsure_until_ns:
             return Sight(State.LATE, run, silent_ns, f"{who} beat {ms} ms ago, and nobody looked meanwhile")
+        self._given = GIVEN  # until it beats: a look that comes late later on has no beat of it to miss
         return Sight(State.GONE, run, silent_ns, f"{who} has not beaten for {ms} ms")
