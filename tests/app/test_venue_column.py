@@ -23,7 +23,7 @@ from tests.app.books import Book
 from tests.loopback import Exchange
 from tests.watchdog.rig import orders
 
-BTC, ETH = "BTCUSDT-PERP.BINANCE", "ETHUSDT-PERP.BINANCE"
+BTC, ETH, SPOT = "BTCUSDT-PERP.BINANCE", "ETHUSDT-PERP.BINANCE", "BTCUSDT.BINANCE"
 UNITS = [{"id": BTC, "lot": "1/1000"}, {"id": ETH, "lot": "5/100"}, {"id": "AUD/USD.SIM"}]
 ANSWER: dict[str, Any] = {
     "ok": True, "rows": [[BTC, 10, 10, None]], "inflight": 0, "third": "", "unknown": [], "same": True,
@@ -128,6 +128,21 @@ def test_lots_are_the_books_own_and_both_sides_of_a_hedge_are_one() -> None:
     ]
     with pytest.raises(UserError, match="no instrument of this venue"):
         symbols_of({"AUD/USD.SIM": units["AUD/USD.SIM"]})
+
+
+@pytest.mark.req("DOL-LEDGER-009")
+@pytest.mark.parametrize("names", [(BTC, SPOT, ETH), (SPOT, ETH, BTC)])
+def test_what_futures_are_held_stands_in_the_row_of_the_future_and_not_of_the_spot_of_that_name(
+    names: tuple[str, ...],
+) -> None:
+    units = {name: unit_of({"id": name, "lot": "1/1000"}) for name in names}
+    assert symbols_of(units) == {"BTCUSDT": BTC, "ETHUSDT": ETH}
+    answer = {**ANSWER, "rows": [[BTC, 10, 10, None], [SPOT, 7, 7, None]]}
+    found = with_venue(answer, units, Says(Held("BTCUSDT", "BOTH", "0.010")))
+    assert found["rows"] == [[BTC, 10, 10, None, 10], [SPOT, 7, 7, None, None]]
+    assert found["same"] is True
+    del units[BTC]
+    assert symbols_of(units)["BTCUSDT"] == SPOT  # it may be a contract of that name
 
 
 def test_a_venue_that_says_nothing_is_neither_same_nor_other() -> None:

@@ -27,12 +27,16 @@ class Positions(Protocol):
 
 
 def symbols_of(units: Mapping[str, Unit]) -> dict[str, str]:
-    """By the venue's symbol the instrument of the book: `BTCUSDT` for `BTCUSDT-PERP.BINANCE`."""
+    """By the venue's symbol the instrument of the book: `BTCUSDT` for `BTCUSDT-PERP.BINANCE`.
+
+    Where the book has `BTCUSDT.BINANCE` too that is the spot of it, and not this venue's.
+    """
     found: dict[str, str] = {}
     for name in units:
         symbol, _, issuer = name.rpartition(".")
-        if issuer.startswith(ISSUER):
-            found[symbol.removesuffix(PERPETUAL)] = name
+        at_venue = symbol.removesuffix(PERPETUAL)
+        if issuer.startswith(ISSUER) and (symbol != at_venue or at_venue not in found):
+            found[at_venue] = name
     if not found:
         raise UserError(
             "the book has no instrument of this venue", field="--venue", expected=f"names that end in .{ISSUER}",
