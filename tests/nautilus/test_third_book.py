@@ -359,6 +359,10 @@ def test_the_file_is_read():
         ('{"as_of":"2026-11-21T22:00:05Z","positions":{"A":"x"}}', "positions.A: expected a quantity as text"),
         ('{"as_of":"2026-11-21T22:00:05Z","positions":{"A":"NaN"}}', "positions.A: expected a quantity as text"),
         ('{"as_of":"2026-11-21T22:00:05Z","positions":{"A":"1e99"}}', "positions.A: expected a quantity as text"),
+        (
+            '{"as_of":"2026-11-21T22:00:05Z","positions":{"A":"1.' + "1" * 63 + '"}}',
+            'positions.A: expected a quantity as text, as "-0.250", found 65 characters (at most 64 are read)',
+        ),
         ("[" * 100_000, "nested too deep"),
         ("\ud800", "utf-8"),
         (" " * ((1 << 20) + 1), "expected at most 1,048,576 bytes"),
@@ -417,6 +421,18 @@ def test_what_is_no_book_in_csv_is_named(tmp_path, text, says):
     assert found.problem.startswith(f"{path}: {says}")
     assert found.problem.endswith("; see docs/guide/reconcile.md")
     assert found.quantities == {}
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.json", GOOD), ("a.csv", f"as_of,instrument,quantity\n{AT},A,-0.25\n")])
+def test_what_a_spreadsheet_writes_before_the_first_letter_is_no_part_of_it(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8-sig")
+    assert FileBook(str(path)).read().quantities["A"] == Decimal("-0.25")
+
+
+def test_a_quantity_may_have_64_characters():
+    digits = "1." + "1" * 62
+    assert stated(GOOD.replace("-0.250", digits)).quantities["A"] == Decimal(digits)
 
 
 def test_a_pipe_holds_nobody_up(tmp_path):

@@ -27,6 +27,8 @@ from typing import Any, Final
 from dolphin.nautilus.ports import BookOfRecord, Stated
 
 BYTES_MAX: Final = 1 << 20
+DIGITS_MAX: Final = 64
+"""Characters of a quantity. What is done with it takes the square of that, on the event loop."""
 FIELDS: Final = ("as_of", "positions")
 COLUMNS: Final = ("as_of", "instrument", "quantity")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -154,6 +156,8 @@ def _quantity(field: str, value: Any) -> Decimal:
     expected = f'{field}: expected a quantity as text, as "-0.250"'
     if not isinstance(value, str):
         raise BadBook(f"{expected}, found {value!r}")
+    if len(value) > DIGITS_MAX:
+        raise BadBook(f"{expected}, found {len(value):,} characters (at most {DIGITS_MAX} are read)")
     try:
         quantity = Decimal(value)
     except InvalidOperation as error:
@@ -174,4 +178,4 @@ def _text(path: str) -> str:
         os.close(fd)
     if len(raw) > BYTES_MAX:
         raise BadBook(f"expected at most {BYTES_MAX:,} bytes, found more")
-    return raw.decode("utf-8")
+    return raw.decode("utf-8-sig")  # what a spreadsheet writes as UTF-8 begins with a mark of that
