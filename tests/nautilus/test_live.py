@@ -43,14 +43,24 @@ def run(state_dir, act, seconds=0.3, trader=Trader, more=(), **settings):
     return strategy, held["guard"], held["result"]
 
 
+async def denial(node, why):
+    """Until an order was denied for this: a busy machine brings few quotes, and so few orders."""
+    (strategy,) = node.trader.strategies()
+    async with asyncio.timeout(60):
+        while not any(isinstance(event, OrderDenied) and event.reason.startswith(why) for event in strategy.events):
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.req("DOL-TIME-007")
 @pytest.mark.req("DOL-PLUG-004")
 def test_a_live_run_starts_at_zero_takes_letters_and_closes(tmp_path):
     async def act(node):
         await asyncio.sleep(0.7)
+        await denial(node, "POSTURE_NO_ENTRY")
         loop = asyncio.get_running_loop()
-        status = await loop.run_in_executor(None, mailbox.post, tmp_path, "status", {}, "t", 5)
-        kill = await loop.run_in_executor(None, mailbox.post, tmp_path, "kill", {}, "drill", 5)
+        status = await loop.run_in_executor(None, mailbox.post, tmp_path, "status", {}, "t", 30)
+        kill = await loop.run_in_executor(None, mailbox.post, tmp_path, "kill", {}, "drill", 30)
+        await denial(node, "KILLED")
         return status, kill
 
     strategy, _guard, (status, kill) = run(tmp_path, act)
@@ -83,7 +93,7 @@ def test_sigkill_and_restart_keep_the_latch(tmp_path):
     )  # fmt: skip
     try:
         assert child.stdout.readline().strip() == "running"
-        answer = mailbox.post(tmp_path, "kill", {}, "drill", 10)
+        answer = mailbox.post(tmp_path, "kill", {}, "drill", 30)
         assert answer["mode"] == "KILLED"
     finally:
         child.send_signal(signal.SIGKILL)
@@ -92,6 +102,7 @@ def test_sigkill_and_restart_keep_the_latch(tmp_path):
     assert state.latch.mode == Mode.KILLED
 
     async def act(node):
+        await denial(node, "KILLED")
         await asyncio.sleep(0.5)
 
     strategy, guard, _ = run(tmp_path, act)
@@ -110,7 +121,7 @@ def test_a_live_run_that_begins_anew_over_a_killed_journal_without_a_latch_file_
     live_before(tmp_path, (Kill(5),))
 
     async def act(node):
-        await asyncio.sleep(0.7)
+        await denial(node, "KILLED")
 
     strategy, guard, _ = run(tmp_path, act, resume="never")
     assert guard.parts.guard.state.latch.mode == Mode.KILLED

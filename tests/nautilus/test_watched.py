@@ -235,8 +235,10 @@ def test_a_live_book_is_killed_from_outside_and_beats_until_it_ends(tmp_path, ho
             (tmp_path / "KILL").touch()
         else:
             os.kill(os.getpid(), signal.SIGUSR1)
-        await asyncio.sleep(0.4)
-        return before, read_beat(str(tmp_path / "heartbeat"))
+        async with asyncio.timeout(60):
+            while not (after := read_beat(str(tmp_path / "heartbeat"))).killed:
+                await asyncio.sleep(0.02)
+        return before, after
 
     _, guard, (before, after) = run(tmp_path, act)
     assert (before.state, before.killed, after.killed) == (BeatState.BEATS, False, True)

@@ -373,6 +373,7 @@ def test_four_hundred_symbols_are_listed_at_once_within_the_weight(tmp_path):
             assert dog.ended() == 0
         assert set(exchange.working()) == {f"stop-{name}" for name in held}
         asked = [entry.what for entry in exchange.tape.requests()[before:]]
-        assert asked.count("DELETE /fapi/v1/order") == len(names)
-        assert asked.count("GET /fapi/v1/openOrders") <= 5  # the first look, one at once behind it, two empty ones
+        assert asked.count("DELETE /fapi/v1/order") >= len(names)  # more where an answer came too late
+        # The first look, one at once behind it, two empty ones, and what a late answer makes look again.
+        assert asked.count("GET /fapi/v1/openOrders") <= 10
         assert exchange.weight.refused == 0
