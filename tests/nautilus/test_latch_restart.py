@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import deque
 from pathlib import Path
 
@@ -571,6 +572,42 @@ def test_in_mode_power_a_disk_that_does_not_sync_denies_entries_and_lets_exits_p
     assert denials(s)[0].split()[0] in ("JOURNAL", "KILLED")
     assert latch_of(rig).cause == Cause.JOURNAL_WRITE
     assert "EIO (Input/output error)" in dict(heard)["KILLED"]
+    report = pipeline.audit(str(rig.journal))
+    assert report.findings == (), [finding.lines() for finding in report.findings]
+
+
+@pytest.mark.req("DOL-JOURNAL-018")
+@pytest.mark.parametrize("group_ns", [5_000_000_000, 0])
+def test_in_mode_power_an_entry_that_waited_too_long_for_the_disk_does_not_leave(tmp_path, monkeypatch, group_ns):
+    """What it was judged on is old by then. The next one, on a quick disk, is judged anew and leaves; exits always do.
+
+    With a group of 0 it is the append that waits, and not the sync that is asked for after it.
+    """
+    monkeypatch.setattr("dolphin.journal.tape.GROUP_NS", group_ns)
+
+    def slow(s):
+        guard = rig.guard.parts.guard
+        guard._late_ns = 20_000_000
+        port = guard.journal._port
+
+        def sync(fd):
+            time.sleep(0.05)
+            port.fdatasync(fd)
+
+        guard.journal._port = port._replace(fdatasync=sync)
+
+    def quick(s):
+        guard = rig.guard.parts.guard
+        guard._late_ns = 60_000_000_000
+
+    s = make({3: slow, 4: market(BUY, X1), 6: quick, 7: market(BUY, 1000), 9: lambda s: s.close_all_positions(INS.id)})
+    rig = Rig(tmp_path, INS, durability="power").add(s)
+    rig.run(quotes(INS, [65_000] * 12))
+    assert rig.guard.failures == []
+    assert [text.split()[0] for text in denials(s)] == ["JOURNAL"]
+    assert sum(type(event).__name__ == "OrderFilled" for event in s.events) == 2  # the second entry, and its exit
+    assert net(rig) == 0
+    assert latch_of(rig).mode == Mode.RUNNING
     report = pipeline.audit(str(rig.journal))
     assert report.findings == (), [finding.lines() for finding in report.findings]
 

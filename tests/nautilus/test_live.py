@@ -53,6 +53,7 @@ async def denial(node, why):
 
 @pytest.mark.req("DOL-TIME-007")
 @pytest.mark.req("DOL-PLUG-004")
+@pytest.mark.req("DOL-JOURNAL-018")
 def test_a_live_run_starts_at_zero_takes_letters_and_closes(tmp_path):
     async def act(node):
         await asyncio.sleep(0.7)
@@ -63,7 +64,8 @@ def test_a_live_run_starts_at_zero_takes_letters_and_closes(tmp_path):
         await denial(node, "KILLED")
         return status, kill
 
-    strategy, _guard, (status, kill) = run(tmp_path, act)
+    strategy, guard, (status, kill) = run(tmp_path, act)
+    assert guard.parts.guard._late_ns == 1_000_000_000  # what it does: test_latch_restart.py
     assert status["status"]["posture"] == "HIBERNATE"
     assert status["status"]["confidence_ms"] > 0
     assert kill["mode"] == "KILLED"

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from time import monotonic_ns
+from typing import Any, Final
 
 from dolphin.journal import JournalError, JournalWriteError, LatchFile, writable
 from dolphin.journal import text as text_of
@@ -30,6 +31,7 @@ from dolphin.kernel.machine import step
 from dolphin.kernel.policy import Policy, Posture
 from dolphin.kernel.reasons import Cause
 from dolphin.kernel.state import Mode, State
+from dolphin.nautilus.unwritten import Waiting
 
 type Effects = tuple[Effect, ...]
 type Listener = Callable[[Event, Effects], None]
@@ -45,31 +47,18 @@ NOT_RETIRED: Final = '{"what":"not retired","error":%s}'
 UNWRITABLE: Final = '{"what":"unwritable","kind":"%s"}'
 
 
-class Waiting(NamedTuple):
-    """A record that is not in the journal yet. `note`: what no fold needs of `data`; `fields`: what `data` says."""
-
-    ts_ns: int
-    kind: str
-    data: str
-    note: str = ""
-    fields: Mapping[str, Any] | None = None
-
-    def bare(self) -> str:
-        """The same event without its note."""
-        return self.data.removesuffix(f',"x":{self.note}}}') + "}"
-
-
 class Guard:
     """State, journal and counters of one book."""
 
     def __init__(
         self, policy: Policy, state: State, journal: Any, listener: Listener, report: bool,
         latch_file: LatchFile | None = None, after: Callable[[], None] = lambda: None, keeper: Keeper | None = None,
-        segment_bytes: int = NEVER, kept: Kept = ALL_KEPT,
+        segment_bytes: int = NEVER, kept: Kept = ALL_KEPT, late_ns: int = NEVER,
     ) -> None:  # fmt: skip
         """`latch_file`: what keeps a kill where the journal cannot; None: nothing does. `after`: called when a trip or
         a fall has been acted upon and was recorded, or could not be. `keeper`: of its checkpoints; None: none.
         `segment_bytes`: a journal of so many is rotated, with a checkpoint. `kept`: which of those before it stay.
+        `late_ns`: an entry that waited longer for the disk does not leave: what it was judged on is old.
         """
         self.policy = policy
         self.state = state
@@ -94,6 +83,7 @@ class Guard:
         self.records = keeper.written
         self._segment_bytes = segment_bytes
         self._kept = kept
+        self._late_ns = late_ns
         # A held latch (opening.py) is not in the state yet: what the file says stays until the FAULT has been stepped.
         self._standing = not self.running()
         self.over = False
@@ -124,12 +114,13 @@ class Guard:
 
     def judge(self, order: Order, note: str) -> Verdict:
         """The verdict on an order. One with an entry part waits to be `acknowledged`, in mode `power` by the disk."""
+        since_ns = monotonic_ns()
         effects = self.emit(order, note, must=True)
         verdict = effects[-1]
         if type(verdict) is not Verdict:
             raise TypeError(f"the kernel answered {verdict!r} to an order")
         if verdict.lots > verdict.exit_lots:
-            self._await_disk(order.ts_ns)
+            self._await_disk(order.ts_ns, since_ns)
         return verdict
 
     def timed(self) -> None:
@@ -331,13 +322,14 @@ class Guard:
         self.refused += 1
         self.refusal = str(error)
 
-    def _await_disk(self, ts_ns: int) -> None:
-        """An entry is about to leave: its record is on the disk, where the mode says so, or it is not acknowledged."""
+    def _await_disk(self, ts_ns: int, since_ns: int) -> None:
+        """An entry is to leave: its record is on the disk, where the mode asks it, and in time, or not acknowledged."""
         if self.report:
             return
         if not self.acknowledged:
             return
-        if not self._synced(ts_ns):
+        self.acknowledged = self._synced(ts_ns)
+        if monotonic_ns() - since_ns > self._late_ns:
             self.acknowledged = False
 
     def _synced(self, ts_ns: int) -> bool:

@@ -43,6 +43,7 @@ from dolphin.nautilus.values import Values
 
 PROCESS: Final = FeedSpec("process", FeedKind.HEARTBEAT)
 WATCH_S: Final = 0.25
+LATE_NS: Final = {True: 1_000_000_000, False: NEVER_NS}  # by live: a backtest's market waits for the disk
 
 
 class Parts:
@@ -90,7 +91,7 @@ class Parts:
         self._other_scales = found.scales
         self.guard = Guard(
             self.policy, found.state, found.journal, self.react, settings.mode == "report", found.latch_file,
-            self.reacted, found.keeper, settings.segment_mib << 20, settings.kept,
+            self.reacted, found.keeper, settings.segment_mib << 20, settings.kept, LATE_NS[live],
         )  # fmt: skip
         self.beating = Beating(settings.state_dir, found.journal.instance, actor.tell, found.journal, found.latch_file)
         self.killing = Killing(self.guard, self.book, self.host)
